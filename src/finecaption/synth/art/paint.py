@@ -1,0 +1,148 @@
+"""Colours and materials: the palette, shades of it, and fills that show what a thing is made of.
+
+Material textures have a pitch of 9 to 14 pixels on a 512-pixel canvas: plain at the high
+resolution of the encoders, lost at the low one, as the paper's materials are.
+"""
+
+from __future__ import annotations
+
+import colorsys
+
+from finecaption.synth.art.core import attrs, el
+
+HEX = {
+    "red": "#d8392f", "orange": "#ef8a2b", "yellow": "#f4cd3c", "green": "#4f9a48",
+    "blue": "#3b72c4", "purple": "#8355b0", "pink": "#ee8fb4", "brown": "#8a5a35",
+    "black": "#33313a", "white": "#f6f2e9", "grey": "#98999f",
+}  # fmt: skip
+SKIN = {"pale": "#f7d9c3", "tan": "#e0aa7b", "brown": "#a86f46", "dark": "#6a4229"}
+HAIR = {
+    "black": "#2a2528", "brown": "#6b4226", "blond": "#e8c25c", "red": "#c2532a",
+    "grey": "#b9b7b8",
+}  # fmt: skip
+INK = "#3a2f38"  # outlines: a warm dark, softer than black
+
+
+def rgb(colour: str) -> tuple[int, int, int]:
+    """A palette name or #rrggbb as 0..255 integers."""
+    h = HEX.get(colour, colour).lstrip("#")
+    return int(h[0:2], 16), int(h[2:4], 16), int(h[4:6], 16)
+
+
+def mix(a: str, b: str, t: float) -> str:
+    """The colour a fraction t of the way from a to b, as #rrggbb."""
+    return "#" + "".join(
+        f"{round(x + (y - x) * t):02x}" for x, y in zip(rgb(a), rgb(b), strict=True)
+    )
+
+
+def shade(colour: str, t: float) -> str:
+    """Darker and slightly cooler for t > 0, lighter and warmer for t < 0; |t| in 0..1."""
+    return mix(colour, "#241a38", t) if t >= 0 else mix(colour, "#fff6e2", -t)
+
+
+def saturate(colour: str, factor: float) -> str:
+    """The colour with its saturation multiplied."""
+    h, l, s = colorsys.rgb_to_hls(*(v / 255 for v in rgb(colour)))
+    r, g, b = colorsys.hls_to_rgb(h, l, min(1.0, s * factor))
+    return f"#{round(r * 255):02x}{round(g * 255):02x}{round(b * 255):02x}"
+
+
+def linear(uid: str, *stops: tuple[float, str], x2: float = 0, y2: float = 1) -> str:
+    """A linear gradient over the object's box; stops are (offset, colour)."""
+    inner = "".join(el("stop", offset=o, stop_color=c) for o, c in stops)
+    return f"<linearGradient {attrs(id=uid, x1=0, y1=0, x2=x2, y2=y2)}>{inner}</linearGradient>"
+
+
+def radial(
+    uid: str, *stops: tuple[float, str], cx: float = 0.5, cy: float = 0.5, r: float = 0.6
+) -> str:
+    """A radial gradient over the object's box."""
+    inner = "".join(el("stop", offset=o, stop_color=c) for o, c in stops)
+    return f"<radialGradient {attrs(id=uid, cx=cx, cy=cy, r=r)}>{inner}</radialGradient>"
+
+
+def _pattern(uid: str, w: float, h: float, scale: float, inner: str, rotate: float = 0) -> str:
+    turn = f" rotate({rotate})" if rotate else ""
+    transform = f"scale({1 / scale:.4f}){turn}"
+    return (
+        f"<pattern {attrs(id=uid, width=w, height=h)} patternUnits=\"userSpaceOnUse\" "
+        f'patternTransform="{transform}">{inner}</pattern>'
+    )
+
+
+def paint(material: str | None, colour: str, uid: str, scale: float = 1.0) -> tuple[str, str]:
+    """A fill for a surface of this material and colour.
+
+    Args:
+        material: one of vocabulary.MATERIALS, or None for a plain painted surface.
+        colour: palette name or #rrggbb.
+        uid: id for the gradient or pattern, unique in the document.
+        scale: canvas pixels a local unit, so that the pitch is the same on every picture.
+
+    Returns:
+        (fill, defs): a value for ``fill`` and the definitions that it needs.
+    """
+    base = HEX.get(colour, colour)
+    light, dark, deep = shade(base, -0.3), shade(base, 0.3), shade(base, 0.5)
+    # On near-black surfaces the dark marks vanish: draw them lighter instead.
+    if sum(rgb(base)) < 200:
+        dark, deep = shade(base, -0.25), shade(base, -0.4)
+    ref = f"url(#{uid})"
+    if material == "wood":
+        inner = (
+            el("rect", width=44, height=12, fill=base)
+            + el("path", d="M0 3 Q11 0 22 3 T44 3", fill="none", stroke=dark, stroke_width=2)
+            + el("path", d="M0 9 Q11 12 22 8.500 T44 9", fill="none", stroke=deep, stroke_width=1.6)
+            + el("ellipse", cx=31, cy=6, rx=4, ry=1.7, fill=deep)
+        )
+        return ref, _pattern(uid, 44, 12, scale, inner)
+    if material == "metal":
+        stops = ((0, dark), (0.18, light), (0.3, shade(base, -0.75)), (0.42, base), (0.62, dark),
+                 (0.78, light), (0.9, base), (1, deep))  # fmt: skip
+        return ref, linear(uid, *stops, x2=1, y2=0.25)
+    if material == "glass":
+        clear = mix(base, "#e9f7fb", 0.45)
+        stops = ((0, shade(clear, 0.12)), (0.2, clear), (0.24, "#ffffff"), (0.33, "#ffffff"),
+                 (0.37, clear), (0.6, mix(base, "#e9f7fb", 0.25)), (0.66, "#ffffff"),
+                 (0.7, clear), (1, base))  # fmt: skip
+        return ref, linear(uid, *stops, x2=1, y2=0.7)
+    if material == "ceramic":
+        stops = ((0, "#ffffff"), (0.14, "#ffffff"), (0.22, shade(base, -0.2)), (0.6, base),
+                 (1, shade(base, 0.38)))  # fmt: skip
+        return ref, radial(uid, *stops, cx=0.33, cy=0.28, r=0.8)
+    if material == "fabric":
+        inner = (
+            el("rect", width=14, height=14, fill=base)
+            + el("rect", width=14, height=5, fill=light, opacity=0.75)
+            + el("rect", width=5, height=14, fill=dark, opacity=0.55)
+        )
+        return ref, _pattern(uid, 14, 14, scale, inner, rotate=45)
+    if material == "stone":
+        inner = el("rect", width=26, height=26, fill=mix(base, "#a7a59e", 0.3)) + "".join(
+            el("ellipse", cx=x, cy=y, rx=rx, ry=ry, fill=c)
+            for x, y, rx, ry, c in (
+                (5, 5, 3.2, 2.4, deep), (17, 4, 2.2, 1.8, light), (12, 12, 3, 2.2, dark),
+                (22, 13, 2.6, 2.6, deep), (5, 19, 2.4, 2, light), (15, 22, 3.4, 2.2, dark),
+            )
+        )  # fmt: skip
+        return ref, _pattern(uid, 26, 26, scale, inner)
+    if material == "brick":
+        mortar = shade(base, -0.6) if sum(rgb(base)) < 600 else shade(base, 0.35)
+        inner = (
+            el("rect", width=28, height=20, fill=mortar)
+            + el("rect", x=1, y=1, width=26, height=8, fill=base)
+            + el("rect", x=-13, y=11, width=26, height=8, fill=shade(base, 0.12))
+            + el("rect", x=15, y=11, width=26, height=8, fill=shade(base, 0.12))
+        )
+        return ref, _pattern(uid, 28, 20, scale, inner)
+    if material == "wicker":
+        inner = (
+            el("rect", width=16, height=16, fill=deep)
+            + el("rect", x=0.5, y=1, width=7, height=6, rx=2.5, fill=light)
+            + el("rect", x=8.5, y=9, width=7, height=6, rx=2.5, fill=light)
+            + el("rect", x=9, y=0.5, width=6, height=7, rx=2.5, fill=base)
+            + el("rect", x=1, y=8.5, width=6, height=7, rx=2.5, fill=base)
+        )
+        return ref, _pattern(uid, 16, 16, scale, inner)
+    return ref, linear(uid, (0, shade(base, -0.12)), (1, shade(base, 0.14)))
