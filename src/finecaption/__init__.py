@@ -1,0 +1,69 @@
+"""FineCaption: describe any region of a picture, attribute by attribute.
+
+The names below load on first use, so `import finecaption` stays light: no torch, no transformers.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from finecaption.attributes import (
+        ATTRIBUTE_NAMES,
+        ATTRIBUTES,
+        Attribute,
+        resolve_attribute,
+    )
+    from finecaption.captioner import FineCaption
+    from finecaption.errors import FineCaptionError, InputError
+    from finecaption.images import load_image
+    from finecaption.types import Caption, Prediction, Region, RegionPrompt, RegionSample
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ATTRIBUTES",
+    "ATTRIBUTE_NAMES",
+    "Attribute",
+    "Caption",
+    "FineCaption",
+    "FineCaptionError",
+    "InputError",
+    "Prediction",
+    "Region",
+    "RegionPrompt",
+    "RegionSample",
+    "__version__",
+    "load_image",
+    "resolve_attribute",
+]
+
+_HOME = {
+    "ATTRIBUTES": "attributes",
+    "ATTRIBUTE_NAMES": "attributes",
+    "Attribute": "attributes",
+    "Caption": "types",
+    "FineCaption": "captioner",
+    "FineCaptionError": "errors",
+    "InputError": "errors",
+    "Prediction": "types",
+    "Region": "types",
+    "RegionPrompt": "types",
+    "RegionSample": "types",
+    "load_image": "images",
+    "resolve_attribute": "attributes",
+}
+
+
+def __getattr__(name: str) -> object:
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value  # the next access does not come here
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
