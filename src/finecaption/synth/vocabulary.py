@@ -40,7 +40,7 @@ PITCHES = ("eye level", "from above")  # of the camera, one a scene
 EFFECTS = ("shadow to the left", "shadow to the right", "reflection", "glow", "no effect")
 RELATIONS = ("to the left of", "to the right of", "in front of", "behind", "on", "inside", "under")
 
-OUTDOOR = ("meadow", "street", "beach", "snow", "lake")
+OUTDOOR = ("meadow", "street", "beach", "snow", "frozen lake")
 INDOOR = ("living room", "kitchen", "gallery")
 
 HIDDEN = "not visible"

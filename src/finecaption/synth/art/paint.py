@@ -84,6 +84,8 @@ def paint(material: str | None, colour: str, uid: str, scale: float = 1.0) -> tu
         (fill, defs): a value for ``fill`` and the definitions that it needs.
     """
     base = HEX.get(colour, colour)
+    if material in ("glass", "ceramic") and sum(rgb(base)) > 640:
+        base = "#dfe4e4"  # white needs some grey for its highlights to show
     light, dark, deep = shade(base, -0.3), shade(base, 0.3), shade(base, 0.5)
     # On near-black surfaces the dark marks vanish: draw them lighter instead.
     if sum(rgb(base)) < 200:
