@@ -1,0 +1,228 @@
+"""Open any picture robustly: file, bytes, PIL image or array -> upright RGB, 8 bits a channel."""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+import warnings
+from pathlib import Path
+from typing import Any, BinaryIO, TypeAlias
+
+import numpy as np
+from PIL import Image
+
+from finecaption.errors import InputError
+
+ImageSource: TypeAlias = (
+    "str | os.PathLike[str] | bytes | bytearray | BinaryIO | Image.Image | np.ndarray"
+)
+
+MAX_PIXELS = 100_000_000
+"""Pictures with more pixels than this are refused before they are decoded."""
+
+_ORIENTATION_TAG = 0x0112
+_UPRIGHT = {  # EXIF orientation -> what makes the picture upright
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def load_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
+    """A picture as a PIL image of mode RGB, upright and fully decoded.
+
+    EXIF rotation is applied; transparency is flattened on white; 16-bit grey is scaled to 8 bits
+    (65535 -> 255); CMYK and palettes are converted; of an animation, the first frame is taken.
+
+    Args:
+        source: path, encoded bytes, binary file, PIL image, or array: (H, W), (H, W, 1 | 3 | 4),
+            of bool, uint8, uint16 (0..65535), or float (0..1, or 0..255 if any value is over 1).
+        max_pixels: limit on width x height.
+
+    Raises:
+        InputError: missing, empty, broken or unsupported file, too many pixels, unusable array.
+    """
+    if isinstance(source, np.ndarray):
+        picture = _from_array(source)
+        _check_pixels(picture.size, max_pixels, "image array")
+    else:
+        picture = open_picture(source, max_pixels=max_pixels)
+    try:
+        return _to_rgb(picture)
+    except (ValueError, OSError) as error:
+        raise InputError(
+            f"{_describe(source)}: colour mode {picture.mode} cannot be converted ({error}); "
+            "save the picture as RGB PNG or JPEG"
+        ) from error
+
+
+def open_picture(
+    source: str | os.PathLike[str] | bytes | bytearray | BinaryIO | Image.Image,
+    *,
+    max_pixels: int = MAX_PIXELS,
+) -> Image.Image:
+    """The first frame, decoded and upright, in the file's own mode (for masks: no conversion).
+
+    Raises:
+        InputError: as `load_image`.
+    """
+    name = _describe(source)
+    if isinstance(source, Image.Image):
+        picture = source
+        _check_pixels(picture.size, max_pixels, name)
+        orientation = _orientation(picture)
+        return picture.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else picture
+    stream = _stream(source, name)
+    try:
+        with warnings.catch_warnings():
+            # Pillow's own threshold only warns; the limit that counts is max_pixels, below
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            # a broken EXIF block or tag table warns too, and the pixels may still be fine
+            warnings.simplefilter("ignore", UserWarning)
+            with Image.open(stream) as picture:
+                _check_pixels(picture.size, max_pixels, name)
+                orientation = _orientation(picture)
+                picture.load()
+                # copy(): a plain image, free of the file and of the animation's other frames
+                frame = picture.copy()
+    except InputError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise InputError(
+            f"{name}: too many pixels ({error}); the limit is {max_pixels:,}: make it smaller"
+        ) from error
+    except Image.UnidentifiedImageError as error:
+        raise InputError(
+            f"{name}: not a picture that can be read; give a PNG, JPEG, WebP, TIFF, GIF or BMP file"
+        ) from error
+    # Decoders meet arbitrary bytes here and raise nearly anything (OSError, SyntaxError,
+    # struct.error, zlib.error, IndexError, MemoryError ...): all mean a broken file.
+    except Exception as error:
+        raise InputError(
+            f"{name}: the picture is broken ({error}); export or download it again"
+        ) from error
+    return frame.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else frame
+
+
+def _describe(source: object) -> str:
+    if isinstance(source, (str, os.PathLike)):
+        return str(os.fspath(source))
+    if isinstance(source, (bytes, bytearray)):
+        return "image bytes"
+    name = getattr(source, "name", None) or getattr(source, "filename", None)
+    if isinstance(name, str) and name:
+        return name
+    return "image array" if isinstance(source, np.ndarray) else "image"
+
+
+def _stream(source: Any, name: str) -> BinaryIO:
+    """The whole input in memory, so that every way in meets the same checks."""
+    if isinstance(source, (str, os.PathLike)):
+        if str(source).startswith(("http://", "https://")):
+            raise InputError(f"{name}: web addresses are not fetched; download the picture first")
+        path = Path(source)
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError as error:
+            raise InputError(f"{name}: no such file; check the path") from error
+        except IsADirectoryError as error:
+            raise InputError(f"{name}: is a folder; give a picture file") from error
+        except (OSError, ValueError) as error:  # ValueError: a NUL byte in the path
+            raise InputError(f"{name}: cannot be read ({error}); check the path") from error
+    elif isinstance(source, (bytes, bytearray)):
+        data = bytes(source)
+    elif hasattr(source, "read"):
+        data = source.read()
+        if not isinstance(data, bytes):
+            raise InputError(f"{name}: the file is open as text; open it in binary mode ('rb')")
+    else:
+        raise InputError(
+            f"image: {type(source).__name__} is not supported; give a path, bytes, a binary file, "
+            "a PIL image or a numpy array"
+        )
+    if not data:
+        raise InputError(f"{name}: is empty; give a picture file")
+    return io.BytesIO(data)
+
+
+def _check_pixels(size: tuple[int, int], max_pixels: int, name: str) -> None:
+    width, height = size
+    if width < 1 or height < 1:
+        raise InputError(f"{name}: has no pixels ({width} x {height})")
+    if width * height > max_pixels:
+        raise InputError(
+            f"{name}: {width} x {height} = {width * height:,} pixels, over the limit of "
+            f"{max_pixels:,}; make it smaller"
+        )
+
+
+def _orientation(picture: Image.Image) -> int:
+    try:
+        return int(picture.getexif().get(_ORIENTATION_TAG, 1))
+    except (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, struct.error):
+        return 1  # a broken EXIF block does not make the pixels unusable
+
+
+def _to_rgb(picture: Image.Image) -> Image.Image:
+    mode = picture.mode
+    if mode == "RGB" and "transparency" not in picture.info:
+        return picture
+    if mode == "I" or mode == "F" or mode.startswith("I;16"):
+        values = np.asarray(picture)
+        return Image.fromarray(_grey_to_uint8(values), "L").convert("RGB")
+    if mode in ("RGBA", "RGBa", "LA", "La", "PA") or "transparency" in picture.info:
+        rgba = picture.convert("RGBA")
+        white = Image.new("RGB", picture.size, (255, 255, 255))
+        white.paste(rgba, mask=rgba.getchannel("A"))
+        return white
+    return picture.convert("RGB")
+
+
+def _grey_to_uint8(values: np.ndarray) -> np.ndarray:
+    """(H, W) of more than 8 bits -> uint8. Range by type, or stretched where none is usual."""
+    if not np.isfinite(values).all():
+        raise ValueError("it holds NaN or infinite values")
+    low, high = float(values.min()), float(values.max())
+    if values.dtype.kind == "f":
+        limits = ((0.0, 1.0), (0.0, 255.0), (0.0, 65535.0))
+    else:
+        limits = ((0.0, 65535.0),)
+    bottom, top = next(((a, b) for a, b in limits if a <= low and high <= b), (low, high))
+    scaled = (values.astype(np.float64) - bottom) * (255.0 / (top - bottom))
+    return np.round(scaled).astype(np.uint8)
+
+
+def _from_array(array: np.ndarray) -> Image.Image:
+    shape = "x".join(map(str, array.shape))
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[:, :, 0]
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (3, 4)):
+        hint = (
+            "; put the channels last"
+            if array.ndim == 3 and array.shape[0] in (1, 3, 4)
+            else "; give (H, W), (H, W, 3) or (H, W, 4)"
+        )
+        raise InputError(f"image array: shape {shape} is not a picture's{hint}")
+    if array.size == 0:
+        raise InputError(f"image array: shape {shape} has no pixels")
+    if array.dtype == np.bool_:
+        array = array.astype(np.uint8) * np.uint8(255)
+    elif array.dtype == np.uint16:
+        array = np.round(array / 257.0).astype(np.uint8)
+    elif array.dtype.kind == "f":
+        if not np.isfinite(array).all() or array.min() < 0 or array.max() > 255:
+            raise InputError(
+                "image array: float values must lie in 0..1 or 0..255, without NaN; "
+                "undo any normalisation first"
+            )
+        array = np.round(array * (255.0 if array.max() <= 1 else 1.0)).astype(np.uint8)
+    elif array.dtype != np.uint8:
+        raise InputError(
+            f"image array: dtype {array.dtype} is not supported; give uint8, uint16, bool or float"
+        )
+    return Image.fromarray(np.ascontiguousarray(array))

@@ -1,0 +1,411 @@
+"""Masks: bool arrays (H, W), True on the region. Codecs and what can be measured on them.
+
+Coordinates and sizes as in `finecaption.geometry`: size is (width, height), shape is (H, W).
+
+Which values are foreground (arrays, PNG files and base64-gzip alike):
+- bool, 1-bit: True.
+- transparency that varies (RGBA, LA, palette with transparency): alpha >= 50 %; the colours do
+  not count. An alpha that is 100 % everywhere says nothing, and the colours decide.
+- palette: every index but 0 (the convention of VOC and DAVIS).
+- integers (grey of 8 or 16 bits; of RGB, the largest channel): where the largest value reaches
+  half of the type's range, a grey mask: values from half of the range on. Below that, a label
+  picture (0/1, instance numbers): every value but 0.
+- float: values of 0..1, from 0.5 on.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import gzip
+import io
+import os
+import zlib
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any, BinaryIO
+
+import numpy as np
+from PIL import Image
+from pycocotools import mask as coco
+
+from finecaption.errors import InputError
+from finecaption.geometry import Box, Size, check_box, check_size
+from finecaption.images import MAX_PIXELS, open_picture
+
+
+def _foreground(values: np.ndarray) -> np.ndarray:
+    """Integer values -> bool, by the module's rule."""
+    if values.size == 0:
+        return values.astype(bool)
+    half = np.iinfo(values.dtype).max // 2 + 1
+    if values.dtype.kind == "i":  # signed types: files of 16 bits come as int32
+        half = 128 if values.max() < 256 else 32768
+    return values >= half if values.max() >= half else values != 0
+
+
+def as_mask(array: Any, size: Size | None = None, field: str = "mask") -> np.ndarray:
+    """Any 2-D array-like (or H x W x 1, or 1 x H x W) -> bool (H, W) by the module's rule.
+
+    Raises:
+        InputError: not 2-D, no pixels, NaN, floats outside 0..1, or not of the picture's `size`.
+    """
+    values = np.asarray(array)
+    if values.ndim == 3 and values.shape[2] == 1:
+        values = values[:, :, 0]
+    elif values.ndim == 3 and values.shape[0] == 1:
+        values = values[0]
+    if values.ndim != 2 or values.size == 0:
+        raise InputError(f"{field}: must be an array (H, W); got shape {values.shape}")
+    if values.dtype.kind == "f":
+        if not np.isfinite(values).all() or values.min() < 0 or values.max() > 1:
+            raise InputError(
+                f"{field}: float values must lie in 0..1, without NaN; threshold logits first"
+            )
+        mask = values >= 0.5
+    elif values.dtype.kind in "ui":
+        if values.min() < 0:
+            raise InputError(f"{field}: holds negative values; give 0 outside and 1 inside")
+        mask = _foreground(values)
+    elif values.dtype == np.bool_:
+        mask = values
+    else:
+        raise InputError(
+            f"{field}: dtype {values.dtype} is not a mask's; give bool, ints or floats"
+        )
+    check_mask_size(mask, size, field)
+    return mask
+
+
+def check_mask_size(mask: np.ndarray, size: Size | None, field: str = "mask") -> None:
+    """Raises InputError unless the (H, W) mask has the picture's (width, height)."""
+    height, width = mask.shape
+    if size is not None and (width, height) != tuple(size):
+        raise InputError(
+            f"{field}: is {width} x {height} pixels, but the picture is {size[0]} x {size[1]}; "
+            "give a mask of the picture's size"
+        )
+
+
+# --- picture files -------------------------------------------------------------------------
+
+
+def load_mask(
+    source: str | os.PathLike[str] | bytes | bytearray | BinaryIO | Image.Image,
+    size: Size | None = None,
+) -> np.ndarray:
+    """A mask file (PNG, or any picture), its bytes, or a PIL image -> bool (H, W).
+
+    EXIF rotation is applied, as to pictures. Which values count: see the module.
+
+    Raises:
+        InputError: unreadable, or not of the picture's `size`.
+    """
+    field = os.fspath(source) if isinstance(source, (str, os.PathLike)) else "mask"
+    picture = open_picture(source)
+    mask = _alpha(picture)
+    if mask is None:
+        if picture.mode in ("1", "L", "P"):
+            values = np.asarray(picture)
+            if picture.mode == "P":
+                values = values != 0
+        elif picture.mode in ("LA", "La"):
+            values = np.asarray(picture.convert("LA"))[..., 0]
+        elif picture.mode == "I" or picture.mode == "F" or picture.mode.startswith("I;16"):
+            values = np.asarray(picture)
+        else:
+            values = np.asarray(picture.convert("RGB")).max(axis=2)
+        mask = as_mask(values, field=str(field))
+    check_mask_size(mask, size, str(field))
+    return mask
+
+
+def _alpha(picture: Image.Image) -> np.ndarray | None:
+    """The foreground by alpha, or None where there is no alpha or it is opaque everywhere."""
+    own = picture.mode in ("RGBA", "RGBa", "LA", "La", "PA")
+    keyed = "transparency" in picture.info and picture.mode in ("1", "L", "P", "RGB")
+    if not (own or keyed):
+        return None
+    alpha = np.asarray(picture.convert("RGBA").getchannel("A"))
+    return None if (alpha == 255).all() else alpha >= 128
+
+
+def encode_png(mask: np.ndarray) -> bytes:
+    """A mask as PNG bytes: 8-bit grey, 0 and 255."""
+    stream = io.BytesIO()
+    Image.fromarray(as_mask(mask).astype(np.uint8) * np.uint8(255)).save(stream, "PNG")
+    return stream.getvalue()
+
+
+# --- COCO RLE ------------------------------------------------------------------------------
+
+
+def encode_rle(mask: np.ndarray) -> dict[str, Any]:
+    """A mask -> compressed COCO RLE `{"size": [H, W], "counts": str}`, ready for JSON."""
+    rle = coco.encode(np.asfortranarray(as_mask(mask), dtype=np.uint8))
+    return {"size": [int(side) for side in rle["size"]], "counts": rle["counts"].decode("ascii")}
+
+
+def encode_rle_counts(mask: np.ndarray) -> dict[str, Any]:
+    """A mask -> uncompressed COCO RLE `{"size": [H, W], "counts": [int, ...]}`.
+
+    Runs go down the columns and begin with the background (0 if the first pixel is foreground).
+    """
+    mask = as_mask(mask)
+    flat = mask.ravel(order="F")
+    changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    runs = np.diff(np.concatenate(([0], changes, [flat.size])))
+    counts = [int(run) for run in runs]
+    return {"size": list(mask.shape), "counts": [0, *counts] if flat[0] else counts}
+
+
+def decode_rle(rle: Mapping[str, Any], size: Size | None = None, field: str = "mask") -> np.ndarray:
+    """COCO RLE, compressed (str or bytes counts) or not (list of ints) -> bool (H, W).
+
+    Decoded here and not by pycocotools, which trusts its input: a wrong string there reads or
+    writes outside its memory. Format: maskApi.c of cocodataset/cocoapi.
+
+    Raises:
+        InputError: keys missing, counts broken or not adding up to the size, or not of the
+            picture's `size` (width, height).
+    """
+    if not isinstance(rle, Mapping) or not {"size", "counts"} <= set(rle):
+        raise InputError(f'{field}: RLE must be {{"size": [height, width], "counts": ...}}')
+    shape = rle["size"]
+    if not isinstance(shape, Sequence) or isinstance(shape, str) or len(shape) != 2:
+        raise InputError(f"{field}: RLE size must be [height, width]; got {shape!r}")
+    width, height = check_size((shape[1], shape[0]), f"{field}: RLE size")
+    if width * height > MAX_PIXELS:
+        raise InputError(f"{field}: RLE size {width} x {height} is over {MAX_PIXELS:,} pixels")
+    counts = rle["counts"]
+    if isinstance(counts, (str, bytes)):
+        runs = _runs_of_string(counts, field)
+    else:
+        try:
+            runs = np.asarray(counts)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"{field}: RLE counts must be a string or a list of ints") from error
+        if runs.ndim != 1 or (runs.size and runs.dtype.kind not in "ui"):
+            raise InputError(f"{field}: RLE counts must be a string or a list of ints")
+        runs = runs.astype(np.int64)
+    if (runs < 0).any() or int(runs.sum()) != width * height:
+        raise InputError(
+            f"{field}: RLE counts do not add up to {height} x {width} pixels "
+            f"(sum {int(runs.sum())}); the RLE is broken or of another size"
+        )
+    values = np.arange(runs.size) % 2 == 1
+    mask = np.repeat(values, runs).reshape((height, width), order="F")
+    check_mask_size(mask, size, field)
+    return np.ascontiguousarray(mask)
+
+
+def _runs_of_string(counts: str | bytes, field: str) -> np.ndarray:
+    """COCO's counts string -> run lengths: 5 bits a character from 48 on, bit 6 says "more", the
+    last character's fifth bit is the sign; from the fourth on, runs are differences to the one
+    two before."""
+    broken = InputError(f"{field}: the RLE counts string is broken; export the mask again")
+    try:
+        raw = counts.encode("ascii") if isinstance(counts, str) else counts
+    except UnicodeEncodeError as error:
+        raise broken from error
+    codes = np.frombuffer(raw, np.uint8).astype(np.int64) - 48
+    if codes.size == 0 or (codes < 0).any() or (codes > 63).any() or codes[-1] & 0x20:
+        raise broken
+    last = (codes & 0x20) == 0
+    ends = np.flatnonzero(last)
+    starts = np.concatenate(([0], ends[:-1] + 1))
+    lengths = ends - starts + 1
+    if lengths.max() > 7:  # 35 bits: more than any run within the pixel limit
+        raise broken
+    place = np.arange(codes.size) - np.repeat(starts, lengths)
+    runs = np.add.reduceat((codes & 0x1F) << (5 * place), starts)
+    runs -= np.where(codes[ends] & 0x10, np.int64(1) << (5 * lengths), 0)
+    runs[1::2] = np.cumsum(runs[1::2])
+    runs[2::2] = np.cumsum(runs[2::2])
+    return runs
+
+
+# --- polygons ------------------------------------------------------------------------------
+
+
+def decode_polygons(polygons: Sequence[Any], size: Size, field: str = "polygon") -> np.ndarray:
+    """COCO polygons -> bool (H, W).
+
+    `polygons` is a list of polygons, each `[x0, y0, x1, y1, ...]` or `[(x, y), ...]`; one flat
+    polygon alone is taken too. COCO's rule: the mask is the union of the polygons, so one drawn
+    inside another adds nothing and cannot make a hole; use RLE or PNG for holes. Vertices may lie
+    outside the picture by up to its size; what is outside is cut.
+
+    Raises:
+        InputError: fewer than three vertices, odd count, NaN, far outside, or no pixel covered.
+    """
+    width, height = check_size(size)
+    parts = list(polygons) if isinstance(polygons, (Sequence, np.ndarray)) else []
+    if parts and isinstance(parts[0], (int, float, np.number)):
+        parts = [parts]
+    if not parts:
+        raise InputError(f"{field}: is empty; give [[x0, y0, x1, y1, x2, y2, ...], ...]")
+    flats: list[list[float]] = []
+    for index, part in enumerate(parts):
+        where = f"{field}[{index}]"
+        try:
+            flat = np.asarray(part, np.float64).ravel()
+        except (TypeError, ValueError) as error:
+            raise InputError(f"{where}: must be a list of numbers x0, y0, x1, y1, ...") from error
+        if flat.size < 6 or flat.size % 2:
+            raise InputError(
+                f"{where}: {flat.size} numbers; a polygon needs an x and a y for each of 3 or more "
+                "vertices"
+            )
+        if not np.isfinite(flat).all():
+            raise InputError(f"{where}: holds NaN or infinity; give finite pixel numbers")
+        xy = flat.reshape(-1, 2)
+        limit = np.array([width, height])
+        if (xy < -limit).any() or (xy > 2 * limit).any():
+            raise InputError(
+                f"{where}: a vertex lies far outside the picture of {width} x {height} pixels; "
+                "give pixel coordinates of this picture"
+            )
+        flats.append(flat.tolist())
+    rles = coco.frPyObjects(flats, height, width)
+    mask = coco.decode(coco.merge(rles)).astype(bool)
+    if not mask.any():
+        raise InputError(f"{field}: covers no pixel of the picture of {width} x {height} pixels")
+    return np.ascontiguousarray(mask)
+
+
+def contours(mask: np.ndarray) -> list[np.ndarray]:
+    """The borders of a mask: closed loops of pixel corners, each (N, 2) int xy, corners only.
+
+    The region lies to the right of the direction of travel: outer borders run clockwise on
+    screen, borders of holes run the other way. Pixels that touch only at a corner are separate.
+    """
+    padded = np.pad(as_mask(mask).astype(np.int8), 1)
+    down = np.diff(padded, axis=0)[:, 1:-1]  # (H + 1, W): +1 the region begins below this edge
+    across = np.diff(padded, axis=1)[1:-1, :]  # (H, W + 1): +1 the region begins right of it
+    steps: dict[tuple[int, int], list[tuple[int, int]]] = defaultdict(list)
+    for edges, sign, start, step in (
+        (down, 1, (0, 0), (1, 0)),  # a top edge runs right
+        (down, -1, (1, 0), (-1, 0)),  # a bottom edge runs left
+        (across, 1, (0, 1), (0, -1)),  # a left edge runs up
+        (across, -1, (0, 0), (0, 1)),  # a right edge runs down
+    ):
+        rows, columns = np.nonzero(edges == sign)
+        for x, y in zip((columns + start[0]).tolist(), (rows + start[1]).tolist(), strict=True):
+            steps[x, y].append(step)
+    loops: list[np.ndarray] = []
+    for origin in sorted(steps):
+        while steps[origin]:
+            point, step, corners = origin, steps[origin].pop(), [origin]
+            while True:
+                point = (point[0] + step[0], point[1] + step[1])
+                choices = steps[point]
+                # where two pixels touch at a corner, a right turn stays on this one
+                right = (-step[1], step[0])
+                if point == origin and right not in choices:
+                    break  # the right turn was the first step: closed
+                turn = right if right in choices else choices[-1]
+                choices.remove(turn)
+                if turn != step:
+                    corners.append(point)
+                    step = turn
+            loops.append(np.array(corners, np.int64))
+    return loops
+
+
+def encode_polygons(mask: np.ndarray) -> list[list[float]]:
+    """A mask -> COCO polygons along pixel edges, one for each connected part.
+
+    COCO's polygons cannot say "hole": holes come back filled. Use `encode_rle` to keep them.
+    """
+    polygons = []
+    for loop in contours(mask):
+        x, y = loop[:, 0], loop[:, 1]
+        if np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1)) > 0:  # clockwise on screen: outer
+            polygons.append([float(value) for value in loop.ravel()])
+    return polygons
+
+
+# --- base64(gzip(uint8 H x W)): CompositionCap -----------------------------------------------
+
+
+def encode_base64_gzip(mask: np.ndarray) -> str:
+    """A mask -> base64(gzip(uint8 H x W)), values 0 and 1, rows first; same mask, same bytes."""
+    raw = as_mask(mask).astype(np.uint8).tobytes()
+    return base64.b64encode(gzip.compress(raw, mtime=0)).decode("ascii")
+
+
+def decode_base64_gzip(text: str | bytes, size: Size, field: str = "mask") -> np.ndarray:
+    """base64(gzip(uint8 H x W)), CompositionCap's form -> bool (H, W); `size` is (width, height).
+
+    Raises:
+        InputError: not base64, not gzip, or not exactly H x W bytes.
+    """
+    width, height = check_size(size)
+    try:
+        packed = base64.b64decode(text, validate=True)
+        with gzip.GzipFile(fileobj=io.BytesIO(packed)) as stream:
+            raw = stream.read(width * height + 1)  # one more shows a surplus; a bomb stays packed
+    except (binascii.Error, ValueError, TypeError) as error:
+        raise InputError(f"{field}: is not base64 text ({error})") from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"{field}: the base64 text does not hold gzip data ({error})") from error
+    if len(raw) != width * height:
+        amount = "more" if len(raw) > width * height else f"{len(raw)}"
+        raise InputError(
+            f"{field}: holds {amount} bytes where {height} x {width} = {width * height} belong; "
+            "the picture's size does not belong to this mask"
+        )
+    return _foreground(np.frombuffer(raw, np.uint8).reshape(height, width))
+
+
+# --- geometry ------------------------------------------------------------------------------
+
+
+def mask_from_box(box: Sequence[float], size: Size, field: str = "box") -> np.ndarray:
+    """A filled xyxy box -> bool (H, W): the pixels whose centres lie in it; at least one.
+
+    Raises:
+        InputError: as `geometry.check_box`.
+    """
+    width, height = check_size(size)
+    x0, y0, x1, y1 = check_box(box, (width, height), field)
+    left, top = min(round(x0), width - 1), min(round(y0), height - 1)
+    mask = np.zeros((height, width), bool)
+    mask[top : max(round(y1), top + 1), left : max(round(x1), left + 1)] = True
+    return mask
+
+
+def box_from_mask(mask: np.ndarray, field: str = "mask") -> tuple[int, int, int, int]:
+    """The tight xyxy box of a mask, x1 and y1 exclusive.
+
+    Raises:
+        InputError: the mask is empty.
+    """
+    columns, rows = np.flatnonzero(mask.any(axis=0)), np.flatnonzero(mask.any(axis=1))
+    if not columns.size:
+        raise InputError(f"{field}: is empty; mark at least one pixel")
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+
+
+def mask_iou(a: np.ndarray, b: np.ndarray) -> float:
+    """Intersection over union of two masks of one shape, in [0, 1]; 0 if both are empty."""
+    union = int(np.count_nonzero(a | b))
+    return int(np.count_nonzero(a & b)) / union if union else 0.0
+
+
+def box_mask_iou(mask: np.ndarray, box: Box | None = None) -> float:
+    """IoU of a mask with a filled xyxy box, by default its own: how well a box says the region."""
+    if box is None:
+        x0, y0, x1, y1 = box_from_mask(mask)
+        return int(np.count_nonzero(mask)) / ((x1 - x0) * (y1 - y0))
+    height, width = mask.shape
+    return mask_iou(mask, mask_from_box(box, (width, height)))
+
+
+def resize_mask(mask: np.ndarray, size: Size) -> np.ndarray:
+    """A mask at another (width, height), nearest neighbour: for data whose masks are of another
+    size than their pictures (Open Images)."""
+    width, height = check_size(size)
+    picture = Image.fromarray(as_mask(mask).astype(np.uint8))
+    return np.asarray(picture.resize((width, height), Image.Resampling.NEAREST)).astype(bool)
