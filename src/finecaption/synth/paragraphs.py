@@ -1,0 +1,219 @@
+"""Paragraphs: a region in detail (RDC), a whole picture (CGIC)."""
+
+from __future__ import annotations
+
+import random
+
+from finecaption.synth import phrases as ph
+from finecaption.synth.sentences import (
+    capital,
+    garment,
+    group_of,
+    hair,
+    join,
+    named,
+    paraphrases,
+    said,
+    thing,
+    voice,
+    with_article,
+    worn,
+)
+from finecaption.synth.truth import RegionTruth, SceneTruth
+
+_CLOTHES = "Clothing Shoes Accessories"
+_SKIN = "Skin Texture and Color"
+_MAX_WORDS = 60  # of a scene's paragraph
+_MAX_NAMED = 5  # regions that a scene's paragraph lists
+_NESTED = ("on", "inside", "under")  # relations that an interaction with the same thing implies
+
+
+def _values(truth: RegionTruth, attribute: str) -> dict[str, str]:
+    """Facets of an attribute that can be seen."""
+    values = {k: said(truth, attribute, k) for k in truth.attributes.get(attribute, {})}
+    return {k: v for k, v in values.items() if v is not None}
+
+
+def _is(truth: RegionTruth, v: str) -> str:
+    """The predicate that gives a pose or state: "is parked", "has its sail raised"."""
+    f = voice(truth.category)
+    if v == "arms raised":
+        return f"{f['has']} {f['his']} arms raised"
+    had = ph.STATES_HAD.get(v)
+    return f"{f['has']} {had.format(**f)}" if had else f"{f['is_']} {v}"
+
+
+def _where(truth: RegionTruth, references: bool) -> list[str]:
+    """Sentences on interaction and relative location, at most two."""
+    f, out = voice(truth.category), []
+    interaction, relation = truth.interaction, truth.relation
+    if interaction:
+        out.append(f"{f['He']} {f['is_']} {interaction.kind} {named(interaction, references)}.")
+    if relation is None:
+        return out or [f"{f['He']} {f['is_']} alone."]
+    implied = interaction and interaction.other == relation.other and relation.kind in _NESTED
+    if not implied:
+        out.append(f"{f['He']} {f['is_']} {relation.kind} {named(relation, references)}.")
+    return out
+
+
+def _person(truth: RegionTruth, rng: random.Random) -> list[str]:
+    f = voice(truth.category)
+    build = said(truth, "Body Shape", "build")
+    words = [truth.category]
+    if said(truth, "Age Range", "age") == "elderly":
+        words.insert(0, "elderly")
+    if build in ("slim", "broad"):
+        words.insert(0, build)
+    who = with_article(" ".join(words)) + (" of average build" if build == "average" else "")
+    clothes = _values(truth, _CLOTHES)
+    who += f" in {garment(clothes) if 'garment' in clothes else truth.colour}"
+    pose = said(truth, "Body Pose/Gesture", "pose")
+    if pose and rng.random() < 0.5:
+        out = [f"{capital(who)} {_is(truth, pose)}."]
+    else:
+        out = [f"{rng.choice(('This is', 'We see', 'The picture shows'))} {who}."]
+        if pose:
+            out[0] = out[0][:-1] + f" who {_is(truth, pose)}."
+    looks, hairs = [], _values(truth, "Hair")
+    skin = list(_values(truth, _SKIN).values())
+    expression = said(truth, "Facial Expression", "expression")
+    bald = hairs.get("style") == "bald"
+    if hairs and not bald:
+        looks.append(hair(hairs))
+    if skin:
+        looks.append(" ".join(skin) + " skin")
+    if expression:
+        looks.append(with_article(f"{expression} expression"))
+    if bald:
+        out.append(f"{f['He']} is bald{', with ' + join(looks) if looks else ''}.")
+    elif looks:
+        out.append(f"{f['He']} has {join(looks)}.")
+    extra, state = worn(clothes), said(truth, "State or Activity", "state")
+    if extra:
+        out.append(f"{f['He']} wears {join(extra)}{' and is ' + state if state else ''}.")
+    elif state:
+        out.append(f"{f['He']} is {state}.")
+    return out
+
+
+def _animal(truth: RegionTruth, rng: random.Random) -> list[str]:
+    build, coat = said(truth, "Body Shape", "build"), said(truth, _SKIN, "coat")
+    pose = said(truth, "Body Pose/Gesture", "pose")
+    state = said(truth, "State or Activity", "state")
+    who = with_article(" ".join(w for w in (build, truth.colour, truth.category) if w))
+    if coat:
+        who += f" with a {coat} coat"
+    if pose and rng.random() < 0.5:
+        out = [f"{capital(who)} is {pose}."]
+        return [*out, f"It is {state}."] if state else out
+    out = [f"{rng.choice(('This is', 'We see', 'The picture shows'))} {who}."]
+    does = " and ".join(w for w in (pose, state) if w)
+    return [*out, f"It is {does}."] if does else out
+
+
+def _object(truth: RegionTruth, rng: random.Random) -> list[str]:
+    f = voice(truth.category)
+    shape, state = said(truth, "Shape", "shape"), said(truth, "State or Activity", "state")
+    material = said(truth, "Materials/Texture", "material")
+    text = said(truth, "Visible Text", "text")
+    part = ph.SHAPED_PARTS.get(truth.category)
+    what = [shape] if shape and not part else []
+    np = with_article(" ".join([*what, truth.colour, truth.category]))
+    if shape and part:
+        np += f" with {with_article(f'{shape} {part}')}"
+    out = [f"{rng.choice(('This is', 'We see', 'The picture shows'))} {np}."]
+    made = f"{f['is_']} made of {material}" if material else ""
+    does = _is(truth, state) if state else ""
+    if does.startswith("is ") and made and rng.random() < 0.5:
+        does = does.removeprefix("is ")
+    told = " and ".join(w for w in (made, does) if w)
+    if told:
+        out.append(f"It {told}.")
+    if text and text != "no text":
+        out.append(f"{f['His']} text says {text}.")
+    return out
+
+
+def _part(truth: RegionTruth, rng: random.Random) -> list[str]:
+    f = voice(truth.category)
+    opening = (f"{f['This_is']} {f['a']}.", f"We see {f['a']}.", f"The picture shows {f['a']}.")
+    colour = (f"{f['He']} {f['is_']} {truth.colour}.", f"{f['His']} colour is {truth.colour}.")
+    return [rng.choice(opening), rng.choice(colour)]
+
+
+def region_paragraph(truth: RegionTruth, rng: random.Random, references: bool = False) -> str:
+    """RDC: a paragraph of three to five sentences on a region.
+
+    Category, colour, then as far as they apply and can be seen build, clothing or material,
+    pose or state, shape, face, text, location, and the effect of light on it.
+
+    Args:
+        rng: chooses between wordings; the same state gives the same text.
+        references: whether regions that are named carry "(entity_id_k)".
+    """
+    group = group_of(truth.category)
+    write = {"person": _person, "animal": _animal, "part": _part}.get(group, _object)
+    out = write(truth, rng) + _where(truth, references)
+    effect = truth.attributes.get("Associative Visual Effect")
+    if effect and len(out) < 5:
+        says = paraphrases(truth, "Associative Visual Effect")
+        says = [s for s in says if not s.startswith("The ")]
+        out.append(rng.choice(says))
+    if len(out) < 3:
+        out.append(rng.choice(paraphrases(truth, "Camera Viewpoint")))
+    return " ".join(out[:5])
+
+
+def _inventory(regions: list[RegionTruth]) -> str:
+    """ "a red car, a man in blue and another red car"."""
+    names: list[str] = []
+    for r in regions:
+        name = thing(r.category, r.colour)
+        if name in names:
+            name = "another " + thing(r.category, r.colour, "another").removeprefix("another ")
+        if name not in names:
+            names.append(name)
+    return join(names)
+
+
+def scene_paragraph(scene: SceneTruth, rng: random.Random, references: bool = False) -> str:
+    """CGIC: a paragraph of three to six sentences, at most 60 words, on a whole picture.
+
+    Setting, viewpoint, light, up to five things in it, one or two of their relations, and what
+    one of them does.
+
+    Args:
+        rng: chooses between wordings and what is told; the same state gives the same text.
+        references: whether regions that are named in relations carry "(entity_id_k)".
+    """
+    setting, at = ph.SETTINGS[scene.setting], ph.PITCH[scene.pitch]
+    opening = (
+        f"The picture shows {setting}, seen {at}.",
+        f"This is {setting}, viewed {at}.",
+        f"We see {setting} {at}.",
+    )
+    out = [rng.choice(opening), rng.choice(ph.LIGHT[scene.light])]
+    whole = [r for r in scene.regions if r.part_of is None]
+    if not whole:
+        return " ".join([*out, "There is nothing in it."])
+    there = "There are" if len(whole) > 1 else "There is"
+    shown = whole[:_MAX_NAMED]
+    out.append(f"{rng.choice((there, 'Here we see'))} {_inventory(shown)}.")
+    linked = [r for r in shown if r.relation or r.interaction]
+    told: set[frozenset[int]] = set()
+    for r in rng.sample(linked, len(linked)):
+        link = r.interaction or r.relation
+        if link is None or frozenset((r.region_id, link.other)) in told or len(told) == 2:
+            continue
+        told.add(frozenset((r.region_id, link.other)))
+        who = capital(thing(r.category, r.colour, "the"))
+        out.append(f"{who} is {link.kind} {named(link, references)}.")
+    busy = [r for r in shown if said(r, "State or Activity", "state") not in (None, "idle")]
+    if busy:
+        r = rng.choice(busy)
+        state = said(r, "State or Activity", "state") or ""
+        out.append(f"{capital(thing(r.category, r.colour, 'the'))} {_is(r, state)}.")
+    while len(out) > 3 and sum(len(s.split()) for s in out) > _MAX_WORDS:
+        out.pop()
+    return " ".join(out)

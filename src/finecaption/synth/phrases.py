@@ -1,0 +1,324 @@
+"""Wording of the drawn world's captions: sentence patterns, and words that mean a value.
+
+Patterns are filled by `str.format` with the fields of sentences.Voice: ``{The}`` "The man",
+``{a}`` "a man", ``{He}``, ``{him}``, ``{his}``, ``{This}`` "This man", ``{is_}``, ``{has}``,
+``{s}`` the ending of a verb, and ``{v}``, the value.
+"""
+
+from __future__ import annotations
+
+NOT_APPLICABLE = "not applicable"
+
+DESCRIPTION = (
+    "{A_thing}.",
+    "{This_is} {a_thing}.",
+    "The picture shows {a_thing}.",
+    "We see {a_thing} here.",
+)
+CATEGORY = ("{A}.", "{This_is} {a}.", "{He} {is_} {a}.", "The picture shows {a}.")
+POSE = ("{The} {is_} {v}.", "{He} {is_} {v}.", "{This} {noun} {is_} {v}.", "We see {him} {v}.")
+ARMS_RAISED = (
+    "{The} {has} {his} arms raised.",
+    "{He} {has} both arms raised.",
+    "{This} {noun} {has} {his} arms raised.",
+    "We see {him} with {his} arms raised.",
+)
+PERSON_BUILD = (
+    "{The} {has} {an_v} build.",
+    "{He} {has} {an_v} build.",
+    "{His} build is {v}.",
+    "{He} {is_} of {v} build.",
+)
+ANIMAL_BUILD = (
+    "{The} {has} {an_v} body.",
+    "{He} {has} {an_v} body.",
+    "{His} body is {v}.",
+    "{The} {is_} {v}.",
+)
+EXPRESSION = (
+    "{The} look{s} {v}.",
+    "{He} look{s} {v}.",
+    "{He} {has} {an_v} expression.",
+    "{His} face is {v}.",
+)
+AGE_NOUN = (  # child, adult
+    "{The} {is_} {an_v}.",
+    "{He} {is_} {an_v}.",
+    "{He} look{s} like {an_v}.",
+    "{This} {noun} {is_} {an_v}.",
+)
+AGE_ADJECTIVE = (  # elderly
+    "{The} {is_} {v}.",
+    "{He} {is_} {v}.",
+    "{He} look{s} {v}.",
+    "{This} {noun} {is_} {v}.",
+)
+COLOUR = (
+    "{The} {is_} {v}.",
+    "{He} {is_} {v}.",
+    "{His} colour is {v}.",
+    "{His} main colour is {v}.",
+)
+PERSON_COLOUR = (
+    "{The} {is_} dressed in {v}.",
+    "{He} {is_} dressed in {v}.",
+    "{The} wear{s} {v}.",
+    "{His} main colour is {v}.",
+)
+MATERIAL = (
+    "{The} {is_} made of {v}.",
+    "{He} {is_} made of {v}.",
+    "{This} {noun} {is_} made of {v}.",
+    "{His} material is {v}.",
+)
+SHAPE = ("{The} {is_} {v}.", "{He} {is_} {v}.", "{His} shape is {v}.", "{He} {has} {an_v} shape.")
+SHAPE_OF_PART = (  # {part}: "roof"
+    "{The} {has} {an_v} {part}.",
+    "{He} {has} {an_v} {part}.",
+    "{His} {part} is {v}.",
+    "We see {his} {v} {part}.",
+)
+SHAPED_PARTS = {
+    "house": "roof", "tower": "roof", "shop": "roof", "lamp": "shade", "table": "top",
+    "tree": "crown", "car": "body", "bus": "body", "boat": "body",
+}  # fmt: skip
+
+# Camera Viewpoint. {at}: "at eye level" or "from above".
+VIEW = (
+    "{The} {is_} seen {at}.",
+    "{He} {is_} viewed {at}.",
+    "The camera sees {him} {at}.",
+    "{This} {noun} {is_} seen {at}.",
+)
+VIEW_SIDE = (  # {v}: "left" or "right"
+    "{The} {is_} facing {v}, seen {at}.",
+    "{He} {is_} facing {v}, viewed {at}.",
+    "Seen {at}, {he} {is_} facing {v}.",
+    "The camera sees {him} {at}, facing {v}.",
+)
+VIEW_FACE = (  # {v}: "from the front" or "from behind"; {join}: "," or " and"
+    "{The} {is_} seen {v}{join} {at}.",
+    "{He} {is_} viewed {v}{join} {at}.",
+    "The camera sees {him} {v}{join} {at}.",
+    "{This} {noun} {is_} seen {v}{join} {at}.",
+)
+FACES = {"front": "from the front", "back": "from behind"}
+PITCH = {"eye level": "at eye level", "from above": "from above"}
+
+EFFECTS = {
+    "shadow": (
+        "{The} cast{s} a {v}.",
+        "{He} cast{s} a {v}.",
+        "There is a {v}.",
+        "{He} {has} a {v}.",
+    ),
+    "reflection": (
+        "{The} {has} a reflection.",
+        "We see {his} reflection on the ground.",
+        "A reflection of {the} is below.",
+        "{He} {has} a reflection below.",
+    ),
+    "glow": (
+        "{The} give{s} off a glow.",
+        "{He} give{s} off a glow.",
+        "A glow comes from {the}.",
+        "There is a glow around {him}.",
+    ),
+    "no effect": (
+        "{The} {has} no effect around {him}.",
+        "There is no effect around {him}.",
+        "{He} {has} no effect of light.",
+        "We see no effect around {him}.",
+    ),
+}
+
+# {v}: "to the left of"; {other}: "the red car".
+RELATION = (
+    "{The} {is_} {v} {other}.",
+    "{He} {is_} {v} {other}.",
+    "We see {him} {v} {other}.",
+    "{V} {other} {is_} {the}.",
+)
+ALONE = (
+    "{The} {is_} alone.",
+    "{He} {is_} alone in the picture.",
+    "We see {him} alone.",
+    "{This} {noun} {is_} alone here.",
+)
+INTERACTION = (
+    "{The} {is_} {v} {other}.",
+    "{He} {is_} {v} {other}.",
+    "We see {him} {v} {other}.",
+    "{A} {v} {other}.",
+)
+NO_INTERACTION = (
+    "{The} interact{s} with nothing.",
+    "{He} interact{s} with nothing else.",
+    "{He} {is_} touching nothing else.",
+    "{The} {is_} touching nothing.",
+)
+
+TEXT = (
+    "{The} read{s} {v}.",
+    "{He} read{s} {v}.",
+    "The word on {him} is {v}.",
+    "{His} text says {v}.",
+)
+NO_TEXT = (
+    "{The} {has} no text.",
+    "{He} {has} no text.",
+    "There is no text on {him}.",
+    "We see no text here.",
+)
+STATE = ("{The} {is_} {v}.", "{He} {is_} {v}.", "{This} {noun} {is_} {v}.", "Here {he} {is_} {v}.")
+STATE_HAD = (
+    "{The} {has} {v}.",
+    "{He} {has} {v}.",
+    "{This} {noun} {has} {v}.",
+    "Here {he} {has} {v}.",
+)
+STATES_HAD = {
+    "sail raised": "{his} sail raised",
+    "sail lowered": "{his} sail lowered",
+    "lit windows": "lit windows",
+    "dark windows": "dark windows",
+}
+
+# What cannot be seen. {v}: what it is that hides.
+HIDDEN = (
+    "{His} {v} cannot be seen.",
+    "The {v} of {the} cannot be seen.",
+    "We cannot see {his} {v}.",
+    "{His} {v} is hidden from view.",
+)
+HIDDEN_TAIL = "; the {v} cannot be seen."
+FACET_NOUNS = {
+    "pose": "pose", "build": "build", "expression": "expression", "tone": "tone",
+    "texture": "texture", "coat": "pattern", "colour": "colour", "style": "style",
+    "garment": "garment", "shoes": "shoes", "accessory": "accessories", "age": "age",
+    "category": "kind", "material": "material", "shape": "shape", "facing": "side",
+    "pitch": "viewpoint", "effect": "effect", "interaction": "interaction",
+    "relation": "place", "text": "text", "state": "state",
+}  # fmt: skip
+WHOLE_NOUNS = {
+    "Skin Texture and Color": "skin",
+    "Hair": "hair",
+    "Clothing Shoes Accessories": "clothing",
+    "Camera Viewpoint": "viewpoint",
+    "One-Sentence Description": "look",
+}
+# Words that point at a facet in "the ... cannot be seen"; all others point at everything unsaid.
+POINTERS = {
+    "tone": ("tone",), "texture": ("texture",), "pattern": ("coat",), "colour": ("colour", "tone"),
+    "color": ("colour", "tone"), "style": ("style",), "shoes": ("shoes",), "feet": ("shoes",),
+    "footwear": ("shoes",), "garment": ("garment",), "accessories": ("accessory",),
+    "accessory": ("accessory",), "side": ("facing",),
+}  # fmt: skip
+
+# What a thing lacks when an attribute does not apply to it.
+LACKS = {
+    "Body Pose/Gesture": "body pose",
+    "Body Shape": "body shape",
+    "Facial Expression": "facial expression",
+    "Skin Texture and Color": "skin",
+    "Hair": "hair",
+    "Clothing Shoes Accessories": "clothing",
+    "Age Range": "age range",
+    "Color": "single colour",
+    "Materials/Texture": "single material",
+    "Shape": "simple shape",
+    "State or Activity": "special state",
+}
+LACK = ("{He} {has} no {v}.", "{The} {has} no {v}.", "There is no {v} to describe.")
+NO_QUESTION = ("This does not apply to {him}.", "This does not apply to {the}.")
+
+# Settings and light, for paragraphs on whole pictures.
+SETTINGS = {
+    "meadow": "a green meadow", "street": "a quiet street", "beach": "a sandy beach",
+    "snow": "a field of snow", "frozen lake": "a frozen lake", "living room": "a living room",
+    "kitchen": "a kitchen", "gallery": "a bright gallery",
+}  # fmt: skip
+LIGHT = {
+    "soft": ("The light is soft.", "Soft light fills the scene."),
+    "left": ("Long shadows fall to the left.", "The shadows fall to the left."),
+    "right": ("Long shadows fall to the right.", "The shadows fall to the right."),
+}
+
+# Other words for a value, by facet; understood, never said. "cup" and the like need no entry.
+SYNONYMS: dict[str, dict[str, str]] = {
+    "colour": {"gray": "grey", "violet": "purple"},
+    "category": {
+        "bike": "bicycle", "shrub": "bush", "sailboat": "boat", "lampshade": "shade",
+        "flower petals": "flower",
+    },
+    "pose": {
+        "stands": "standing", "sits": "sitting", "seated": "sitting", "walks": "walking",
+        "waves": "waving", "arms up": "arms raised", "raised arms": "arms raised",
+        "lying": "lying down", "lies down": "lying down",
+    },
+    "build": {"thin": "slim", "slender": "slim", "chubby": "plump", "stocky": "broad"},
+    "expression": {
+        "smiling": "happy", "smiles": "happy", "unhappy": "sad", "surprise": "surprised",
+        "anger": "angry", "happiness": "happy", "sadness": "sad",
+    },
+    "tone": {"tanned": "tan"},
+    "texture": {"freckles": "freckled", "wrinkles": "wrinkled"},
+    "coat": {"stripes": "striped", "spots": "spotted"},
+    "style": {"curls": "curly"},
+    "colour of hair": {"blonde": "blond", "gray": "grey"},
+    "garment": {
+        "t shirt": "t-shirt and shorts", "tshirt and shorts": "t-shirt and shorts",
+        "sweater": "striped sweater",
+    },
+    "shoes": {"trainers": "sneakers", "sandal": "sandals"},
+    "accessory": {
+        "no accessory": "no accessories", "without accessories": "no accessories",
+        "handbag": "bag", "eyeglasses": "glasses",
+    },
+    "age": {"old": "elderly", "grown up": "adult", "kid": "child"},
+    "material": {
+        "wooden": "wood", "metallic": "metal", "woven": "wicker", "bricks": "brick",
+        "cloth": "fabric", "stones": "stone",
+    },
+    "shape": {"circular": "round", "triangle": "triangular", "dome shaped roof": "domed"},
+    "facing": {
+        "from the front": "front", "facing the camera": "front", "facing forward": "front",
+        "front view": "front", "from behind": "back", "from the back": "back",
+        "facing away": "back", "facing left": "left", "facing to the left": "left",
+        "facing the left": "left", "facing right": "right", "facing to the right": "right",
+        "facing the right": "right",
+    },
+    "pitch": {"high angle": "from above"},
+    "effect": {
+        "shadow falls to the left": "shadow to the left",
+        "shadow falls to the right": "shadow to the right",
+        "shadow on the left": "shadow to the left", "shadow on the right": "shadow to the right",
+        "reflected": "reflection", "glows": "glow", "glowing": "glow",
+        "no visual effect": "no effect", "no special effect": "no effect",
+        "no effects": "no effect", "no shadow": "no effect",
+    },
+    "text": {"no word": "no text", "no words": "no text", "no writing": "no text"},
+    "state": {
+        "asleep": "sleeping", "reads": "reading", "drinks": "drinking", "eats": "eating",
+        "sleeps": "sleeping", "flowers inside": "filled with flowers",
+        "windows are lit": "lit windows", "windows are dark": "dark windows",
+        "sail is raised": "sail raised", "sail is lowered": "sail lowered",
+        "blooming": "in bloom", "not blooming": "not in bloom", "turned on": "switched on",
+        "turned off": "switched off",
+    },
+    "relation": {
+        "left of": "to the left of", "right of": "to the right of",
+        "on the left of": "to the left of", "on the right of": "to the right of",
+        "on top of": "on", "inside of": "inside", "underneath": "under", "below": "under",
+    },
+    "interaction": {
+        "holds": "holding", "carrying": "holding", "carried by": "held by", "sits on": "sitting on",
+        "stands on": "standing on", "supports": "supporting", "wears": "wearing",
+        "leans on": "leaning on", "leaning against": "leaning on", "leans against": "leaning on",
+        "surrounding": "encircling", "surrounded by": "encircled by",
+    },
+}  # fmt: skip
+NOTHING = {  # said instead of a link
+    "relation": ("alone",),
+    "interaction": ("nothing", "not interact", "no interaction", "not touching anything"),
+}

@@ -1,0 +1,216 @@
+"""Reads values back from captions, as a model writes them, and scores them against the truth."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from finecaption.synth import phrases as ph
+from finecaption.synth import vocabulary as voc
+from finecaption.synth.truth import INTERACTIONS, Facets
+
+_STATES = tuple(dict.fromkeys(s for c in voc.CATEGORIES.values() for s in c.states))
+_SHAPES = tuple(dict.fromkeys(s for c in voc.CATEGORIES.values() for s in c.shapes))
+_NOUNS = (*voc.CATEGORIES, *voc.PARTS)
+
+# attribute -> facet -> values
+FACETS: dict[str, dict[str, tuple[str, ...]]] = {
+    "One-Sentence Description": {"colour": voc.COLOURS, "category": _NOUNS},
+    "Category Name": {"category": _NOUNS},
+    "Body Pose/Gesture": {"pose": tuple(dict.fromkeys(voc.POSES + voc.ANIMAL_POSES))},
+    "Body Shape": {"build": tuple(dict.fromkeys(voc.BUILDS + voc.ANIMAL_BUILDS))},
+    "Facial Expression": {"expression": voc.EXPRESSIONS},
+    "Skin Texture and Color": {
+        "tone": voc.SKIN_TONES,
+        "texture": voc.SKIN_TEXTURES,
+        "coat": voc.COATS,
+        "colour": voc.ANIMAL_COLOURS,
+    },
+    "Hair": {"style": voc.HAIR_STYLES, "colour": voc.HAIR_COLOURS},
+    "Clothing Shoes Accessories": {
+        "garment": voc.GARMENTS,
+        "colour": voc.COLOURS,
+        "shoes": voc.SHOES,
+        "accessory": voc.ACCESSORIES,
+    },
+    "Age Range": {"age": voc.AGES},
+    "Color": {"colour": voc.COLOURS},
+    "Materials/Texture": {"material": voc.MATERIALS},
+    "Shape": {"shape": _SHAPES},
+    "Camera Viewpoint": {"facing": (), "pitch": voc.PITCHES},  # facing: by its synonyms alone
+    "Associative Visual Effect": {"effect": voc.EFFECTS},
+    "Interaction with Other Objects": {"interaction": INTERACTIONS},
+    "Relative Location with Other Objects": {"relation": voc.RELATIONS},
+    "Visible Text": {"text": (*voc.WORDS, "no text")},
+    "State or Activity": {"state": _STATES},
+}
+_LINKED = ("relation", "interaction")
+_HEAD = ("One-Sentence Description", "Category Name", "Color")  # speak of the region alone
+_PEOPLE, _ANIMALS = ("tone", "texture"), ("coat", "colour")  # facets of skin, and of coats
+
+_REFERENCE = re.compile(r"\(?\s*entity[\s_]*id[\s_]*\d+\s*\)?")
+_HIDDEN = re.compile(
+    r"\b(?:can ?not be seen|can ?not see|can t be seen|hidden|not visible|out of sight|invisible"
+    r"|not seen)\b"
+)
+_LACKS = re.compile(
+    r"\bno (?:" + "|".join(sorted(ph.LACKS.values(), key=len, reverse=True)) + r")\b"
+    r"|\bdoes not apply\b|\bnot applicable\b"
+)
+_FILLER = r"(?:the |a |an |another |this |that |his |her |its |their )?"
+
+
+def _normal(text: str) -> str:
+    """Lower case, hyphens as spaces, entity references gone, other punctuation as " . "."""
+    text = _REFERENCE.sub(" ", text.lower())
+    text = re.sub(r"[-_\u2010-\u2015'\u2019]", " ", text)
+    text = re.sub(r"[.;!?]+", " . ", text)
+    text = re.sub(r"[^\w. ]", " , ", text)
+    return " ".join(text.split())
+
+
+def _any(words: list[str]) -> str:
+    """A regex group of phrases, the longest first."""
+    return "(?:" + "|".join(re.escape(w) for w in sorted(words, key=len, reverse=True)) + ")"
+
+
+def _spellings(facet: str, values: tuple[str, ...], hair: bool = False) -> dict[str, str]:
+    """Normalised phrase -> canonical value."""
+    out = {" ".join(v.lower().replace("-", " ").split()): v for v in values}
+    out.update(ph.SYNONYMS.get(facet, {}))
+    if hair:
+        out.update(ph.SYNONYMS["colour of hair"])
+    return out
+
+
+@cache
+def _lexicon(attribute: str) -> tuple[re.Pattern[str], dict[str, list[tuple[str, str]]]]:
+    """(pattern that finds phrases, phrase -> [(facet, value)]) of an attribute without links."""
+    meaning: dict[str, list[tuple[str, str]]] = {}
+    for facet, values in FACETS[attribute].items():
+        words = _spellings(facet, values, attribute == "Hair" and facet == "colour")
+        for phrase, value in words.items():
+            meaning.setdefault(phrase, []).append((facet, value))
+    phrases = _any(list(meaning))
+    # A value that is denied ("not red") is passed over, unless the denial is itself a value.
+    return re.compile(rf"\b(?P<v>{phrases})\b|\b(?:not|no|without) {_FILLER}{phrases}\b"), meaning
+
+
+@cache
+def _links(facet: str) -> tuple[re.Pattern[str], dict[str, str], dict[str, str]]:
+    """(pattern of kind and noun, phrase -> kind, phrase -> category) of a facet of links."""
+    values: tuple[str, ...] = voc.RELATIONS if facet == "relation" else INTERACTIONS
+    kinds = _spellings(facet, values)
+    nouns = _spellings("category", _NOUNS)
+    pattern = rf"\b(?P<k>{_any(list(kinds))}) (?:\w+ ){{0,4}}?(?P<n>{_any(list(nouns))})\b"
+    return re.compile(pattern), kinds, nouns
+
+
+@cache
+def _asides() -> re.Pattern[str]:
+    """What a sentence says of other things: "on the brown table", "filled with flowers"."""
+    kinds = [*_links("relation")[1], *_links("interaction")[1], "of", "next to", "near", "beside"]
+    nouns = _any(list(_links("relation")[2]))
+    colours = _any([*voc.COLOURS, "gray"])
+    return re.compile(
+        rf"\bfilled with flowers\b|\b{_any(kinds)} {_FILLER}(?:{colours} )?{nouns}\b"
+        rf"(?: in {colours}\b)?"
+    )
+
+
+def is_not_applicable(text: str) -> bool:
+    """Whether a text says that the attribute means nothing for the region ("It has no hair.")."""
+    return _LACKS.search(_normal(text)) is not None
+
+
+def _pairs(facet: str, text: str) -> list[str]:
+    pattern, kinds, nouns = _links(facet)
+    found = [f"{kinds[m['k']]}|{nouns[m['n']]}" for m in pattern.finditer(text)]
+    empty = "alone" if facet == "relation" else "none"
+    if any(re.search(rf"\b{word}\b", text) for word in ph.NOTHING[facet]):
+        found.append(empty)
+    return found
+
+
+def _unseen(text: str, facets: list[str], found: dict[str, list[str]]) -> None:
+    """Adds vocabulary.HIDDEN to the facets of which a text says that they cannot be seen."""
+    for part in re.split(r" \. | but | while ", f" {text} "):
+        if _HIDDEN.search(part) is None:
+            continue
+        pointed = [f for w in part.split() for f in ph.POINTERS.get(w, ()) if f in facets]
+        for facet in pointed if pointed and len(facets) > 1 else facets:
+            if pointed or not found[facet]:
+                found[facet].append(voc.HIDDEN)
+
+
+def stated(attribute: str, text: str) -> dict[str, tuple[str, ...]]:
+    """Every value that a text states, by facet, in the order of the text, each once.
+
+    Case, punctuation, hyphens and entity references do not count; the longest phrase wins
+    ("striped sweater" is no "striped"); a value that is denied ("not red") is not stated.
+
+    Args:
+        attribute: one of the 18 names of finecaption.attributes.
+
+    Raises:
+        KeyError: the attribute is not one of the 18.
+    """
+    facets = list(FACETS[attribute])
+    found: dict[str, list[str]] = {facet: [] for facet in facets}
+    text = _normal(text)
+    if _LACKS.search(text):
+        return {facet: (ph.NOT_APPLICABLE,) for facet in facets}
+    if facets[0] in _LINKED:
+        found[facets[0]] = _pairs(facets[0], text)
+        if not found[facets[0]]:
+            _unseen(text, facets, found)
+    else:
+        words = _asides().sub(" ", text) if attribute in _HEAD else text
+        pattern, meaning = _lexicon(attribute)
+        for match in pattern.finditer(words):
+            for facet, value in meaning.get(match["v"] or "", ()):
+                found[facet].append(value)
+        if attribute == "Skin Texture and Color":
+            skin = re.search(r"\bskin\b", words) is not None
+            coat = re.search(r"\b(?:coat|fur)\b", words) is not None
+            for facet in (_ANIMALS if skin else _PEOPLE) if skin != coat else ():
+                found[facet].clear()
+        _unseen(text, facets, found)
+    return {facet: tuple(dict.fromkeys(values)) for facet, values in found.items()}
+
+
+def parse(attribute: str, text: str) -> dict[str, str | None]:
+    """What a text states of an attribute: facet -> canonical value.
+
+    None where nothing is said; "red / blue" where a text contradicts itself (no canonical value
+    contains " / "); "not applicable" for every facet where `is_not_applicable` holds. Links are
+    "kind|category", as truth.Link.value. Facets that the attribute has for other groups only
+    (the coat of animals, for people) are present too.
+
+    Raises:
+        KeyError: the attribute is not one of the 18.
+    """
+    return {k: " / ".join(v) if v else None for k, v in stated(attribute, text).items()}
+
+
+def score(attribute: str, text: str, facets: Facets) -> dict[str, bool]:
+    """Whether a text is right, facet by facet: it states one value and the truth accepts it.
+
+    A text that states two different values of a facet is wrong. Of links (interaction, relative
+    location) a text may name several, when the truth accepts each.
+
+    Args:
+        attribute: one of the 18 names of finecaption.attributes.
+        text: what the model wrote.
+        facets: the truth: facet -> accepted values.
+
+    Raises:
+        KeyError: the attribute is not one of the 18.
+    """
+    found = stated(attribute, text)
+    out = {}
+    for facet, accepted in facets.items():
+        values = found.get(facet, ())
+        several = len(values) == 1 or facet in _LINKED
+        out[facet] = bool(values) and several and all(v in accepted for v in values)
+    return out
