@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable
 
 from finecaption.synth.art.core import Drawing, Look, el, group, n, points
-from finecaption.synth.art.paint import HEX, INK, linear, paint, radial, rgb, shade
+from finecaption.synth.art.paint import HEX, INK, paint, radial, rgb, shade
 
 LINE = 2.6  # width of outlines
 HANDLE = "#b98d5e"  # bare wood of handles, the same on all
@@ -41,10 +41,15 @@ def _ball(look: Look) -> Drawing:
     cy = -r - lift
     fill, defs = paint(look.material, look.colour, f"{uid}m", look.scale)
     mark = _mark(look.colour)
-    seams = (
-        f"M{n(-r * 0.62)} {n(-r * 0.78)}Q{n(-r * 0.05)} 0 {n(-r * 0.62)} {n(r * 0.78)}"
-        f"M{n(r * 0.62)} {n(-r * 0.78)}Q{n(r * 0.05)} 0 {n(r * 0.62)} {n(r * 0.78)}"
-    )
+    # Sewn cloth has seams, turned wood two grooves; metal and glass are left bare to shine.
+    seams = ""
+    if look.material == "fabric":
+        for s in (-1, 1):
+            x, y = s * r * 0.62, r * 0.78
+            seams += f"M{n(x)} {n(-y)}Q{n(s * r * 0.05)} 0 {n(x)} {n(y)}"
+    elif look.material == "wood":
+        for y in (-r * 0.22, r * 0.22):
+            seams += f"M{n(-r)} {n(y * 0.6)}Q0 {n(y * 0.6 + r * 0.3)} {n(r)} {n(y * 0.6)}"
     clip = f'<clipPath id="{uid}c">{el("circle", cx=0, cy=0, r=r)}</clipPath>'
     gloss = () if look.material in ("glass", "ceramic") else (
         el("ellipse", cx=-r * 0.38, cy=-r * 0.5, rx=r * 0.2, ry=r * 0.13, fill="#ffffff",
@@ -57,7 +62,7 @@ def _ball(look: Look) -> Drawing:
     body = group(
         el("circle", cx=0, cy=0, r=r - LINE / 2, fill=fill),
         el("path", d=shadow, fill="#241a38", opacity=0.16, clip_path=f"url(#{uid}c)"),
-        _stroke(seams, mark, 3, clip_path=f"url(#{uid}c)"),
+        _stroke(seams, mark, 3, clip_path=f"url(#{uid}c)") if seams else "",
         *gloss,
         el("circle", cx=0, cy=0, r=r - LINE / 2, fill="none", stroke=INK, stroke_width=LINE),
         transform=f"translate(0 {n(cy)}) rotate({rng.choice((-24, -10, 12, 26))})",
@@ -68,7 +73,9 @@ def _ball(look: Look) -> Drawing:
         for k, (gap, wide) in enumerate(((9, 0.62), (18, 0.44))):  # cups below the ball
             a, q = wide * math.pi / 2, r + gap
             x, y = q * math.sin(a), cy + q * math.cos(a)
-            arcs.append(_stroke(f"M{n(-x)} {n(y)}A{n(q)} {n(q)} 0 0 0 {n(x)} {n(y)}", MOTION, 4 - k))
+            arcs.append(
+                _stroke(f"M{n(-x)} {n(y)}A{n(q)} {n(q)} 0 0 0 {n(x)} {n(y)}", MOTION, 4 - k)
+            )
         side = rng.choice((-1, 1))
         # The hop it came by, as a dotted trail down to the ground.
         trail = (
@@ -123,7 +130,7 @@ def _balloon(look: Look) -> Drawing:
 def _crook(x: float, top: float) -> str:
     """Shaft from (x, top) down to a hook whose lowest point is on the ground."""
     r = 9.0
-    return f"M{n(x)} {n(top)}V{n(-r - 3)}a{n(r)} {n(r)} 0 0 0 {n(2 * r)} 0v-5"
+    return f"M{n(x)} {n(top)}V{n(-r - 5.3)}a{n(r)} {n(r)} 0 0 0 {n(2 * r)} 0v-5"
 
 
 def _umbrella(look: Look) -> Drawing:
@@ -133,18 +140,18 @@ def _umbrella(look: Look) -> Drawing:
     bend = rng.choice((-1, 1))
     if look.state == "closed":
         top = -146.0
-        d = "M-3 -128C-8 -110 -21 -76 -22 -58Q-12 -46 0 -44Q12 -46 22 -58C21 -76 8 -110 3 -128Z"
-        folds = "M-2 -120Q-10 -84 -10 -53M2 -120Q8 -84 9 -53M0 -112Q-2 -80 0 -49"
+        d = "M-4 -132C-11 -112 -31 -74 -32 -50Q-17 -37 0 -35Q17 -37 32 -50C31 -74 11 -112 4 -132Z"
+        folds = "M-2 -120Q-11 -84 -12 -42M2 -120Q11 -84 12 -42"
         svg = (
-            _tube(_crook(0, -46), HANDLE, 6)
-            + _tube("M0 -126V-141", "#8b8790", 4)
+            _tube(_crook(0, -40), HANDLE, 6)
+            + _tube("M0 -128V-142", "#8b8790", 4)
             + el("path", d=d, fill=fill, stroke=INK, stroke_width=LINE, stroke_linejoin="round")
             + _stroke(folds, mark, 2.4)
-            + el("path", d="M-17 -81Q0 -74 17 -81L18.500 -73Q0 -66 -18.500 -73Z", fill=mark,
+            + el("path", d="M-27 -72Q0 -63 27 -72L29.500 -64Q0 -54 -29.500 -64Z", fill=mark,
                  stroke=INK, stroke_width=2)
-            + el("circle", cx=11, cy=-74, r=3, fill=PAPER)
+            + el("circle", cx=15, cy=-63.5, r=3, fill=PAPER)
         )  # fmt: skip
-        half = (23.3, 24.0)
+        half = (33.3, 33.3)
     else:
         top = -150.0
         w, rim = 74.0, -82.0
@@ -159,11 +166,14 @@ def _umbrella(look: Look) -> Drawing:
         for k in range(4, 0, -1):
             mx = (xs[k] + xs[k - 1]) / 2
             scallops += f"Q{n(mx)} {n((ys[k] + ys[k - 1]) / 2 - 13)} {n(xs[k - 1])} {n(ys[k - 1])}"
-        ribs = "".join(
-            f"M0 {n(apex)}Q{n(x * 0.9)} {n((apex + y) / 2 - 14)} {n(x)} {n(y)}"
-            for x, y in zip(xs[1:4], ys[1:4], strict=True)
-            if x
-        ) + f"M0 {n(apex)}V{n(ys[2])}"
+        ribs = (
+            "".join(
+                f"M0 {n(apex)}Q{n(x * 0.9)} {n((apex + y) / 2 - 14)} {n(x)} {n(y)}"
+                for x, y in zip(xs[1:4], ys[1:4], strict=True)
+                if x
+            )
+            + f"M0 {n(apex)}V{n(ys[2])}"
+        )
         svg = (
             _tube(_crook(0, rim - 10), HANDLE, 6)
             + _tube(f"M0 {n(apex)}V-145", "#8b8790", 4)
@@ -174,10 +184,10 @@ def _umbrella(look: Look) -> Drawing:
                       f"{n(-w * 0.3)} {n(rim - 49)}", "#ffffff", 4, opacity=0.6)
         )  # fmt: skip
         half = (w + 1, w + 1)
-    box = (-half[0], top, half[1], 2.4)
+    box = (-half[0], top, half[1], 0.0)
     if bend < 0:
         svg = group(svg, transform="scale(-1 1)")
-        box = (-half[1], top, half[0], 2.4)
+        box = (-half[1], top, half[0], 0.0)
     return Drawing(svg, box, defs, {"grip": (0, -20), "top": (0, top)})
 
 
@@ -267,7 +277,8 @@ def _hoop(look: Look) -> Drawing:
     if look.shape == "square":
         # the upper side of the lower bar, seen inside the frame
         q = o - t
-        rim = f"M{n(-q)} {n(c + q)}L{n(-q + ledge)} {n(c + q - ledge)}H{n(q - ledge)}L{n(q)} {n(c + q)}Z"
+        low = c + q
+        rim = f"M{n(-q)} {n(low)}L{n(-q + ledge)} {n(low - ledge)}H{n(q - ledge)}L{n(q)} {n(low)}Z"
     else:
         q = o - t
         rim = (
@@ -278,8 +289,8 @@ def _hoop(look: Look) -> Drawing:
     turn = rng.uniform(0, 90)
     for k in range(4):
         if look.shape == "square":
-            x, y = ((-1, -1), (1, -1), (1, 1), (-1, 1))[k]
-            x, y = x * (o - t / 2), y * (o - t / 2)
+            x = (o - t / 2) * (1 if k in (1, 2) else -1)
+            y = (o - t / 2) * (1 if k > 1 else -1)
         else:
             a = math.radians(turn + 90 * k)
             x, y = (o - t / 2) * math.cos(a), (o - t / 2) * math.sin(a)
@@ -314,7 +325,12 @@ def _ladder(look: Look) -> Drawing:
     rails = feet = ""
     for s in (-1, 1):
         h = thick / 2
-        rail = ((s * foot - h, -1.3), (s * head - h, top), (s * head + h, top), (s * foot + h, -1.3))
+        rail = (
+            (s * foot - h, -1.3),
+            (s * head - h, top),
+            (s * head + h, top),
+            (s * foot + h, -1.3),
+        )
         rails += el("polygon", points=points(*rail), fill=fill, **ink)
         shoe = ((s * foot - h, -1.3), (s * foot - h - 0.1, -10), (s * foot + h, -10),
                 (s * foot + h, -1.3))  # fmt: skip

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import io
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pytest
+import resvg_py
+from PIL import Image
+
+from finecaption.synth.art.settings import GROUND, HORIZON, SETTINGS, SIZE
+from finecaption.synth.vocabulary import INDOOR, OUTDOOR, PITCHES
+
+CASES = [(name, pitch) for name in SETTINGS for pitch in PITCHES]
+
+
+def document(name: str, pitch: str, variant: int) -> str:
+    backdrop = SETTINGS[name](pitch, variant)
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {SIZE} {SIZE}">'
+        f"<defs>{backdrop.defs}</defs>{backdrop.svg}</svg>"
+    )
+
+
+def picture(name: str, pitch: str, variant: int) -> np.ndarray:
+    png = resvg_py.svg_to_bytes(
+        svg_string=document(name, pitch, variant), width=128, skip_system_fonts=True
+    )
+    return np.asarray(Image.open(io.BytesIO(bytes(png))).convert("RGBA"))
+
+
+def test_every_setting_of_the_vocabulary_is_drawn() -> None:
+    assert set(SETTINGS) == set(OUTDOOR + INDOOR)
+    assert set(HORIZON) == set(GROUND) == set(PITCHES)
+
+
+@pytest.mark.parametrize(("name", "pitch"), CASES)
+def test_backdrop_is_opaque_pale_and_full_bleed(name: str, pitch: str) -> None:
+    pixels = picture(name, pitch, 3)
+    assert pixels.shape == (128, 128, 4)
+    assert pixels[..., 3].min() == 255
+    luma = pixels[..., :3].mean(axis=-1)
+    assert np.percentile(luma, 2) > 130  # pale: figures with dark outlines stand out
+    assert luma.std() < 40
+
+
+@pytest.mark.parametrize(("name", "pitch"), CASES)
+def test_backdrop_is_pure_and_varies(name: str, pitch: str) -> None:
+    drawn = [SETTINGS[name](pitch, variant) for variant in range(40)]
+    assert drawn[7] == SETTINGS[name](pitch, 7)
+    assert len({backdrop.defs for backdrop in drawn}) >= 4  # palettes
+    assert all(backdrop.ground == GROUND[pitch] for backdrop in drawn)
+    assert max(len(b.svg) + len(b.defs) for b in drawn) < 9000
+
+
+@pytest.mark.parametrize(("name", "pitch"), CASES)
+def test_ids_are_unique_prefixed_and_defined(name: str, pitch: str) -> None:
+    text = document(name, pitch, 11)
+    ids = [e.get("id") for e in ET.fromstring(text).iter() if e.get("id")]
+    assert len(ids) == len(set(ids))
+    assert all(i is not None and i.startswith("bg") for i in ids)
+    assert set(part.split(")")[0] for part in text.split("url(#")[1:]) <= set(ids)
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_the_two_pitches_look_different(name: str) -> None:
+    low, high = (picture(name, pitch, 5)[..., :3].astype(float) for pitch in PITCHES)
+    assert np.abs(low - high).mean() > 4
