@@ -37,10 +37,9 @@ def _light_defs(uid: str) -> str:
         el("stop", offset=offset, stop_color="#ffe06a", stop_opacity=alpha)
         for offset, alpha in ((0, 1), (0.45, 0.9), (0.75, 0.4), (1, 0))
     )
-    return (
-        linear(f"{uid}lit", (0, "#fff3b0"), (1, "#ffc93c"))
-        + f"<radialGradient {attrs(id=f'{uid}glow', cx=0.5, cy=0.5, r=0.5)}>{stops}</radialGradient>"
-    )
+    disc = attrs(id=f"{uid}glow", cx=0.5, cy=0.5, r=0.5)
+    pane = linear(f"{uid}lit", (0, "#fff3b0"), (1, "#ffc93c"))
+    return f"{pane}<radialGradient {disc}>{stops}</radialGradient>"
 
 
 def _window(look: Look, x: float, y: float, w: float, h: float, arched: bool = False) -> str:
@@ -48,8 +47,8 @@ def _window(look: Look, x: float, y: float, w: float, h: float, arched: bool = F
     lit = look.state == "lit windows"
     left, top = x - w / 2, y - h
     if arched:
-        outline = f"M{n(left)} {n(y)}V{n(top + w / 2)}A{n(w / 2)} {n(w / 2)} 0 0 1 {n(x + w / 2)} " \
-                  f"{n(top + w / 2)}V{n(y)}Z"  # fmt: skip
+        arc = f"A{n(w / 2)} {n(w / 2)} 0 0 1 {n(x + w / 2)} {n(top + w / 2)}"
+        outline = f"M{n(left)} {n(y)}V{n(top + w / 2)}{arc}V{n(y)}Z"
     else:
         outline = f"M{n(left)} {n(y)}V{n(top)}H{n(x + w / 2)}V{n(y)}Z"
     frame = el("path", d=outline, fill=f"url(#{look.uid}lit)" if lit else _DARK, stroke=INK,
@@ -240,14 +239,13 @@ def _awning(look: Look, half: float, top: float, drop: float) -> str:
     count = 9
     between = _STONE if look.accent == "white" else _CREAM
     step = 2 * half / count
-    strips = "".join(
+    return "".join(
         _matter("path", 2.2, fill=HEX[look.accent] if i % 2 == 0 else between,
                 d=f"M{n((-half + step * i) * 0.93)} {n(top)}H{n((-half + step * (i + 1)) * 0.93)}"
                   f"L{n(-half + step * (i + 1))} {n(top + drop)}"
                   f"q{n(-step / 2)} 9 {n(-step)} 0Z")
         for i in range(count)
     )  # fmt: skip
-    return strips
 
 
 def shop(look: Look) -> Drawing:
@@ -256,7 +254,6 @@ def shop(look: Look) -> Drawing:
     flat = look.shape == "flat"
     top, board, cap = (-182, -151, 30) if flat else (-146, -123, 27)
     awning_top, drop = (-116, 26) if flat else (-97, 20)
-    sign = ""
     if look.text:
         w = width_of(look.text, cap) + 30
         h = cap + 14

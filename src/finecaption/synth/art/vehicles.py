@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 
 from finecaption.synth.art.core import Drawing, Look, attrs, el, group, n, points
 from finecaption.synth.art.lettering import lettering, width_of
@@ -36,8 +37,14 @@ def _seam(colour: str) -> str:
     return shade(HEX["black"], -0.4) if colour == "black" else shade(colour, 0.6)
 
 
-def _facing(look: Look, svg: str) -> str:
-    return group(svg, transform="scale(-1 1)") if look.facing == "left" else svg
+def _facing(look: Look, drawing: Drawing) -> Drawing:
+    """The drawing as it is, or mirrored for a nose to the left."""
+    if look.facing != "left":
+        return drawing
+    x0, y0, x1, y1 = drawing.box
+    anchors = {name: (-x, y) for name, (x, y) in drawing.anchors.items()}
+    svg = group(drawing.svg, transform="scale(-1 1)")
+    return Drawing(svg, (-x1, y0, -x0, y1), drawing.defs, anchors)
 
 
 def _hub(cx: float, cy: float, r: float, bolts: int) -> str:
@@ -76,12 +83,8 @@ def _front_wheels(inner: float, outer: float, top: float) -> str:
 
 
 def _puffs(*circles: tuple[float, float, float]) -> str:
-    edge = "".join(
-        el("circle", cx=x, cy=y, r=r, fill=_DUST_EDGE) for x, y, r in circles
-    )
-    return edge + "".join(
-        el("circle", cx=x, cy=y, r=r - 2, fill=_DUST) for x, y, r in circles
-    )
+    edge = "".join(el("circle", cx=x, cy=y, r=r, fill=_DUST_EDGE) for x, y, r in circles)
+    return edge + "".join(el("circle", cx=x, cy=y, r=r - 2, fill=_DUST) for x, y, r in circles)
 
 
 def _tail_wind(tail: float, heights: tuple[float, ...]) -> str:
@@ -134,6 +137,7 @@ def _car_side(look: Look, fill: str) -> Drawing:
             + _pane(f"M-9 {n(-122 + top)}C16 {n(-122 + top)} 34 {n(-114 + top)} 43 -88H-9Z",
                     (12, -114 + top, 22 - top))
         )  # fmt: skip
+        doors, handle = "M-14 -84V-34M48 -78Q52 -60 44 -46", "M-6 -72h14"
         roof = f"M-66 {n(-112 + top)}Q-46 -128 -16 -128T38 {n(-108 + top)}"
         lamp = _matter("ellipse", 2.2, cx=103, cy=-60, rx=9, ry=12, fill=_LAMP)
         tail = _matter("ellipse", 2, cx=-108, cy=-58, rx=5, ry=9, fill=_TAIL)
@@ -145,6 +149,7 @@ def _car_side(look: Look, fill: str) -> Drawing:
             + _pane(f"M-24 {n(-122 + top)}H{n(25 + top / 4)}L35 -90H-24Z",
                     (6, -116 + top, 20 - top))
         )  # fmt: skip
+        doors, handle = "M-29 -84V-34M46 -80V-50", "M-20 -70h14"
         roof = "M-85 -115H37" if above else "M-87 -127H33"
         lamp = _matter("rect", 2.2, x=96, y=-74, width=18, height=20, rx=2, fill=_LAMP)
         tail = _matter("rect", 2, x=-115, y=-74, width=10, height=22, fill=_TAIL)
@@ -154,15 +159,13 @@ def _car_side(look: Look, fill: str) -> Drawing:
         + el("rect", x=-110, y=-44, width=220, height=18, fill="#241a38", opacity=0.16)
         + _line(roof, shade(look.colour, -0.55), 4 if above else 3, opacity=0.8)
         + panes
-        + _line("M-29 -84V-34M46 -80V-50" if look.shape == "boxy" else "M-14 -84V-34M48 -78Q52 -60 44 -46",
-                seam)
-        + _line("M-20 -70h14" if look.shape == "boxy" else "M-6 -72h14", seam, 4)
+        + _line(doors, seam) + _line(handle, seam, 4)
         + lamp + tail
         + _matter("rect", x=102, y=-40, width=20, height=13, rx=5, fill=_STEEL)
         + _matter("rect", x=-122, y=-40, width=20, height=13, rx=5, fill=_STEEL)
         + _wheels(look, (-68, 70), 27)
     )  # fmt: skip
-    return Drawing(_facing(look, svg), (-123, -134, 123, 0), anchors={"top": (-20, -134)})
+    return _facing(look, Drawing(svg, (-123, -134, 123, 0), anchors={"top": (-20, -134)}))
 
 
 def _car_front(look: Look, fill: str) -> Drawing:
@@ -176,9 +179,7 @@ def _car_front(look: Look, fill: str) -> Drawing:
                        (-14, -114 + top, 26 - top))  # fmt: skip
         roof = "M-36 -120Q0 -132 36 -120" if above else "M-30 -127Q0 -132 30 -127"
         grille = _matter("ellipse", 2.2, cx=0, cy=-54, rx=22, ry=9, fill="#45404b")
-        lamps = "".join(
-            _matter("circle", 2.2, cx=x, cy=-60, r=14, fill=_LAMP) for x in (-48, 48)
-        )
+        lamps = "".join(_matter("circle", 2.2, cx=x, cy=-60, r=14, fill=_LAMP) for x in (-48, 48))
     else:
         body = "M-74 -20V-86H-64L-58 -132.500H58L64 -86H74V-20Z"
         screen = _pane(f"M-54 -88L{n(-49 - top / 6)} {n(-123 + top)}H{n(49 + top / 6)}L54 -88Z",
@@ -209,7 +210,7 @@ def car(look: Look) -> Drawing:
     """A car, 134 units high: a box with a bonnet, or a beetle."""
     fill, defs = paint(look.material, look.colour, f"{look.uid}b", look.scale)
     drawing = _car_front(look, fill) if look.facing == "front" else _car_side(look, fill)
-    return Drawing(drawing.svg, drawing.box, defs, drawing.anchors)
+    return replace(drawing, defs=defs)
 
 
 def _bus_side(look: Look, fill: str) -> Drawing:
@@ -254,10 +255,11 @@ def _bus_side(look: Look, fill: str) -> Drawing:
         + _matter("rect", x=-152, y=-37, width=20, height=13, rx=5, fill=_STEEL)
         + _wheels(look, (-94, 40), 24)
     )  # fmt: skip
-    svg = _facing(look, svg)
-    if look.text:
-        svg += _plate(look.text, 30 if look.facing == "left" else -30, -77, 28, 6.5)
-    return Drawing(svg, (-153, -170, 153, 0), anchors={"top": (0, -170)})
+    drawing = _facing(look, Drawing(svg, (-153, -170, 153, 0), anchors={"top": (0, -170)}))
+    if not look.text:
+        return drawing
+    word = _plate(look.text, 30 if look.facing == "left" else -30, -77, 28, 6.5)
+    return replace(drawing, svg=drawing.svg + word)
 
 
 def _bus_front(look: Look, fill: str) -> Drawing:
@@ -300,7 +302,7 @@ def bus(look: Look) -> Drawing:
     """A bus, 170 units high, with the word on a cream board on its side or under its screen."""
     fill, defs = paint(look.material, look.colour, f"{look.uid}b", look.scale)
     drawing = _bus_front(look, fill) if look.facing == "front" else _bus_side(look, fill)
-    return Drawing(drawing.svg, drawing.box, defs, drawing.anchors)
+    return replace(drawing, defs=defs)
 
 
 def _bicycle_wheel(cx: float, cy: float, r: float) -> str:
@@ -325,7 +327,7 @@ def bicycle(look: Look) -> Drawing:
     wood = look.material == "wood"
     tube = 12.0 if wood else 8.5
     frame = "M-64 -46L-6 -50L-24 -104L-64 -46M-6 -50L44 -104L-24 -104M37 -128L66 -46"
-    guards = ("M-112 -54A49 49 0 0 1 -30 -81M32 -80A49 49 0 0 1 112 -62")
+    guards = "M-112 -54A49 49 0 0 1 -30 -81M32 -80A49 49 0 0 1 112 -62"
     bars = "M37 -128L35 -138Q24 -143 14 -138M35 -138Q46 -142 50 -134"
     if wood:
         planks = _line("M-92 -111H-46", shade(look.colour, 0.5) if look.colour != "black"
@@ -351,7 +353,7 @@ def bicycle(look: Look) -> Drawing:
                 INK, 4)
         + _matter("circle", 2, cx=50, cy=-116, r=6, fill=_LAMP)
     )  # fmt: skip
-    return Drawing(_facing(look, svg), (-119, -145, 118, 0), defs, {"seat": (0, -120)})
+    return _facing(look, Drawing(svg, (-119, -145, 118, 0), defs, {"seat": (-26, -124)}))
 
 
 def boat(look: Look) -> Drawing:
@@ -367,7 +369,8 @@ def boat(look: Look) -> Drawing:
                 "Q62 -62 0 -61Q-60 -60 -108 -66Z")  # fmt: skip
         deck = "M-100 -63Q-50 -58 0 -58.500T110 -76Q76 -44 0 -43Q-78 -42 -100 -63Z"
         rail = "M-107 -58Q-58 -52 0 -53T116 -71"
-        shadow = "M-96 -34C-82 -6 -52 -2.500 -14 -2.500C44 -2.500 78 -18 100 -44Q60 -16 -14 -16Q-72 -16 -96 -34Z"
+        shadow = ("M-96 -34C-82 -6 -52 -2.500 -14 -2.500C44 -2.500 78 -18 100 -44"
+                  "Q60 -16 -14 -16Q-72 -16 -96 -34Z")  # fmt: skip
         sail = "M2 -152Q-66 -128 -96 -74Q-46 -84 2 -76Z"
         jib = "M16 -150Q52 -124 96 -84Q52 -90 16 -80Z"
         creases = "M-34 -127Q-14 -122 1 -125M-72 -98Q-34 -106 1 -101"
@@ -385,9 +388,9 @@ def boat(look: Look) -> Drawing:
                         for x in (-66, -26, 14))  # fmt: skip
     mast = _matter("rect", 2.2, x=5, y=-158, width=8, height=100, rx=2, fill="#a9825a")
     boom = _matter("rect", 2, x=-100, y=-75, width=106, height=6, rx=3, fill="#a9825a")
-    flag_y = -156
-    flag = _matter("path", 2, d=f"M13 {flag_y}L{rng.choice((30, 34))} {flag_y + 6}L13 {flag_y + 12}Z",
-                   fill=HEX[look.accent])  # fmt: skip
+    flag = _matter(
+        "path", 2, d=f"M13 -156L{rng.choice((30, 34))} -150L13 -144Z", fill=HEX[look.accent]
+    )
     if raised:
         rigging = (
             boom + mast
@@ -413,7 +416,7 @@ def boat(look: Look) -> Drawing:
         + ("" if above else _line(rail, seam, 2.4))
         + ports
     )  # fmt: skip
-    return Drawing(_facing(look, svg), (-123, -160, 124, 0), defs, {"top": (9, -159)})
+    return _facing(look, Drawing(svg, (-123, -160, 124, 0), defs, {"top": (9, -159)}))
 
 
 DRAW: dict[str, Callable[[Look], Drawing]] = {
