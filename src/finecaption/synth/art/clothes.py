@@ -1,0 +1,464 @@
+"""What people wear: garments, sleeves, legs and shoes, on a body of given sizes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from finecaption.synth.art.core import Look
+from finecaption.synth.art.paint import HEX, INK, shade
+from finecaption.synth.art.pen import Pen, Point, symmetric
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Sizes of a body in local units: half widths, heights of joints (negative: up)."""
+
+    rx: float
+    ry: float
+    cy: float  # of the head's centre
+    sy: float  # of the shoulders
+    hip: float
+    sw: float  # shoulders
+    ww: float  # waist
+    hw: float  # hips
+    depth: float  # half the chest's depth, seen from the side
+    aw: float  # arm width
+    lw: float  # leg width
+    child: bool = False
+    female: bool = False
+    side: bool = False
+    back: bool = False
+    sitting: bool = False
+    rounded: bool = False  # shoulders of the elderly
+    stoop: float = 0.0  # how far the head is ahead of the hips
+    belly: float = 0.0
+
+    @property
+    def leg(self) -> float:
+        return 64.0 if self.child else 98.0
+
+    @property
+    def knee(self) -> float:
+        return self.leg * 0.57
+
+
+@dataclass(frozen=True)
+class Outfit:
+    """Colours of one outfit; fills may be references to a pattern."""
+
+    garment: str
+    shoes: str
+    skin: str
+    main: str  # fill of the upper garment
+    deep: str  # a second tone of the same colour
+    line: str  # seams inside the garment
+    sleeve: str
+    legs: str
+    trim: str = "#fbf3e2"
+    flat: str = ""  # the plain colour
+
+
+def outfit_of(look: Look, skin: str) -> Outfit:
+    """The outfit of a person of this look with this skin colour (#rrggbb)."""
+    garment = look.garment or "coat"
+    base = HEX[look.colour]
+    black = look.colour == "black"
+    deep = shade(base, -0.14 if black else 0.16)
+    line = "#85808c" if black else INK
+    female = look.category in ("woman", "girl")
+    main, sleeve, legs, trim = base, base, skin, "#fbf3e2"
+    if look.colour in ("white", "yellow", "grey"):
+        trim = "#7d7580" if look.colour != "grey" else "#fffaf0"
+    if garment == "striped sweater":
+        main = sleeve = f"url(#{look.uid}st)"
+        legs = skin if female else deep
+    elif garment == "coat":
+        legs = skin if female else "#5a5360"
+    elif garment == "overalls":
+        sleeve = "#f5ecd9" if look.colour not in ("white", "yellow", "grey") else "#c3ccd2"
+        legs = base
+    return Outfit(garment, look.shoes or "boots", skin, main, deep, line, sleeve, legs, trim, base)
+
+
+def defs_of(look: Look) -> str:
+    """Definitions that the outfit's fills refer to."""
+    if look.garment != "striped sweater":
+        return ""
+    pitch = 15 / look.scale
+    base = HEX[look.colour]
+    stripe = {"white": "#77707d", "yellow": "#8a6a4a"}.get(look.colour, "#fdf4e3")
+    return (
+        f'<pattern id="{look.uid}st" width="20" height="{pitch:.2f}" patternUnits="userSpaceOnUse">'
+        f'<rect width="20" height="{pitch:.2f}" fill="{base}"/>'
+        f'<rect width="20" height="{pitch * 0.4:.2f}" fill="{stripe}"/></pattern>'
+    )
+
+
+def hand_centre(elbow: Point, wrist: Point, f: Frame) -> Point:
+    """Centre of the hand at the end of an arm."""
+    dx, dy = wrist[0] - elbow[0], wrist[1] - elbow[1]
+    size = math.hypot(dx, dy) or 1.0
+    reach = f.aw * 0.42
+    return wrist[0] + dx / size * reach, wrist[1] + dy / size * reach
+
+
+def _along(a: Point, b: Point, t: float) -> Point:
+    return a[0] + (b[0] - a[0]) * t, a[1] + (b[1] - a[1]) * t
+
+
+def draw_arm(
+    pen: Pen, shoulder: Point, elbow: Point, wrist: Point, f: Frame, o: Outfit, spread: bool
+) -> None:
+    """One arm with sleeve and hand; spread shows the fingers."""
+    short = o.garment in ("dress", "t-shirt and shorts")
+    w = f.aw
+    hx, hy = hand_centre(elbow, wrist, f)
+    if spread:
+        angle = math.atan2(wrist[1] - elbow[1], wrist[0] - elbow[0])
+        for turn in (-0.85, -0.28, 0.28, 0.85):
+            tip = (hx + w * 1.05 * math.cos(angle + turn), hy + w * 1.05 * math.sin(angle + turn))
+            pen.limb([(hx, hy), tip], w * 0.42, o.skin)
+    r = max(w * 0.58, 8.5)
+    if short:
+        pen.ellipse(hx, hy, r, r, o.skin)
+        pen.limb([shoulder, elbow, wrist], w * 0.86, o.skin)
+        pen.ellipse(hx, hy, r - 1.6, r - 1.6, o.skin, None)
+        end = _along(shoulder, elbow, 0.62 if o.garment != "dress" else 0.4)
+        pen.limb([shoulder, end], w * (1.3 if f.female or o.garment != "dress" else 1.15), o.main,
+                 o.line)  # fmt: skip
+        return
+    pen.ellipse(hx, hy, r, r, o.skin)
+    pen.limb([shoulder, elbow, wrist], w, o.sleeve, o.line)
+    if o.garment == "coat":
+        pen.limb([_along(wrist, elbow, 0.22), _along(wrist, elbow, 0.05)], w * 1.15, o.deep, o.line)
+    elif o.garment == "striped sweater":
+        pen.limb([_along(wrist, elbow, 0.1), wrist], w, o.deep, o.line)
+
+
+def _stance(f: Frame, look: Look) -> list[tuple[Point, Point, Point, float]]:
+    """(hip, knee, ankle, turn of the foot) of each leg, the farther one first."""
+    low = -8.0
+    if f.sitting:
+        if f.side:
+            k = f.knee
+            return [((0, f.hip), (k * 0.98, f.hip + 1), (k * 1.04, low), 0)] * 2
+        out = []
+        for s in (-1, 1):
+            out.append(((s * f.hw * 0.5, f.hip), (s * f.hw * 0.72, f.hip + 4),
+                        (s * f.hw * 0.66, low), 0.0))  # fmt: skip
+        return out
+    h, k = f.hip, f.hip * 0.5
+    if look.pose == "walking":
+        g = f.leg
+        if f.side:
+            return [((0, h), (-g * 0.06, k), (-g * 0.42, low - g * 0.16), 38.0),
+                    ((0, h), (g * 0.24, k), (g * 0.36, low - 2), -10.0)]
+        up = g * 0.2
+        return [((f.hw * 0.5, h), (f.hw * 0.85, k), (f.hw * 0.7, low - up), -16.0),
+                ((-f.hw * 0.48, h), (-f.hw * 0.6, k), (-f.hw * 0.72, low), 0.0)]
+    if f.side:
+        return [((0, h), (f.lw * 0.25, k), (f.lw * 0.22, low), 0.0),
+                ((0, h), (-f.lw * 0.1, k), (-f.lw * 0.14, low), 0.0)]
+    return [((s * f.hw * 0.5, h), (s * f.hw * 0.52, k), (s * f.hw * 0.54, low), 0.0)
+            for s in (-1, 1)]
+
+
+def draw_legs(pen: Pen, f: Frame, o: Outfit, look: Look, under: bool = True) -> None:
+    """Both legs with shoes; the garment over them comes later."""
+    for i, (hip, knee, ankle, turn) in enumerate(_stance(f, look)):
+        skin = shade(o.skin, 0.14) if f.side and i == 0 else o.skin
+        fill = skin if o.legs == o.skin else shade(o.legs, 0.12) if f.side and i == 0 else o.legs
+        line = o.line if o.legs not in (o.skin, "#5a5360") else INK
+        if o.shoes != "boots":
+            pen.limb([knee, (ankle[0], ankle[1] + 1)], f.lw * 0.72, skin)
+        trouser = fill != skin
+        end = _along(knee, ankle, 0.84) if trouser else ankle
+        joint = [knee, end] if f.sitting else [hip, knee, end]
+        pen.limb(joint, f.lw if trouser else f.lw * 0.82, fill, line)
+        _shoe(pen, f, o, knee, ankle, turn, skin)
+        if o.garment == "t-shirt and shorts" and not f.sitting:
+            stop = _along(hip, knee, 0.86)
+            pen.limb([hip, stop], f.lw * (1.5 if f.female else 1.25), o.deep, o.line)
+        if f.female and o.garment == "overalls" and not f.sitting:
+            pen.limb([_along(knee, end, 0.72), end], f.lw * 1.45, o.legs, o.line)
+
+
+def _shoe(
+    pen: Pen, f: Frame, o: Outfit, knee: Point, ankle: Point, turn: float, skin: str
+) -> None:
+    k = 0.8 if f.child else 1.0
+    a, h = (14.5 * k, 15 * k)
+    dome: list[str | float]
+    if f.side:
+        dome = ["M", -a, 8, "L", -a, 8 - h, "L", a * 0.6, 8 - h, "Q", a * 0.8, 8 - h * 0.75, a * 1.5,
+                8 - h * 0.65, "Q", a * 2.15, 8 - h * 0.5, a * 2.05, 8, "Z"]  # fmt: skip
+        sole: list[str | float] = ["M", -a, 6.2, "L", a * 2.05, 6.2]
+    else:
+        dome = ["M", -a, 8, "Q", -a * 1.05, 8 - h * 1.25, 0, 8 - h * 1.25, "Q", a * 1.05,
+                8 - h * 1.25, a, 8, "Z"]  # fmt: skip
+        sole = ["M", -a * 0.9, 6.2, "L", a * 0.9, 6.2]
+    if o.shoes == "boots":
+        leather, light = "#5f3f2c", "#94683f"
+        top = _along(ankle, knee, 0.62)
+        pen.limb([top, ankle], f.lw * 1.02, leather)
+        pen.limb([_along(top, ankle, 0.02), _along(top, ankle, 0.14)], f.lw * 1.18, light)
+        with pen.group(*ankle, turn):
+            pen.path(dome, leather)
+            pen.line(sole, "#2c2023", 5)
+        return
+    with pen.group(*ankle, turn):
+        if o.shoes == "sneakers":
+            pen.path(dome, "#fbfaf6")
+            pen.line(sole, "#c8c4c0", 4.4)
+            y = 8 - h * 0.62
+            if f.side:
+                pen.line(["M", -a * 0.4, y + 4, "L", a * 0.7, y - 1], "#56627a", 4)
+            elif not f.back:
+                for i in (0, 5):
+                    pen.line(["M", -a * 0.4, y + i - 2, "L", a * 0.4, y + i - 2], "#56627a", 2.6)
+            else:
+                pen.line(["M", 0, y - 5, "L", 0, y + 4], "#56627a", 4.5)
+            return
+        strap = "#4f2f22" if o.skin > "#c" else "#e0b06c"
+        pen.path(dome, skin)
+        pen.line(sole, strap, 5.4)
+        y = 8 - h
+        if f.side:
+            pen.line(["M", -a * 0.8, y + 3, "L", a * 0.5, y + 3], strap, 4.6)
+            pen.line(["M", a * 0.7, 6, "L", a * 1.35, y + 6], strap, 4.6)
+        else:
+            pen.line(["M", -a * 0.8, y + 8, "Q", 0, y + 1, a * 0.8, y + 8], strap, 4.8)
+            pen.line(["M", -a * 0.5, y - 1, "L", a * 0.5, y - 1], strap, 4.6)
+
+
+def _hem(f: Frame, o: Outfit) -> tuple[float, float, bool]:
+    """(height of the hem, half width there, whether it is skirt-like) of the upper garment."""
+    wide = 1.0 if not f.side else 1.0
+    if o.garment == "coat":
+        return -0.4 * f.leg, (1.55 if f.female else 1.16) * wide, True
+    if o.garment == "dress":
+        return -0.46 * f.leg, (1.75 if f.female else 1.35) * wide, True
+    return f.hip + (12 if f.child else 16), 1.03, False
+
+
+def draw_torso(pen: Pen, f: Frame, o: Outfit, look: Look) -> None:
+    """The upper garment with its trims; dresses and coats reach below the knee or hip."""
+    hem_y, wide, skirt = _hem(f, o)
+    if f.sitting:
+        hem_y = f.hip + 12
+        wide = min(wide, 1.25)
+    if f.female and o.garment == "striped sweater" and not f.sitting:
+        _skirt(pen, f, o, -0.46 * f.leg)
+    body = o.main if o.garment != "overalls" else o.sleeve
+    if f.side:
+        _torso_side(pen, f, o, body, hem_y, wide, skirt)
+    else:
+        _torso_front(pen, f, o, body, hem_y, wide)
+
+
+def _skirt(pen: Pen, f: Frame, o: Outfit, hem: float) -> None:
+    top = f.hip - 4
+    if f.side:
+        d = f.depth
+        pen.path(["M", -d, top, "L", d, top, "L", d * 1.45 + 4, hem, "Q", 0, hem + 7,
+                  -d * 1.45 - 4, hem, "Z"], o.deep, o.line)
+        return
+    pen.path(symmetric((0, top), ((f.hw * 0.95, top),), ((f.hw * 1.65, hem),),
+                       ((f.hw * 0.8, hem + 7), (0, hem + 7))), o.deep, o.line)
+
+
+def _torso_front(pen: Pen, f: Frame, o: Outfit, body: str, hem_y: float, wide: float) -> None:
+    sy, sw, ww, hw = f.sy, f.sw, f.ww, f.hw
+    wy = sy + 0.58 * (f.hip - sy)
+    nw = f.aw * 0.75
+    slope = 10 if f.rounded else 3
+    low = hw * wide
+    edge = [
+        ((nw, sy - 5),),
+        ((sw, sy - 4 + slope), (sw, sy + 14 + slope)),
+        ((sw, sy + 26), (ww, wy - 8), (ww, wy)),
+        ((ww, wy + 14), (low * 0.97, f.hip - 8), (low, hem_y)),
+        ((low * 0.5, hem_y + 6), (0, hem_y + 6)),
+    ]
+    pen.path(symmetric((0, sy - 5), *edge), body, o.line)
+    if o.garment != "striped sweater" and o.garment != "overalls":
+        pen.path(["M", ww * 0.62, sy + 16, "Q", ww * 0.5, wy, low * 0.55, hem_y + 2, "L",
+                  low * 0.97, hem_y - 2, "Q", ww, f.hip, ww - 2, wy, "Q", sw - 2, sy + 30,
+                  sw - 3, sy + 20, "Z"], o.deep, None)  # fmt: skip
+    detail = {"coat": _coat, "dress": _dress, "overalls": _overalls,
+              "striped sweater": _sweater, "t-shirt and shorts": _shirt}[o.garment]
+    detail(pen, f, o, hem_y, low, wy, nw)
+
+
+def _coat(pen: Pen, f: Frame, o: Outfit, hem: float, low: float, wy: float, nw: float) -> None:
+    if f.back:
+        pen.line(["M", 0, wy + 6, "L", 0, hem + 4], o.line, 2.4)
+        pen.limb([(-f.ww * 0.6, wy), (f.ww * 0.6, wy)], 8, o.deep, o.line)
+        pen.path(symmetric((0, f.sy - 9), ((nw + 5, f.sy - 9),), ((nw + 9, f.sy + 5),),
+                           ((0, f.sy + 9),)), o.deep, o.line)
+        return
+    pen.line(["M", 0, f.sy + 26, "L", 0, hem + 4], o.line, 2.4)
+    if f.female:
+        pen.limb([(-f.ww * 0.93, wy), (f.ww * 0.93, wy)], 9, o.deep, o.line)
+    for s in (-1, 1):
+        pen.path(["M", s * nw, f.sy - 7, "L", s * (nw + 12), f.sy + 6, "L", s * (nw + 4),
+                  f.sy + 16, "L", 0, f.sy + 34, "Z"], o.deep, o.line)  # fmt: skip
+        pen.line(["M", s * low * 0.35, f.hip - 2, "L", s * low * 0.72, f.hip - 5], o.line, 3)
+    pen.path(["M", -nw * 0.7, f.sy - 6, "L", nw * 0.7, f.sy - 6, "L", 0, f.sy + 22, "Z"],
+             "#f3ecdc")
+    for i in range(3):
+        y = f.sy + 44 + i * (22 if not f.child else 15)
+        if abs(y - wy) > 8 or not f.female:
+            for s in (-1, 1):
+                pen.ellipse(s * 8, y, 3.2, 3.2, "#f1d37a")
+
+
+def _dress(pen: Pen, f: Frame, o: Outfit, hem: float, low: float, wy: float, nw: float) -> None:
+    pen.line(["M", -low * 0.96, hem - 6, "Q", 0, hem + 1, low * 0.96, hem - 6], o.trim, 4)
+    for s in (-1, 1):
+        pen.line(["M", s * f.ww * 0.4, wy + 10, "L", s * low * 0.5, hem - 8], o.line, 2)
+    pen.limb([(-f.ww * 0.93, wy + 1), (f.ww * 0.93, wy + 1)], 9, o.deep, o.line)
+    if f.back:
+        for s in (-1, 1):
+            pen.path(["M", 0, wy, "L", s * 15, wy - 9, "L", s * 15, wy + 9, "Z"], o.deep, o.line)
+            pen.line(["M", 0, wy + 2, "L", s * 8, wy + 26], o.line, 3)
+        return
+    pen.path(["M", -nw - 3, f.sy - 6, "Q", 0, f.sy + 24, nw + 3, f.sy - 6, "Z"], o.skin)
+    for s in (-1, 1):
+        pen.path(["M", 0, f.sy + 8, "Q", s * nw, f.sy + 4, s * (nw + 3), f.sy - 6, "L",
+                  s * (nw + 9), f.sy + 2, "Q", s * nw, f.sy + 20, 0, f.sy + 10, "Z"], "#fbf6ea")
+
+
+def _overalls(pen: Pen, f: Frame, o: Outfit, hem: float, low: float, wy: float, nw: float) -> None:
+    top = f.sy + (16 if f.child else 26)
+    w = min(f.sw, f.ww) * 0.72
+    if f.back:
+        for s in (-1, 1):
+            pen.limb([(-s * f.sw * 0.5, f.sy), (s * w * 0.7, wy)], 9, o.main, o.line)
+    else:
+        for s in (-1, 1):
+            pen.limb([(s * f.sw * 0.52, f.sy + 1), (s * w * 0.8, top + 4)], 9, o.main, o.line)
+    edge = f.ww + 1
+    bib = top if not f.back else wy - 8
+    pen.path(symmetric((0, bib), ((w, bib),), ((w, wy - 10), (edge, wy - 2)),
+                       ((edge, wy + 8), (low * 1.03, f.hip - 8), (low * 1.04, hem)),
+                       ((low * 0.5, hem + 6), (0, hem + 6))), o.main, o.line)  # fmt: skip
+    if not f.back:
+        pen.path(["M", -w * 0.5, bib + 14, "L", w * 0.5, bib + 14, "L", w * 0.45, wy, "Q", 0,
+                  wy + 7, -w * 0.45, wy, "Z"], o.deep, o.line)
+        for s in (-1, 1):
+            pen.ellipse(s * w * 0.78, bib + 6, 3.6, 3.6, "#f1d37a")
+    else:
+        for s in (-1, 1):
+            pen.path(["M", s * low * 0.2, f.hip - 12, "L", s * low * 0.78, f.hip - 12, "L",
+                      s * low * 0.74, f.hip + 6, "L", s * low * 0.24, f.hip + 6, "Z"], o.deep,
+                     o.line)
+
+
+def _sweater(pen: Pen, f: Frame, o: Outfit, hem: float, low: float, wy: float, nw: float) -> None:
+    pen.limb([(-low + 4, hem + 1), (low - 4, hem + 1)], 9, o.deep, o.line)
+    pen.limb([(-nw, f.sy - 5), (0, f.sy), (nw, f.sy - 5)], 9, o.deep, o.line)
+
+
+def _shirt(pen: Pen, f: Frame, o: Outfit, hem: float, low: float, wy: float, nw: float) -> None:
+    if f.back:
+        pen.limb([(-nw * 0.8, f.sy - 5), (nw * 0.8, f.sy - 5)], 5, o.deep, o.line)
+        return
+    pen.path(["M", -nw - 2, f.sy - 6, "Q", 0, f.sy + 17, nw + 2, f.sy - 6, "Z"], o.skin)
+    pen.line(["M", -nw - 2, f.sy - 5, "Q", 0, f.sy + 19, nw + 2, f.sy - 5], o.deep, 5)
+    y = f.sy + (30 if f.child else 40)
+    pen.path(["M", f.ww * 0.2, y - 9, "L", f.ww * 0.66, y - 9, "L", f.ww * 0.62, y + 8, "L",
+              f.ww * 0.24, y + 8, "Z"], o.deep, o.line)  # fmt: skip
+
+
+def _torso_side(
+    pen: Pen, f: Frame, o: Outfit, body: str, hem_y: float, wide: float, skirt: bool
+) -> None:
+    sy, d, st = f.sy, f.depth, f.stoop
+    wy = sy + 0.58 * (f.hip - sy)
+    front = d * (1.0 + f.belly * 0.45) + (3 if f.female and not f.child else 0)
+    waist = d * (1.0 + f.belly * 0.9) * (0.86 if f.female else 1.0)
+    low = d * wide + (4 if skirt else 0)
+    pen.path(["M", st * 0.7 - 7, sy - 6, "Q", -d * 0.9 + st * 0.1, sy - 4, -d * 1.02 - st * 0.4,
+              sy + 26, "Q", -d * 0.95, wy, -d * (0.82 if f.female else 0.92), wy, "Q", -d, f.hip,
+              -low, hem_y, "Q", 0, hem_y + 6, low, hem_y, "Q", d * 0.95, f.hip - 6, waist, wy, "Q",
+              front + st * 0.5, sy + 34, front * 0.85 + st * 0.6, sy + 22, "Q",
+              d * 0.6 + st * 0.7, sy - 4, st * 0.7 + 8, sy - 6, "Z"], body, o.line)  # fmt: skip
+    if o.garment not in ("striped sweater", "overalls"):
+        pen.path(["M", -d * 0.95, sy + 30, "Q", -d * 0.4, wy, -low * 0.5, hem_y + 2, "L",
+                  -low + 2, hem_y - 1, "Q", -d * 0.9, f.hip, -d * 0.8, wy, "Z"], o.deep, None)
+    if o.garment == "coat":
+        pen.path(["M", st * 0.7 - 8, sy - 10, "L", st * 0.7 + 12, sy - 8, "L", d * 0.95 + st * 0.5,
+                  sy + 30, "L", d * 0.3, sy + 12, "Z"], o.deep, o.line)
+        pen.line(["M", d * 0.1, f.hip - 6, "L", d * 0.6, f.hip - 2], o.line, 3)
+        for i in range(3):
+            y = sy + 42 + i * (22 if not f.child else 14)
+            pen.ellipse(d * 0.72, y, 3.2, 3.2, "#f1d37a")
+        if f.female:
+            pen.limb([(-d * 0.74, wy), (waist * 0.92, wy)], 9, o.deep, o.line)
+    elif o.garment == "dress":
+        pen.line(["M", -low * 0.94, hem_y - 6, "Q", 0, hem_y + 1, low * 0.94, hem_y - 6], o.trim, 4)
+        pen.limb([(-d * 0.74, wy), (waist * 0.92, wy)], 9, o.deep, o.line)
+        pen.limb([(st * 0.7 - 6, sy - 6), (st * 0.7 + 10, sy - 2)], 7, "#fbf6ea")
+    elif o.garment == "overalls":
+        top = sy + (18 if f.child else 28)
+        pen.limb([(st * 0.7, sy - 2), (front * 0.8, top + 2)], 9, o.main, o.line)
+        pen.limb([(st * 0.7 - 4, sy - 2), (-d * 0.7, wy)], 9, o.main, o.line)
+        pen.path(["M", front * 0.45, top, "L", front + st * 0.3, top + 4, "Q", waist * 1.03, wy - 8,
+                  waist * 1.03, wy, "Q", d, f.hip - 6, low * 1.05, hem_y, "Q", 0, hem_y + 6,
+                  -low * 1.05, hem_y, "Q", -d * 1.02, f.hip, -d * 0.92, wy - 6, "Q", front * 0.3,
+                  wy - 8, front * 0.45, top, "Z"], o.main, o.line)  # fmt: skip
+        pen.ellipse(front * 0.74, top + 7, 3.6, 3.6, "#f1d37a")
+    elif o.garment == "striped sweater":
+        pen.limb([(-low + 4, hem_y + 1), (low - 4, hem_y + 1)], 9, o.deep, o.line)
+        pen.limb([(st * 0.7 - 6, sy - 6), (st * 0.7 + 8, sy - 4)], 9, o.deep, o.line)
+    else:
+        pen.limb([(st * 0.7 - 6, sy - 5), (st * 0.7 + 9, sy - 2)], 5, o.deep, o.line)
+
+
+def draw_lap(pen: Pen, f: Frame, o: Outfit) -> None:
+    """Thighs, skirt or coat tails of someone sitting."""
+    skirted = o.garment in ("coat", "dress") or (f.female and o.garment == "striped sweater")
+    fill = o.deep if o.garment in ("striped sweater", "t-shirt and shorts") else o.main
+    trim = o.trim if o.garment == "dress" else None
+    h = f.hip
+    if f.side:
+        k = f.knee
+        t = f.lw * 0.6
+        if skirted and (f.female or o.garment != "coat"):
+            pen.path(["M", -f.depth, h - 12, "Q", -f.depth - 6, h + t, -f.depth * 0.6, h + t + 3,
+                      "L", k * 0.8, h + t + 14, "L", k + t + 4, h + t + 10, "Q", k + t + 4, h - t,
+                      k, h - t - 3, "L", f.depth, h - 16, "Z"], fill, o.line)  # fmt: skip
+            if trim:
+                pen.line(["M", k * 0.8, h + t + 9, "L", k + t + 3, h + t + 5], trim, 4)
+            return
+        bare = o.garment == "t-shirt and shorts"
+        if bare:
+            pen.limb([(0, h), (k * 0.98, h + 1)], f.lw * 0.95, o.skin)
+        end = (k * (0.66 if bare else 0.98), h + 1)
+        pen.limb([(-f.depth * 0.25, h - 1), end], f.lw * 1.25, fill, o.line)
+        return
+    r = f.lw * 0.68
+    if skirted and (f.female or o.garment != "coat"):
+        w = f.hw * 1.38
+        y = h + 22
+        pen.path(symmetric((0, h - 14), ((f.hw * 0.9, h - 16), (w * 0.96, h)), ((w, y),),
+                           ((w * 0.5, y + 6), (0, y + 4))), fill, o.line)
+        if not f.back:
+            for s in (-1, 1):
+                pen.path(["M", s * f.hw * 0.3, h + 2, "Q", s * f.hw * 0.7, h - 12, s * f.hw * 1.1,
+                          h + 2], "none", o.line, 2.4)
+        if trim:
+            pen.line(["M", -w * 0.95, y - 3, "Q", 0, y + 3, w * 0.95, y - 3], trim, 4)
+        return
+    if f.back:
+        pen.path(symmetric((0, h - 14), ((f.hw * 1.25, h - 16), (f.hw * 1.25, h + 6)),
+                           ((f.hw * 1.2, h + 15), (0, h + 13))), fill, o.line)
+        return
+    for s in (-1, 1):
+        pts = [(s * f.hw * 0.45, h), (s * f.hw * 0.72, h + 6)]
+        if o.garment == "t-shirt and shorts":
+            pen.limb([pts[0], (pts[1][0], pts[1][1] + 3)], r * 1.8, o.skin)
+            pts[1] = (s * f.hw * 0.6, h - 2)
+        pen.limb(pts, r * 2, fill, o.line)
