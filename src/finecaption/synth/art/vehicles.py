@@ -271,12 +271,12 @@ def _bus_front(look: Look, fill: str) -> Drawing:
         else "M-74 -20V-168.500H74V-20Z"
     )
     if round_:
-        screen = _pane("M-62 -122Q-60 -150 -30 -150H30Q60 -150 62 -122V-98Q62 -94 58 -94H-58"
-                       "Q-62 -94 -62 -98Z", (-16, -142, 40))  # fmt: skip
+        screen = _pane("M-58 -120Q-56 -146 -30 -146H30Q56 -146 58 -120V-104Q58 -99 53 -99H-53"
+                       "Q-58 -99 -58 -104Z", (-16, -139, 33))  # fmt: skip
         lamps = "".join(_matter("circle", 2.2, cx=x, cy=-42, r=12, fill=_LAMP)
                         for x in (-54, 54))  # fmt: skip
     else:
-        screen = _pane("M-64 -152H64V-94H-64Z", (-16, -144, 42))
+        screen = _pane("M-58 -146H58V-99H-58Z", (-16, -140, 34))
         lamps = "".join(_matter("rect", 2.2, x=x, y=-54, width=24, height=22, fill=_LAMP)
                         for x in (-67, 43))  # fmt: skip
     roof = "M-30 -158H30" if above else "M-32 -162H32"
@@ -287,12 +287,12 @@ def _bus_front(look: Look, fill: str) -> Drawing:
                   for x in (-85, 74))
         + _matter("path", 2.8, d=body, fill=fill)
         + _line(roof, shade(look.colour, -0.55), 4 if above else 3, opacity=0.8)
-        + screen + _line("M0 -150V-96", INK, 2.2) + lamps
+        + screen + _line("M0 -145V-101", INK, 2.2) + lamps
         + _matter("rect", 2.2, x=-28, y=-46, width=56, height=9, rx=3, fill="#45404b")
         + _matter("rect", x=-78, y=-31, width=156, height=14, rx=6, fill=_STEEL)
     )  # fmt: skip
     if look.text:
-        svg += _plate(look.text, 0, -72, 27, 5.5)
+        svg += _plate(look.text, 0, -74, 24, 5.5)
     else:
         svg += _line("M-72 -74H72", shade(look.colour, -0.55), 6, opacity=0.9)
     return Drawing(svg, (-86, -170, 86, 0), anchors={"top": (0, -170)})
