@@ -152,7 +152,7 @@ def _bare_tree(look: Look, base: str, rnd: Random) -> str:
         tips.append((0, -252, -90))
     leaves = ""
     for x, y, angle in tips:
-        leaves += _leaf(x, y, angle + rnd.uniform(-25, 25), shade(base, rnd.uniform(-0.08, 0.08)), 20)
+        leaves += _leaf(x, y, angle + rnd.uniform(-25, 25), shade(base, rnd.uniform(-0.08, 0.08)), 24)
     return _limbs(limbs, _BARK) + group(leaves, stroke=INK, stroke_width=2, stroke_linejoin="round")
 
 
