@@ -98,12 +98,7 @@ class FineCaptionModel(FineCaptionPreTrainedModel):
             (B, C_hr, g, g), channels [ConvNeXt, SAM]; C_hr is 0 if both towers are switched off.
         """
         config = self.config
-        side = config.image_size
-        if pixel_values.ndim != 4 or pixel_values.shape[1:] != (3, side, side):
-            raise ValueError(
-                f"pixel_values is {tuple(pixel_values.shape)}, expected (B, 3, {side}, {side}): "
-                "use the processor that was saved with the model."
-            )
+        self._check_pixels(pixel_values)
         parts = []
         if self.convnext is not None:
             parts.append(
@@ -112,14 +107,41 @@ class FineCaptionModel(FineCaptionPreTrainedModel):
                 )
             )
         if self.sam is not None:
-            parts.append(
-                self.sam(normalise(pixel_values, config.sam_image_mean, config.sam_image_std))
-            )
+            parts.append(self.sam.fold(self.encode_sam(pixel_values)))
         if not parts:
             grid = config.image_grid
             weight = self.adapter.out.weight
             return weight.new_zeros(pixel_values.shape[0], 0, grid, grid)
         return torch.cat(parts, dim=1)
+
+    def encode_sam(self, pixel_values: torch.Tensor) -> torch.Tensor:
+        """SAM's neck output alone, for who needs no captions.
+
+        Args:
+            pixel_values: (B, 3, S, S), raw RGB, uint8 or floating in [0, 1].
+
+        Returns:
+            (B, C, n, n) with n = S / SAM's patch size: what SAM's mask decoder takes. The picture
+            lies centred in the square, not in its top left corner as SAM itself places it.
+
+        Raises:
+            ValueError: the SAM tower is switched off, or pixels of another size.
+        """
+        if self.sam is None:
+            raise ValueError("this model has no SAM tower (use_sam=False in its config).")
+        self._check_pixels(pixel_values)
+        config = self.config
+        return self.sam.image_embeddings(
+            normalise(pixel_values, config.sam_image_mean, config.sam_image_std)
+        )
+
+    def _check_pixels(self, pixel_values: torch.Tensor) -> None:
+        side = self.config.image_size
+        if pixel_values.ndim != 4 or pixel_values.shape[1:] != (3, side, side):
+            raise ValueError(
+                f"pixel_values is {tuple(pixel_values.shape)}, expected (B, 3, {side}, {side}): "
+                "use the processor that was saved with the model."
+            )
 
     def sam_embeddings(self, hr_features: torch.Tensor) -> torch.Tensor:
         """SAM's neck output out of `encode_image`'s result, without running SAM again.
@@ -128,8 +150,7 @@ class FineCaptionModel(FineCaptionPreTrainedModel):
             hr_features: (B, C_hr, g, g).
 
         Returns:
-            (B, C, n, n) with n = S / SAM's patch size, exactly `sam.image_embeddings(...)`: what
-            SAM's mask decoder takes.
+            (B, C, n, n), exactly `encode_sam(...)`.
 
         Raises:
             ValueError: the SAM tower is switched off.
@@ -346,6 +367,10 @@ class FineCaptionForConditionalGeneration(FineCaptionPreTrainedModel, Generation
     def encode_image(self, pixel_values: torch.Tensor) -> torch.Tensor:
         """See `FineCaptionModel.encode_image`: (B, 3, S, S) -> (B, C_hr, g, g)."""
         return self.model.encode_image(pixel_values)
+
+    def encode_sam(self, pixel_values: torch.Tensor) -> torch.Tensor:
+        """See `FineCaptionModel.encode_sam`: (B, 3, S, S) -> (B, C, n, n)."""
+        return self.model.encode_sam(pixel_values)
 
     def sam_embeddings(self, hr_features: torch.Tensor) -> torch.Tensor:
         """See `FineCaptionModel.sam_embeddings`: (B, C_hr, g, g) -> (B, C, n, n)."""
