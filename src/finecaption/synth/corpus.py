@@ -118,7 +118,7 @@ def corpus() -> Iterable[str]:
     for category in (*voc.CATEGORIES, *voc.PARTS):
         for attribute in FACETS:
             yield from not_applicable(attribute, category)
-            for facets in _each_value_once(list(combinations(category, attribute))):
+            for facets in each_value_once(list(combinations(category, attribute))):
                 truth = RegionTruth(1, category, "red", {attribute: facets})
                 yield from paraphrases(truth, attribute)
         for _ in range(12):
@@ -141,7 +141,7 @@ def corpus() -> Iterable[str]:
     yield " ".join(f"(entity_id_{k})" for k in range(1, MAX_ENTITY + 1))
 
 
-def _each_value_once(combos: list[Facets]) -> Iterator[Facets]:
+def each_value_once(combos: list[Facets]) -> Iterator[Facets]:
     """Of many combinations, enough that every value and every set of hidden facets occurs."""
     seen: set[tuple[str, ...]] = set()
     for facets in combos:

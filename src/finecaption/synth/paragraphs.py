@@ -50,7 +50,7 @@ def _where(truth: RegionTruth, references: bool) -> list[str]:
     if interaction:
         out.append(f"{f['He']} {f['is_']} {interaction.kind} {named(interaction, references)}.")
     if relation is None:
-        return out or [f"{f['He']} {f['is_']} alone."]
+        return out or [f"{f['He']} {f['is_']} alone in the picture."]
     implied = interaction and interaction.other == relation.other and relation.kind in _NESTED
     if not implied:
         out.append(f"{f['He']} {f['is_']} {relation.kind} {named(relation, references)}.")
@@ -85,11 +85,15 @@ def _person(truth: RegionTruth, rng: random.Random) -> list[str]:
         looks.append(" ".join(skin) + " skin")
     if expression:
         looks.append(with_article(f"{expression} expression"))
-    if bald:
+    if expression is None and not looks and not bald:
+        out.append(f"{f['His']} face cannot be seen.")
+    elif bald:
         out.append(f"{f['He']} is bald{', with ' + join(looks) if looks else ''}.")
-    elif looks:
+    else:
         out.append(f"{f['He']} has {join(looks)}.")
     extra, state = worn(clothes), said(truth, "State or Activity", "state")
+    if state == "idle":  # goes without saying
+        state = None
     if extra:
         out.append(f"{f['He']} wears {join(extra)}{' and is ' + state if state else ''}.")
     elif state:
@@ -125,9 +129,9 @@ def _object(truth: RegionTruth, rng: random.Random) -> list[str]:
     out = [f"{rng.choice(('This is', 'We see', 'The picture shows'))} {np}."]
     made = f"{f['is_']} made of {material}" if material else ""
     does = _is(truth, state) if state else ""
-    if does.startswith("is ") and made and rng.random() < 0.5:
-        does = does.removeprefix("is ")
     told = " and ".join(w for w in (made, does) if w)
+    if does.startswith("is ") and made and rng.random() < 0.5:
+        told = f"{does} and made of {material}"
     if told:
         out.append(f"It {told}.")
     if text and text != "no text":
@@ -156,13 +160,19 @@ def region_paragraph(truth: RegionTruth, rng: random.Random, references: bool = 
     write = {"person": _person, "animal": _animal, "part": _part}.get(group, _object)
     out = write(truth, rng) + _where(truth, references)
     effect = truth.attributes.get("Associative Visual Effect")
-    if effect and len(out) < 5:
+    if effect and (len(out) < 3 or len(out) < 5 and effect["effect"] != ("no effect",)):
         says = paraphrases(truth, "Associative Visual Effect")
         says = [s for s in says if not s.startswith("The ")]
         out.append(rng.choice(says))
-    if len(out) < 3:
+    if len(out) < 3 and "Camera Viewpoint" in truth.attributes:
         out.append(rng.choice(paraphrases(truth, "Camera Viewpoint")))
     return " ".join(out[:5])
+
+
+def _doing(truth: RegionTruth) -> str | None:
+    """State or activity; of the idle, the pose."""
+    state = said(truth, "State or Activity", "state")
+    return said(truth, "Body Pose/Gesture", "pose") if state == "idle" else state
 
 
 def _inventory(regions: list[RegionTruth]) -> str:
@@ -209,11 +219,10 @@ def scene_paragraph(scene: SceneTruth, rng: random.Random, references: bool = Fa
         told.add(frozenset((r.region_id, link.other)))
         who = capital(thing(r.category, r.colour, "the"))
         out.append(f"{who} is {link.kind} {named(link, references)}.")
-    busy = [r for r in shown if said(r, "State or Activity", "state") not in (None, "idle")]
+    busy = [(r, does) for r in shown if (does := _doing(r))]
     if busy:
-        r = rng.choice(busy)
-        state = said(r, "State or Activity", "state") or ""
-        out.append(f"{capital(thing(r.category, r.colour, 'the'))} {_is(r, state)}.")
+        r, does = rng.choice(busy)
+        out.append(f"{capital(thing(r.category, r.colour, 'the'))} {_is(r, does)}.")
     while len(out) > 3 and sum(len(s.split()) for s in out) > _MAX_WORDS:
         out.pop()
     return " ".join(out)

@@ -125,10 +125,10 @@ EFFECTS = {
         "There is a glow around {him}.",
     ),
     "no effect": (
-        "{The} {has} no effect around {him}.",
-        "There is no effect around {him}.",
-        "{He} {has} no effect of light.",
-        "We see no effect around {him}.",
+        "{The} show{s} no effect of light.",
+        "{He} show{s} no effect of light.",
+        "There is no effect of light on {him}.",
+        "We see no effect of light on {him}.",
     ),
 }
 
@@ -234,9 +234,9 @@ NO_QUESTION = ("This does not apply to {him}.", "This does not apply to {the}.")
 
 # Settings and light, for paragraphs on whole pictures.
 SETTINGS = {
-    "meadow": "a green meadow", "street": "a quiet street", "beach": "a sandy beach",
+    "meadow": "an open meadow", "street": "a quiet street", "beach": "a sandy beach",
     "snow": "a field of snow", "frozen lake": "a frozen lake", "living room": "a living room",
-    "kitchen": "a kitchen", "gallery": "a bright gallery",
+    "kitchen": "a kitchen", "gallery": "an art gallery",
 }  # fmt: skip
 LIGHT = {
     "soft": ("The light is soft.", "Soft light fills the scene."),
@@ -309,6 +309,7 @@ SYNONYMS: dict[str, dict[str, str]] = {
     "relation": {
         "left of": "to the left of", "right of": "to the right of",
         "on the left of": "to the left of", "on the right of": "to the right of",
+        "on the left side of": "to the left of", "on the right side of": "to the right of",
         "on top of": "on", "inside of": "inside", "underneath": "under", "below": "under",
     },
     "interaction": {

@@ -49,6 +49,7 @@ _HEAD = ("One-Sentence Description", "Category Name", "Color")  # speak of the r
 _PEOPLE, _ANIMALS = ("tone", "texture"), ("coat", "colour")  # facets of skin, and of coats
 
 _REFERENCE = re.compile(r"\(?\s*entity[\s_]*id[\s_]*\d+\s*\)?")
+_PREAMBLE = re.compile(r"\b(?:picture|image|photo|photograph|drawing|view) of\b")
 _HIDDEN = re.compile(
     r"\b(?:can ?not be seen|can ?not see|can t be seen|hidden|not visible|out of sight|invisible"
     r"|not seen)\b"
@@ -61,8 +62,8 @@ _FILLER = r"(?:the |a |an |another |this |that |his |her |its |their )?"
 
 
 def _normal(text: str) -> str:
-    """Lower case, hyphens as spaces, entity references gone, other punctuation as " . "."""
-    text = _REFERENCE.sub(" ", text.lower())
+    """Lower case; hyphens as spaces; no entity references, no "picture of"; stops apart."""
+    text = _PREAMBLE.sub(" ", _REFERENCE.sub(" ", text.lower()))
     text = re.sub(r"[-_\u2010-\u2015'\u2019]", " ", text)
     text = re.sub(r"[.;!?]+", " . ", text)
     text = re.sub(r"[^\w. ]", " , ", text)
@@ -102,14 +103,16 @@ def _links(facet: str) -> tuple[re.Pattern[str], dict[str, str], dict[str, str]]
     values: tuple[str, ...] = voc.RELATIONS if facet == "relation" else INTERACTIONS
     kinds = _spellings(facet, values)
     nouns = _spellings("category", _NOUNS)
-    pattern = rf"\b(?P<k>{_any(list(kinds))}) (?:\w+ ){{0,4}}?(?P<n>{_any(list(nouns))})\b"
-    return re.compile(pattern), kinds, nouns
+    kind, noun = _any(list(kinds)), _any(list(nouns))
+    between = rf"(?:(?!{kind}\b)\w+ ){{0,4}}?"  # "the small red", never another kind
+    return re.compile(rf"\b(?P<k>{kind}) {between}(?P<n>{noun})\b"), kinds, nouns
 
 
 @cache
 def _asides() -> re.Pattern[str]:
     """What a sentence says of other things: "on the brown table", "filled with flowers"."""
-    kinds = [*_links("relation")[1], *_links("interaction")[1], "of", "next to", "near", "beside"]
+    kinds = [*_links("relation")[1], *_links("interaction")[1], "of", "with", "next to",
+             "near", "beside"]  # fmt: skip
     nouns = _any(list(_links("relation")[2]))
     colours = _any([*voc.COLOURS, "gray"])
     return re.compile(
@@ -167,6 +170,8 @@ def stated(attribute: str, text: str) -> dict[str, tuple[str, ...]]:
     else:
         words = _asides().sub(" ", text) if attribute in _HEAD else text
         pattern, meaning = _lexicon(attribute)
+        if attribute in _HEAD and pattern.search(words) is None:
+            words = text  # nothing but asides
         for match in pattern.finditer(words):
             for facet, value in meaning.get(match["v"] or "", ()):
                 found[facet].append(value)
