@@ -38,8 +38,10 @@ def _cushion(colour: str, x0: float, x1: float, y: float, height: float) -> str:
     mid, w = (x0 + x1) / 2, x1 - x0
     d = (f"M{n(x0 + 6)} {n(y)}Q{n(x0 - 6)} {n(y - height / 2)} {n(x0 + 6)} {n(y - height + 3)}"
          f"Q{n(mid)} {n(y - height - 7)} {n(x1 - 6)} {n(y - height + 3)}"
-         f"Q{n(x1 + 6)} {n(y - height / 2)} {n(x1 - 6)} {n(y)}Q{n(mid)} {n(y + 4)} {n(x0 + 6)} {n(y)}Z")  # fmt: skip
-    seam = f"M{n(x0 + 3)} {n(y - height * 0.4)}Q{n(mid)} {n(y - height * 0.3)} {n(x1 - 3)} {n(y - height * 0.4)}"
+         f"Q{n(x1 + 6)} {n(y - height / 2)} {n(x1 - 6)} {n(y)}"
+         f"Q{n(mid)} {n(y + 4)} {n(x0 + 6)} {n(y)}Z")  # fmt: skip
+    s = y - height * 0.4
+    seam = f"M{n(x0 + 3)} {n(s)}Q{n(mid)} {n(s + height * 0.1)} {n(x1 - 3)} {n(s)}"
     return (
         el("path", d=d, fill=HEX[colour], **_LINE)
         + el("path", d=seam, fill="none", stroke=shade(HEX[colour], 0.35), stroke_width=2.4)
@@ -124,8 +126,9 @@ def _chair_side(look: Look, fill: str, dark: str) -> str:
     if look.shape == "round-backed":
         cy, ry = (top + y - 18) / 2, (y - 18 - top) / 2
         back = el("ellipse", cx=43, cy=cy, rx=20, ry=ry, fill=fill, **_LINE)
-        back += el("path", d=f"M43 {n(cy - ry)}A20 {n(ry)} 0 0 1 43 {n(cy + ry)}l7 -1A20 {n(ry - 2)} "
-                   f"0 0 0 50 {n(cy - ry + 1)}Z", fill=dark, **_LINE)  # fmt: skip
+        rim = (f"M43 {n(cy - ry)}A20 {n(ry)} 0 0 1 43 {n(cy + ry)}l7 -1"
+               f"A20 {n(ry - 2)} 0 0 0 50 {n(cy - ry + 1)}Z")  # fmt: skip
+        back += el("path", d=rim, fill=dark, **_LINE)
     else:
         s = depth * 0.5
         back = _poly(fill, (27, top + s), (54, top), (54, y - 24 - s), (27, y - 22))
@@ -134,12 +137,9 @@ def _chair_side(look: Look, fill: str, dark: str) -> str:
     seat = _poly(fill, (-46, y), (44, y), (44 + lean, y - depth), (-46 + lean, y - depth))
     edge = _rect(-46, y, 44, y + 11, dark)
     legs = [_rect(x - 6.5, y + 11, x + 6.5, -_E, fill) for x in (-37, 35)]
-    out.append(seat)
+    out.append(seat + back + post + edge)
     if look.state == "cushioned":
-        out.append(back + post + edge)
         out.append(_cushion(look.accent, -46, 32, y - depth * 0.2, 30))
-    else:
-        out.append(back + post + edge)
     return "".join(out + legs)
 
 
@@ -151,7 +151,7 @@ def chair(look: Look) -> Drawing:
     wide = 53.2 if look.state == "cushioned" else 50.2
     if look.facing in ("left", "right"):
         svg = _chair_side(look, fill, dark)
-        left, right = -47.2, (64.2 if look.shape == "round-backed" else 62.2)
+        left, right = -47.2, (71.4 if look.shape == "round-backed" else 62.2)
         seat_x, seat_y = -6.0, _SEAT - (15.0 if _above(look) else 8.0)
         if look.facing == "right":
             svg = group(svg, transform="scale(-1 1)")
@@ -189,7 +189,8 @@ def _cloth(back: str, half: float, edge: float, hang: float, sag: float, accent:
         hang: length that hangs over the edge.
     """
     y = edge + hang
-    d = f"{back}L{n(half)} {n(edge)}L{n(half + 3)} {n(y)}{_scallops(-half - 3, half + 3, y, sag, 6)}L{n(-half)} {n(edge)}Z"
+    rim = _scallops(-half - 3, half + 3, y, sag, 6)
+    d = f"{back}L{n(half)} {n(edge)}L{n(half + 3)} {n(y)}{rim}L{n(-half)} {n(edge)}Z"
     fold = f"M{n(-half)} {n(edge)}Q0 {n(edge + 2 * sag)} {n(half)} {n(edge)}"
     hem = f"M{n(-half - 2)} {n(y - 6)}Q0 {n(y - 6 + 2 * sag)} {n(half + 2)} {n(y - 6)}"
     return (
@@ -287,9 +288,10 @@ def _stand(look: Look, fill: str) -> str:
             "C38 -84 12 -88 12 -98Z")  # fmt: skip
     if look.variant % 3 == 1:
         body = "M-20 -98L-36 -80L-30 -17H30L36 -80L20 -98Z"
+    disc = f"M-42 {n(foot - 8)}v8A42 {n(fy)} 0 0 0 42 {n(foot)}v-8Z"
     return (
         _rect(-6, -132, 6, -94, fill)
-        + el("path", d=f"M-42 {n(foot - 8)}v8A42 {n(fy)} 0 0 0 42 {n(foot)}v-8Z", fill=fill, **_LINE)
+        + el("path", d=disc, fill=fill, **_LINE)
         + el("ellipse", cx=0, cy=foot - 8, rx=42, ry=fy, fill=fill, **_LINE)
         + el("path", d=body, fill=fill, **_LINE)
     )
@@ -312,7 +314,8 @@ def _shade(look: Look, fill: str, on: bool) -> str:
         ty, tx, try_ = _LAMP + 7 + _E, 19.0, (7.0 if above else 4.0)
         if not above:
             ty = _LAMP + try_ + _E
-        d = f"M{n(-w)} {_RIM}L{n(-tx)} {n(ty)}A{n(tx)} {n(try_)} 0 0 1 {n(tx)} {n(ty)}L{n(w)} {_RIM}{close}"
+        crown = f"A{n(tx)} {n(try_)} 0 0 1 {n(tx)} {n(ty)}"
+        d = f"M{n(-w)} {_RIM}L{n(-tx)} {n(ty)}{crown}L{n(w)} {_RIM}{close}"
         out.append(el("path", d=d, fill=fill, **_LINE))
         if above:
             hole = "#fff0a0" if on else shade(base, 0.5)
@@ -372,7 +375,7 @@ def cabinet(look: Look) -> Drawing:
     dark, more = paint(look.material, shade(HEX[look.colour], 0.2), f"{look.uid}d", look.scale)
     base = HEX[look.colour]
     wide, above = look.shape == "wide", _above(look)
-    half, height = (104.0, 164.0) if wide else (54.0, 206.0)
+    half, height = (94.0, 170.0) if wide else (54.0, 206.0)
     depth = 36.0 if above else 9.0
     y0, y1, y2 = -height + _E, -height + depth, -16.0
     inset = half - (12.0 if above else 4.0)
@@ -382,8 +385,8 @@ def cabinet(look: Look) -> Drawing:
     box = half + _E
     ix, iy0, iy1 = half - 9, y1 + 10, y2 - 9
     if look.state == "open":
-        flap = 50.0 if wide else 42.0
-        out.append(_rect(-ix, iy0, ix, iy1, shade(base, 0.55)))
+        flap = 42.0
+        out.append(_rect(-ix, iy0, ix, iy1, shade(base, 0.42)))
         count = 2 if wide else 3
         room = (iy1 - iy0) / count
         for i in range(1, count + 1):

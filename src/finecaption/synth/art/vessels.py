@@ -118,6 +118,8 @@ def _shell(
     """SVG and defs of a shell of the look's material and colour, with contents in it."""
     base = HEX[look.colour]
     fill, defs = paint(look.material, look.colour, f"{look.uid}m", look.scale)
+    hollow, more = paint(look.material, shade(base, 0.36), f"{look.uid}i", look.scale)
+    defs += more
     lip = shade(base, -0.35)
     if look.material == "glass":
         lip = mix(base, "#f4fbfd", 0.65)
@@ -135,7 +137,7 @@ def _shell(
         light = []
     return (
         behind
-        + el("path", d=form.mouth, fill=shade(base, 0.5), stroke=INK, stroke_width=2 * _RIM,
+        + el("path", d=form.mouth, fill=hollow, stroke=INK, stroke_width=2 * _RIM,
              stroke_linejoin="round")
         + el("path", d=form.mouth, stroke=lip, stroke_width=2.6, **ring)
         + contents
@@ -179,12 +181,12 @@ def _drawing(look: Look, form: _Form, svg: str, defs: str, top: float | None = N
 
 def _vase_form(shape: str | None, h: float, k: float) -> _Form:
     if shape == "tall":
-        return _turned(h, [(0.21 * h, 0), (0.13 * h, 0.14), (0.22 * h, 0.4), (0.17 * h, 0.75),
-                           (0.15 * h, 1)], k)  # fmt: skip
+        return _turned(h, [(0.23 * h, 0), (0.16 * h, 0.13), (0.24 * h, 0.36), (0.22 * h, 0.62),
+                           (0.17 * h, 1)], k)  # fmt: skip
     if shape == "square":
         return _boxed(h, 0.37 * h, 0.35 * h, k)
-    return _turned(h, [(0.25 * h, 0), (0.18 * h, 0.13), (0.47 * h, 0.52), (0.41 * h, 0.8),
-                       (0.24 * h, 1)], k)  # fmt: skip
+    return _turned(h, [(0.24 * h, 0), (0.18 * h, 0.1), (0.33 * h, 0.25), (0.45 * h, 0.46),
+                       (0.45 * h, 0.66), (0.36 * h, 0.86), (0.24 * h, 1)], k)  # fmt: skip
 
 
 def _bloom(x: float, y: float, r: float, colour: str, turn: float) -> str:
@@ -194,18 +196,17 @@ def _bloom(x: float, y: float, r: float, colour: str, turn: float) -> str:
         a = turn + i * math.tau / 5
         petals.append(
             el("circle", cx=x + 0.52 * r * math.cos(a), cy=y + 0.52 * r * math.sin(a),
-               r=0.46 * r, fill=HEX[colour], stroke=INK, stroke_width=1.6)
+               r=0.46 * r)
         )  # fmt: skip
     heart = "#8a5a35" if colour in ("yellow", "orange") else "#f4cd3c"
-    centre = el("circle", cx=x, cy=y, r=0.36 * r, fill=heart, stroke=INK, stroke_width=1.4)
-    return "".join(petals) + centre
+    return "".join(petals) + el("circle", cx=x, cy=y, r=0.36 * r, fill=heart)
 
 
 def _flowers(look: Look, form: _Form) -> tuple[str, float, float]:
     """A bunch in the accent colour: SVG, top, half-width."""
     rng = random.Random(look.variant)
     y, r = form.y, 15.0
-    heads = [(-27.0, -17.0), (27.0, -17.0), (-15.0, -40.0), (15.0, -40.0), (0.0, -22.0)]
+    heads = [(-27.0, -14.0), (27.0, -14.0), (-14.0, -34.0), (14.0, -34.0), (0.0, -18.0)]
     out = []
     for hx, hy in heads:
         sx = max(-form.rim + 5, min(form.rim - 5, hx * 0.4))
@@ -216,15 +217,16 @@ def _flowers(look: Look, form: _Form) -> tuple[str, float, float]:
         d = (f"M{n(4 * s)} {n(y)}Q{n(14 * s)} {n(y - 14)} {n(34 * s)} {n(y - 3)}"
              f"Q{n(20 * s)} {n(y + 6)} {n(4 * s)} {n(y)}Z")  # fmt: skip
         out.append(el("path", d=d, fill=_LEAF, **_LINE))
-    out += [_bloom(hx, y + hy, r, look.accent, rng.random() * 6) for hx, hy in heads]
-    return group(*out, data_part="flowers"), y - 40 - r + 0.6, 27 + r - 0.6
+    blooms = [_bloom(hx, y + hy, r, look.accent, rng.random() * 6) for hx, hy in heads]
+    flower = group(*blooms, fill=HEX[look.accent], stroke=INK, stroke_width=1.6)
+    return group(*out, flower, data_part="flowers"), y - 34 - r + 0.6, 27 + r - 0.6
 
 
 def vase(look: Look) -> Drawing:
     """A vase; its flowers, in the accent colour, are a part."""
     k = _tilt(look, 0.2, 0.42)
     full = look.state == "filled with flowers"
-    form = _vase_form(look.shape, 82 if full else 110, k)
+    form = _vase_form(look.shape, 92 if full else 110, k)
     if not full:
         return _drawing(look, form, *_shell(look, form))
     flowers, top, half = _flowers(look, form)
@@ -260,10 +262,10 @@ def cup(look: Look) -> Drawing:
     k = _tilt(look, 0.2, 0.4)
     form = _cup_form(look.shape, k)
     side = 1 if look.variant % 2 else -1
-    mid, reach = form.y * 0.55, 25.0
-    edge = form.half - 6
+    mid, reach = form.y * (0.55 if look.shape != "round" else 0.62), 28.0
+    edge = form.half - (6 if look.shape != "round" else 12)
     fill, _ = paint(look.material, look.colour, f"{look.uid}m", look.scale)
-    r = 17 if look.shape != "tall" else 21
+    r = {"tall": 21, "square": 17}.get(str(look.shape), 16)
     x0, y0, y1 = side * edge, mid - r, mid + r
     far = side * (edge + reach * 1.25)
     d = f"M{n(x0)} {n(y0)}C{n(far)} {n(y0 - 4)} {n(far)} {n(y1 + 2)} {n(x0)} {n(y1)}"
@@ -319,8 +321,8 @@ def bottle(look: Look) -> Drawing:
     elif look.shape == "square":
         form = _square_bottle(h, neck, 36, k)
     else:
-        form = _turned(h, [(neck, 0), (neck, 0.13), (neck + 2, 0.24), (38, 0.52), (41, 0.68),
-                           (36, 0.86), (20, 1)], k)  # fmt: skip
+        form = _turned(h, [(neck, 0), (neck, 0.13), (neck + 1, 0.24), (30, 0.38), (41, 0.57),
+                           (41, 0.72), (33, 0.9), (21, 1)], k)  # fmt: skip
     svg, defs = _shell(look, form)
     collar = (
         f"M{n(-neck)} {n(form.y + 11)}A{n(neck)} {n(form.ry)} 0 0 0 {n(neck)} {n(form.y + 11)}"
@@ -365,15 +367,15 @@ def _fruit(x: float, y: float, r: float, kind: str) -> str:
 def _fruits(look: Look, form: _Form) -> tuple[str, float]:
     """A heap in a bowl: SVG and its top."""
     rng = random.Random(look.variant)
-    r = form.rim * 0.33
+    r = form.rim * (0.27 if look.shape == "wide" else 0.33)
     kinds = ["apple", "orange", "pear", "plum"]
     rng.shuffle(kinds)
     y = form.y + form.ry * 0.3
-    spots = [(-0.32, -1.75), (0.32, -1.75), (-0.6, -0.55), (0.6, -0.55), (0.0, -0.65)]
+    spots = [(-0.3, -1.7), (0.3, -1.7), (-0.6, -0.5), (0.6, -0.5), (0.0, -0.6)]
     out = [
         _fruit(sx * form.rim, y + sy * r, r, kinds[i % 4]) for i, (sx, sy) in enumerate(spots)
     ]
-    return "".join(out), y - 2.75 * r - _EDGE
+    return "".join(out), y - 2.7 * r - _EDGE
 
 
 def bowl(look: Look) -> Drawing:
@@ -381,11 +383,11 @@ def bowl(look: Look) -> Drawing:
     k = _tilt(look, 0.18, 0.36)
     full = look.state == "full of fruit"
     if look.shape == "wide":
-        h = 50.0 if full else 60.0
-        profile: list[Point] = [(64, 0), (56, 0.4), (34, 0.78), (24, 0.9), (26, 1)]
-        form = _turned(h, profile, k)
+        k = _tilt(look, 0.14, 0.25)
+        profile: list[Point] = [(62, 0), (57, 0.36), (40, 0.74), (26, 0.9), (28, 1)]
+        form = _turned(58 if full else 62, profile, k)
     elif look.shape == "square":
-        form = _boxed(56 if full else 66, 46, 38, k)
+        form = _boxed(62 if full else 66, 46, 38, _tilt(look, 0.18, 0.3))
     else:
         h = 60.0 if full else 72.0
         form = _turned(h, [(38, 0), (43, 0.3), (38, 0.68), (20, 1)], k)
