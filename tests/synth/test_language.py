@@ -28,7 +28,7 @@ from finecaption.synth.language import (
     region_paragraph,
     scene_paragraph,
 )
-from finecaption.synth.truth import INTERACTIONS, Facets, RegionTruth, SceneTruth
+from finecaption.synth.truth import INTERACTIONS, Facets, Link, RegionTruth, SceneTruth
 
 NOUNS = (*voc.CATEGORIES, *voc.PARTS)
 LINKED = {
@@ -81,7 +81,7 @@ def test_every_value_reads_back(category: str) -> None:
 def test_every_link_reads_back_with_and_without_references(facet: str, category: str) -> None:
     attribute = LINKED[facet]
     for link in links(facet):
-        facets = {facet: (link.value,)}
+        facets: Facets = {facet: (link.value,)}
         truth = RegionTruth(1, category, "red", {attribute: facets}, None, link, link)
         check(truth, attribute, facets)
         for text in paraphrases(truth, attribute, references=True):
@@ -92,7 +92,7 @@ def test_every_link_reads_back_with_and_without_references(facet: str, category:
 @pytest.mark.parametrize(("facet", "value"), [("relation", "alone"), ("interaction", "none")])
 def test_no_link_reads_back(facet: str, value: str) -> None:
     for category in NOUNS:
-        facets = {facet: (value,)}
+        facets: Facets = {facet: (value,)}
         check(RegionTruth(1, category, "red", {LINKED[facet]: facets}), LINKED[facet], facets)
 
 
@@ -179,7 +179,7 @@ def test_region_paragraph_covers_the_truth() -> None:
         for attribute, facet in (("Materials/Texture", "material"), ("Shape", "shape"),
                                  ("Color", "colour"), ("State or Activity", "state")):  # fmt: skip
             assert truth.attributes[attribute][facet][0] in text
-        if truth.interaction:
+        if truth.interaction and truth.interaction.kind != "wearing":
             assert truth.interaction.kind in text
         person = some_truth("girl", rng)
         text = region_paragraph(person, rng)
@@ -194,6 +194,18 @@ def test_paragraphs_are_a_function_of_the_random_state() -> None:
     texts = {region_paragraph(truth, random.Random(k)) for k in range(20)}
     assert len(texts) == 3  # three openings
     assert region_paragraph(truth, random.Random(4)) == region_paragraph(truth, random.Random(4))
+
+
+def test_what_is_worn_is_told_once() -> None:
+    link = Link("wearing", 4, "hat", "pink")
+    attributes: dict[str, Facets] = {
+        "Clothing Shoes Accessories": {
+            "garment": ("coat",), "colour": ("red",), "shoes": ("boots",), "accessory": ("hat",)
+        }
+    }  # fmt: skip
+    man = RegionTruth(1, "man", "red", attributes, interaction=link)
+    text = region_paragraph(man, random.Random(0), references=True)
+    assert "He wears boots and a pink hat (entity_id_4)." in text and text.count("hat") == 1
 
 
 def test_a_hidden_face_is_not_described() -> None:

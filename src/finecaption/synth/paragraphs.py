@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 from finecaption.synth import phrases as ph
+from finecaption.synth import vocabulary as voc
 from finecaption.synth.sentences import (
     capital,
     garment,
@@ -25,7 +26,6 @@ _CLOTHES = "Clothing Shoes Accessories"
 _SKIN = "Skin Texture and Color"
 _MAX_WORDS = 60  # of a scene's paragraph
 _MAX_NAMED = 5  # regions that a scene's paragraph lists
-_NESTED = ("on", "inside", "under")  # relations that an interaction with the same thing implies
 
 
 def _values(truth: RegionTruth, attribute: str) -> dict[str, str]:
@@ -45,19 +45,28 @@ def _is(truth: RegionTruth, v: str) -> str:
 
 def _where(truth: RegionTruth, references: bool) -> list[str]:
     """Sentences on interaction and relative location, at most two."""
-    f, out = voice(truth.category), []
-    interaction, relation = truth.interaction, truth.relation
-    if interaction:
+    out: list[str] = []
+    f, interaction, relation = voice(truth.category), truth.interaction, truth.relation
+    if interaction and interaction.kind != "wearing":  # what is worn is told with the clothes
         out.append(f"{f['He']} {f['is_']} {interaction.kind} {named(interaction, references)}.")
     if relation is None:
         return out or [f"{f['He']} {f['is_']} alone in the picture."]
-    implied = interaction and interaction.other == relation.other and relation.kind in _NESTED
-    if not implied:
+    if not (interaction and interaction.other == relation.other):  # else the place is implied
         out.append(f"{f['He']} {f['is_']} {relation.kind} {named(relation, references)}.")
     return out
 
 
-def _person(truth: RegionTruth, rng: random.Random) -> list[str]:
+def _worn(truth: RegionTruth, clothes: dict[str, str], references: bool) -> list[str]:
+    """Shoes and accessory; an accessory that is a region of its own with its colour."""
+    out, link = worn(clothes), truth.interaction
+    if link is None or link.kind != "wearing":
+        return out
+    mark = f" (entity_id_{link.other})" if references else ""
+    own = thing(link.category, link.colour) + mark
+    return [*(w for w in out if w != f"a {link.category}"), own]
+
+
+def _person(truth: RegionTruth, rng: random.Random, references: bool) -> list[str]:
     f = voice(truth.category)
     build = said(truth, "Body Shape", "build")
     words = [truth.category]
@@ -85,13 +94,13 @@ def _person(truth: RegionTruth, rng: random.Random) -> list[str]:
         looks.append(" ".join(skin) + " skin")
     if expression:
         looks.append(with_article(f"{expression} expression"))
-    if expression is None and not looks and not bald:
-        out.append(f"{f['His']} face cannot be seen.")
-    elif bald:
+    if bald:
         out.append(f"{f['He']} is bald{', with ' + join(looks) if looks else ''}.")
-    else:
+    elif looks:
         out.append(f"{f['He']} has {join(looks)}.")
-    extra, state = worn(clothes), said(truth, "State or Activity", "state")
+    elif truth.attributes.get("Facial Expression") == {"expression": (voc.HIDDEN,)}:
+        out.append(f"{f['His']} face cannot be seen.")
+    extra, state = _worn(truth, clothes, references), said(truth, "State or Activity", "state")
     if state == "idle":  # goes without saying
         state = None
     if extra:
@@ -157,8 +166,11 @@ def region_paragraph(truth: RegionTruth, rng: random.Random, references: bool = 
         references: whether regions that are named carry "(entity_id_k)".
     """
     group = group_of(truth.category)
-    write = {"person": _person, "animal": _animal, "part": _part}.get(group, _object)
-    out = write(truth, rng) + _where(truth, references)
+    if group == "person":
+        out = _person(truth, rng, references)
+    else:
+        out = {"animal": _animal, "part": _part}.get(group, _object)(truth, rng)
+    out += _where(truth, references)
     effect = truth.attributes.get("Associative Visual Effect")
     if effect and (len(out) < 3 or len(out) < 5 and effect["effect"] != ("no effect",)):
         says = paraphrases(truth, "Associative Visual Effect")
