@@ -23,7 +23,8 @@ def looks(name: str) -> list[Look]:
     combos = itertools.product(c.shapes, c.states, c.facings or ("front",), voc.PITCHES)
     return [
         Look(name, c.colours[i % len(c.colours)],
-             "white" if i % 11 == 3 else voc.VIVID[(i + 3) % 7], f"u{i}", facing=facing, pitch=pitch, variant=i, shape=shape, state=state,
+             "white" if i % 11 == 3 else voc.VIVID[(i + 3) % 7], f"u{i}",
+             facing=facing, pitch=pitch, variant=i, shape=shape, state=state,
              material=c.materials[i % len(c.materials)])
         for i, (shape, state, facing, pitch) in enumerate(combos)
     ]  # fmt: skip

@@ -267,8 +267,9 @@ def cup(look: Look) -> Drawing:
     fill, _ = paint(look.material, look.colour, f"{look.uid}m", look.scale)
     r = {"tall": 21, "square": 17}.get(str(look.shape), 16)
     x0, y0, y1 = side * edge, mid - r, mid + r
+    x1 = side * (edge - (13 if look.shape == "round" else 0))  # a round cup narrows there
     far = side * (edge + reach * 1.25)
-    d = f"M{n(x0)} {n(y0)}C{n(far)} {n(y0 - 4)} {n(far)} {n(y1 + 2)} {n(x0)} {n(y1)}"
+    d = f"M{n(x0)} {n(y0)}C{n(far)} {n(y0 - 4)} {n(far)} {n(y1 + 2)} {n(x1)} {n(y1)}"
     handle = (
         el("path", d=d, fill="none", stroke=INK, stroke_width=14)
         + el("path", d=d, fill="none", stroke=fill, stroke_width=9.2)
