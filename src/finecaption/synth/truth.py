@@ -29,7 +29,8 @@ value vocabulary.HIDDEN.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 Facets = dict[str, tuple[str, ...]]  # facet -> accepted values, the one to be said first
 
@@ -97,3 +98,25 @@ class SceneTruth:
     pitch: str
     light: str
     regions: tuple[RegionTruth, ...] = field(default=())
+
+
+def truth_to_json(truth: SceneTruth) -> dict[str, Any]:
+    """A scene's truth as plain JSON values; truth_from_json reads it back equal."""
+    return asdict(truth)
+
+
+def truth_from_json(data: dict[str, Any]) -> SceneTruth:
+    """Inverse of truth_to_json (lists become tuples again)."""
+
+    def link(d: dict[str, Any] | None) -> Link | None:
+        return None if d is None else Link(**d)
+
+    def region(d: dict[str, Any]) -> RegionTruth:
+        facets = {
+            name: {facet: tuple(values) for facet, values in f.items()}
+            for name, f in d["attributes"].items()
+        }
+        links = {"relation": link(d["relation"]), "interaction": link(d["interaction"])}
+        return RegionTruth(**{**d, "attributes": facets, **links})
+
+    return SceneTruth(**{**data, "regions": tuple(region(r) for r in data["regions"])})

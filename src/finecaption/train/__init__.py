@@ -1,0 +1,1 @@
+"""Training: what each stage trains, on what, and how it is run."""

@@ -1,0 +1,186 @@
+"""A pool's scenes as training items and batches.
+
+Every dataset is a pure function of (pool, seed, item number), so that a run that resumes at step
+k sees exactly the batches it would have seen. There are no epochs: item i of any number is drawn
+afresh.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from finecaption.synth.truth import RegionTruth, SceneTruth
+from finecaption.train.packing import Packed, collate_packed, pack
+from finecaption.train.pool import Pool, PooledScene
+from finecaption.train.questions import Question, region_questions, scene_question
+
+PromptIds = Callable[[str], list[int]]  # instruction -> ids of the whole prompt, image included
+AnswerIds = Callable[[str], list[int]]  # answer -> ids, end token included
+
+
+def _pixels(array: np.ndarray) -> torch.Tensor:
+    """uint8 (h, w, 3) -> uint8 (3, h, w)."""
+    return torch.from_numpy(np.array(array)).permute(2, 0, 1).contiguous()
+
+
+class PoolItems(Dataset):
+    """``items`` draws from a pool, each a scene in a seeded shuffle of the pool."""
+
+    def __init__(self, pool: Pool, items: int, seed: int) -> None:
+        self.pool = pool
+        self.items = items
+        self.seed = seed
+        self._orders: dict[int, np.ndarray] = {}
+
+    def __len__(self) -> int:
+        return self.items
+
+    def scene(self, item: int) -> PooledScene:
+        """The scene of an item: pass k over the pool is its k-th permutation."""
+        turn, place = divmod(item, len(self.pool))
+        if turn not in self._orders:
+            order = np.random.default_rng((self.seed, turn)).permutation(len(self.pool))
+            self._orders = {turn: order}
+        return self.pool[int(self._orders[turn][place])]
+
+    def rng(self, item: int) -> random.Random:
+        """The random stream of an item."""
+        return random.Random(f"{self.seed}/{item}")
+
+
+class DenseItems(PoolItems):
+    """Pictures with their id map and class rows."""
+
+    def __getitem__(self, item: int) -> dict[str, Any]:
+        scene = self.scene(item)
+        return {
+            "pixel_values": _pixels(scene.hr),
+            "ids": torch.from_numpy(np.array(scene.ids)),
+            "labels": torch.from_numpy(np.array(scene.labels)),
+        }
+
+
+def collate_dense(items: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
+    """Stacks; class rows are padded to the most regions, with rows that no pixel points to."""
+    return {
+        "pixel_values": torch.stack([i["pixel_values"] for i in items]),
+        "ids": torch.stack([i["ids"] for i in items]),
+        "labels": torch.nn.utils.rnn.pad_sequence(
+            [i["labels"] for i in items], batch_first=True, padding_value=-1
+        ),
+    }
+
+
+@dataclass(frozen=True)
+class Asking:
+    """What a caption stage asks of a picture.
+
+    Attributes:
+        regions: the most regions a picture.
+        questions: the most attribute questions a region.
+        whole: chance of the whole-image question; 1 asks nothing else.
+    """
+
+    regions: int = 4
+    questions: int = 10
+    whole: float = 0.15
+
+
+class CaptionItems(PoolItems):
+    """A picture, some of its regions, and packed questions on each."""
+
+    def __init__(
+        self, pool: Pool, items: int, seed: int,
+        asking: Asking, prompt_ids: PromptIds, answer_ids: AnswerIds,
+    ) -> None:  # fmt: skip
+        super().__init__(pool, items, seed)
+        self.asking, self.prompt_ids, self.answer_ids = asking, prompt_ids, answer_ids
+
+    def _pack(self, questions: Sequence[Question]) -> Packed:
+        return pack(
+            [self.prompt_ids(q) for q, _ in questions], [self.answer_ids(a) for _, a in questions]
+        )
+
+    def __getitem__(self, item: int) -> dict[str, Any]:
+        scene, rng, asking = self.scene(item), self.rng(item), self.asking
+        masks, rows = [], []
+        regions = choose_regions(scene.truth, rng, 0 if asking.whole >= 1 else asking.regions)
+        for truth in regions:
+            masks.append(torch.from_numpy(np.array(scene.masks[truth.region_id - 1])))
+            rows.append(self._pack(region_questions(truth, rng, asking.questions)))
+        if not regions or rng.random() < asking.whole:
+            masks.append(torch.full(scene.clip.shape[:2], 255, dtype=torch.uint8))
+            rows.append(self._pack([scene_question(scene.truth, rng)]))
+        return {
+            "pixel_values": _pixels(scene.hr),
+            "pixel_values_clip": _pixels(scene.clip),
+            "masks": masks,
+            "rows": rows,
+        }
+
+
+def choose_regions(truth: SceneTruth, rng: random.Random, most: int) -> list[RegionTruth]:
+    """Some regions of a scene: wholes first of all, a part now and then."""
+    wholes = [r for r in truth.regions if r.part_of is None]
+    parts = [r for r in truth.regions if r.part_of is not None]
+    rng.shuffle(wholes)
+    rng.shuffle(parts)
+    chosen = wholes[:most]
+    if parts and chosen and rng.random() < 0.4:
+        chosen = [*chosen[: most - 1], parts[0]]
+    return chosen
+
+
+@dataclass(frozen=True)
+class CaptionCollator:
+    """Items -> the arguments of FineCaptionForConditionalGeneration.forward."""
+
+    pad_token_id: int
+
+    def __call__(self, items: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
+        counts = torch.tensor([len(i["rows"]) for i in items])
+        return {
+            "pixel_values": torch.stack([i["pixel_values"] for i in items]),
+            "pixel_values_clip": torch.stack([i["pixel_values_clip"] for i in items]),
+            "region_masks": torch.stack([m for i in items for m in i["masks"]]),
+            "image_index": torch.repeat_interleave(torch.arange(len(items)), counts),
+            **collate_packed([r for i in items for r in i["rows"]], self.pad_token_id),
+        }
+
+
+class TextItems(PoolItems):
+    """The world's text without its pictures: packed questions on one region, or on the scene."""
+
+    def __init__(
+        self, pool: Pool, items: int, seed: int, prompt_ids: PromptIds, answer_ids: AnswerIds
+    ) -> None:
+        super().__init__(pool, items, seed)
+        self.prompt_ids, self.answer_ids = prompt_ids, answer_ids
+
+    def __getitem__(self, item: int) -> Packed:
+        scene, rng = self.scene(item), self.rng(item)
+        regions = choose_regions(scene.truth, rng, 1)
+        if regions and rng.random() < 0.85:
+            questions = region_questions(regions[0], rng, 14)
+        else:
+            questions = [scene_question(scene.truth, rng)]
+        return pack(
+            [self.prompt_ids(q) for q, _ in questions], [self.answer_ids(a) for _, a in questions]
+        )
+
+
+@dataclass(frozen=True)
+class TextCollator:
+    """Packed texts -> the arguments of a causal language model."""
+
+    pad_token_id: int
+
+    def __call__(self, items: Sequence[Packed]) -> dict[str, torch.Tensor]:
+        return collate_packed(items, self.pad_token_id)

@@ -1,0 +1,62 @@
+"""The drawn world's truth as class numbers: what dense pretraining asks of every pixel."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from finecaption.synth import vocabulary as voc
+from finecaption.synth.truth import RegionTruth, SceneTruth
+
+IGNORE = -1
+_ALL = voc.CATEGORIES.values()
+
+
+def _unique(*groups: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(v for g in groups for v in g))
+
+
+# head -> (attribute, facet, classes)
+HEADS: dict[str, tuple[str, str, tuple[str, ...]]] = {
+    "category": ("Category Name", "category", (*voc.CATEGORIES, *voc.PARTS)),
+    "colour": ("Color", "colour", voc.COLOURS),
+    "material": ("Materials/Texture", "material", voc.MATERIALS),
+    "shape": ("Shape", "shape", _unique(*(c.shapes for c in _ALL))),
+    "state": ("State or Activity", "state", _unique(*(c.states for c in _ALL))),
+    "text": ("Visible Text", "text", (*voc.WORDS, "no text")),
+    "facing": ("Camera Viewpoint", "facing", voc.FACINGS),
+    "pitch": ("Camera Viewpoint", "pitch", voc.PITCHES),
+    "effect": ("Associative Visual Effect", "effect", voc.EFFECTS),
+    "pose": ("Body Pose/Gesture", "pose", _unique(voc.POSES, voc.ANIMAL_POSES)),
+    "build": ("Body Shape", "build", _unique(voc.BUILDS, voc.ANIMAL_BUILDS)),
+    "expression": ("Facial Expression", "expression", (*voc.EXPRESSIONS, voc.HIDDEN)),
+    "tone": ("Skin Texture and Color", "tone", (*voc.SKIN_TONES, voc.HIDDEN)),
+    "texture": ("Skin Texture and Color", "texture", (*voc.SKIN_TEXTURES, voc.HIDDEN)),
+    "coat": ("Skin Texture and Color", "coat", voc.COATS),
+    "hair style": ("Hair", "style", (*voc.HAIR_STYLES, voc.HIDDEN)),
+    "hair colour": ("Hair", "colour", (*voc.HAIR_COLOURS, voc.HIDDEN)),
+    "garment": ("Clothing Shoes Accessories", "garment", voc.GARMENTS),
+    "shoes": ("Clothing Shoes Accessories", "shoes", (*voc.SHOES, voc.HIDDEN)),
+    "accessory": ("Clothing Shoes Accessories", "accessory", voc.ACCESSORIES),
+    "age": ("Age Range", "age", voc.AGES),
+}
+CLASSES = {head: len(classes) for head, (_, _, classes) in HEADS.items()}
+BACKGROUND = CLASSES["category"]  # one class more for the category head: no region here
+
+
+def region_labels(truth: RegionTruth) -> np.ndarray:
+    """The class of a region under each head: int8 (len(HEADS),), IGNORE where none applies."""
+    out = np.full(len(HEADS), IGNORE, dtype=np.int8)
+    for i, (attribute, facet, classes) in enumerate(HEADS.values()):
+        values = truth.attributes.get(attribute, {}).get(facet)
+        if values:
+            out[i] = classes.index(values[0])
+    return out
+
+
+def scene_labels(truth: SceneTruth) -> np.ndarray:
+    """Class table of a scene: int8 (1 + regions, len(HEADS)); row 0 is the backdrop."""
+    rows = np.full((1 + len(truth.regions), len(HEADS)), IGNORE, dtype=np.int8)
+    rows[0, list(HEADS).index("category")] = BACKGROUND
+    for region in truth.regions:
+        rows[region.region_id] = region_labels(region)
+    return rows

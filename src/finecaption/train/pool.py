@@ -1,0 +1,149 @@
+"""Scenes drawn once and kept as memory-mapped arrays: drawing in the training loop starves it.
+
+A pool is a folder of shards; a shard holds, for its scenes and their regions:
+
+    clip.npy     uint8 (N, s, s, 3)      the picture at CLIP's size
+    hr.npy       uint8 (N, S, S, 3)      the picture at the high resolution
+    ids.npy      uint8 (N, 128, 128)     region id a pixel, parts before wholes, 0 the backdrop
+    labels.npy   int8 (N + R, heads)     class rows (train.labels), a backdrop row before each
+                                         scene's regions
+    masks.npy    uint8 (R, s, s)         soft masks at CLIP's size
+    starts.npy   int64 (N + 1,)          first region of each scene
+    truth.jsonl  a scene's truth a line
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from finecaption.errors import InputError
+from finecaption.model.image_ops import prepare_image, prepare_mask
+from finecaption.synth.compose import render_rgb
+from finecaption.synth.observe import Observed, observe
+from finecaption.synth.scene import sample_scene
+from finecaption.synth.truth import SceneTruth, truth_from_json, truth_to_json
+from finecaption.train.labels import scene_labels
+
+IDS_SIZE = 128
+SHARD = 250  # scenes
+
+
+def id_map(observed: Observed, size: int = IDS_SIZE) -> np.ndarray:
+    """Region id a pixel: uint8 (size, size); where masks nest, the part wins over the whole."""
+    full = np.zeros(observed.ids.shape, dtype=np.uint8)
+    for region in observed.truth.regions:  # wholes come before parts
+        full[observed.masks[region.region_id]] = region.region_id
+    step = full.shape[0] // size
+    return full[step // 2 :: step, step // 2 :: step]
+
+
+def _write_shard(job: tuple[str, int, int, str, int, int]) -> int:
+    split, seed, shard, folder, clip_size, hr_size = job
+    final = Path(folder) / f"shard-{shard:04d}"
+    if final.exists():
+        return shard
+    clip, hr, ids, masks, labels, starts, lines = [], [], [], [], [], [0], []
+    for index in range(shard * SHARD, (shard + 1) * SHARD):
+        observed = observe(sample_scene(split, seed, index))
+        small, large = prepare_image(Image.fromarray(render_rgb(observed.svg)), clip_size, hr_size)
+        clip.append(small)
+        hr.append(large)
+        ids.append(id_map(observed))
+        masks += [prepare_mask(observed.masks[r.region_id], clip_size) for r in observed.truth.regions]
+        labels.append(scene_labels(observed.truth))
+        starts.append(len(masks))
+        lines.append(json.dumps(truth_to_json(observed.truth)))
+    temporary = final.with_name(f".{final.name}.part")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    arrays = {
+        "clip": np.stack(clip), "hr": np.stack(hr), "ids": np.stack(ids),
+        "masks": np.stack(masks), "labels": np.concatenate(labels), "starts": np.array(starts),
+    }  # fmt: skip
+    for name, array in arrays.items():
+        np.save(temporary / f"{name}.npy", array)
+    (temporary / "truth.jsonl").write_text("\n".join(lines) + "\n")
+    os.replace(temporary, final)
+    return shard
+
+
+def render_pool(
+    folder: str | os.PathLike[str],
+    split: str,
+    seed: int,
+    scenes: int,
+    *,
+    clip_size: int,
+    hr_size: int,
+    workers: int | None = None,
+) -> Iterator[int]:
+    """Draws a pool of at least ``scenes`` scenes, whole shards; yields each shard's number.
+
+    Interrupted, it goes on with the shards that are missing.
+    """
+    root = Path(folder)
+    root.mkdir(parents=True, exist_ok=True)
+    shards = -(-scenes // SHARD)
+    jobs = [(split, seed, k, str(root), clip_size, hr_size) for k in range(shards)]
+    with ProcessPoolExecutor(workers or os.cpu_count()) as pool:
+        yield from pool.map(_write_shard, jobs)
+
+
+@dataclass(frozen=True)
+class PooledScene:
+    """One scene of a pool; arrays as in the module's table, regions by region id - 1."""
+
+    clip: np.ndarray
+    hr: np.ndarray
+    ids: np.ndarray
+    masks: np.ndarray
+    labels: np.ndarray
+    truth: SceneTruth
+
+
+class Pool:
+    """Random access to the scenes of a pool, memory-mapped; truth is parsed at access."""
+
+    def __init__(self, folder: str | os.PathLike[str], limit: int | None = None) -> None:
+        """Opens the shards that are there; ``limit``: the first so many scenes only.
+
+        Raises:
+            InputError: when the folder holds no shard.
+        """
+        self.folder = Path(folder)
+        shards = sorted(self.folder.glob("shard-*"))
+        if not shards:
+            raise InputError(f"no shard in {folder}; draw the pool first")
+        names = ("clip", "hr", "ids", "masks", "labels", "starts")
+        self._shards = [
+            {n: np.load(s / f"{n}.npy", mmap_mode="r") for n in names} for s in shards
+        ]
+        self._lines = [(s / "truth.jsonl").read_text().splitlines() for s in shards]
+        counts = [len(s["hr"]) for s in self._shards]
+        self._first = np.concatenate([[0], np.cumsum(counts)])
+        self._length = min(int(self._first[-1]), limit or int(self._first[-1]))
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, index: int) -> PooledScene:
+        if not 0 <= index < self._length:
+            raise IndexError(index)
+        k = int(np.searchsorted(self._first, index, side="right")) - 1
+        i = index - int(self._first[k])
+        s = self._shards[k]
+        a, b = int(s["starts"][i]), int(s["starts"][i + 1])
+        return PooledScene(
+            clip=s["clip"][i], hr=s["hr"][i], ids=s["ids"][i], masks=s["masks"][a:b],
+            labels=s["labels"][a + i : b + i + 1],
+            truth=truth_from_json(json.loads(self._lines[k][i])),
+        )  # fmt: skip
