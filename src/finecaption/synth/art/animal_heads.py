@@ -13,15 +13,17 @@ def _ellipse(cx: float, cy: float, rx: float, ry: float, fill: str, **kw: object
 
 def _marks(c: Coat, front: bool) -> str:
     """A few stripes or spots of the coat, clear of eyes and mouth."""
+    glint = el("ellipse", cx=-11, cy=-16, rx=10, ry=4.5, fill="#ffffff", opacity=0.22,
+               transform="rotate(-24 -11 -16)")  # fmt: skip
     if c.pattern == "striped":
         d = "M0 -24V-13M-9 -23L-7 -15M9 -23L7 -15" if front else "M-6 -24V-14M3 -25V-17M-14 -20L-11 -12"
         d += "M-29 3L-22 5M29 3L22 5" if front else "M-24 6L-14 5M-21 15L-12 12"
-        return line(d, c.mark, 4.6)
+        return glint + line(d, c.mark, 4.6)
     if c.pattern == "spotted":
         at = ((-19, -15, 5), (18, -17, 4.5), (2, -20, 4)) if front else (
             (-16, -8, 5.5), (-4, -19, 4.5), (-13, 10, 5))  # fmt: skip
-        return "".join(el("circle", cx=x, cy=y, r=r, fill=c.mark) for x, y, r in at)
-    return ""
+        return glint + "".join(el("circle", cx=x, cy=y, r=r, fill=c.mark) for x, y, r in at)
+    return glint
 
 
 def cat_head(c: Coat, front: bool, state: str) -> str:

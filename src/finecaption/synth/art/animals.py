@@ -16,12 +16,14 @@ from finecaption.synth.art.coats import (
     coat,
     food_bowl,
     line,
+    lit,
     oval,
+    sheen,
     sleep,
     union,
     wedge,
 )
-from finecaption.synth.art.core import Drawing, Look, el, group, n
+from finecaption.synth.art.core import Drawing, Look, group, n
 from finecaption.synth.art.extent import extent
 from finecaption.synth.art.paint import HEX, INK, shade
 
@@ -114,19 +116,20 @@ def _pet_side(look: Look, c: Coat, dog: bool) -> _Figure:
         out += union([(d, 0), neck], c.body, c.ink)
         out += union([(f"M-38 {n(back + 26)}L-38 -20", wide - 4), (f"M28 {n(back + 26)}L28 -20", wide - 4)],
                      c.limb, edge=0)  # fmt: skip
+        out += sheen(f"M-40 {n(back + 9)}Q-6 {n(back + (6 if plump else 11))} 22 {n(back + 8)}")
         seat, bowl = (-6.0, back), 82.0
     elif pose == "sitting":
         hx, hy = (46, -48) if eating else (30, -80 - up) if asleep else (24, -88 - up)
-        fat = 10 if plump else 0
+        fat = 17 if plump else -2
         tail = (_tail_path(dog, -34 - fat, -9, flat=True), tail_w)
         d = (f"M{n(-38 - fat * 1.6)} -18Q{n(-40 - fat * 1.6)} {n(-56 - up * 0.6)} -2 {n(-80 - up)}"
              f"Q{n(26 + fat * 0.6)} {n(-82 - up)} {n(28 + fat)} {n(-50 - up * 0.5)}Q{n(30 + fat)} -20 16 -4H-24Z")  # fmt: skip
         neck = (f"M8 {n(-68 - up)}L{n(hx - 6)} {n(hy + 10)}", neck_w)
         out += union([tail], c.limb, c.ink) + _legs(c, ((22, 26),), -48 - up * 0.5, wide, far=True)
-        out += union([(d, 0), neck], c.body, c.ink)
+        out += union([(d, 0), neck], c.body, c.ink) + lit(d, c)
         out += _legs(c, ((14, 14),), -48 - up * 0.5, wide)
         haunch = oval(-20 - fat * 0.8, -24, 20 + fat * 0.8, 22 + fat * 0.5)
-        out += union([(haunch, 0), (oval(-8, -7, 17, 7), 0)], c.body, c.ink)
+        out += union([(haunch, 0), (oval(-8, -7, 17, 7), 0)], c.body, c.ink) + lit(haunch, c)
         seat, bowl = (-16.0, -64.0 - up), 64.0
     else:
         hx, hy = (60, -34) if eating else (60, -33) if asleep else (52, -58)
@@ -136,7 +139,7 @@ def _pet_side(look: Look, c: Coat, dog: bool) -> _Figure:
              f"Q46 -3 30 -3H-46Q-58 -3 -60 -14Z")  # fmt: skip
         neck = (f"M32 {n(high + 14)}L{n(hx - 6)} {n(hy + 6)}", neck_w)
         out += union([tail, ("M34 -10H62", wide - 1)], c.limb, c.ink)
-        out += union([(d, 0), neck], c.body, c.ink)
+        out += union([(d, 0), neck], c.body, c.ink) + lit(d, c)
         out += union([(oval(-32, -22 - (6 if plump else 0), 22, 19 + (6 if plump else 0)), 0)], c.body, c.ink)
         out += union([("M-34 -7H-10", wide - 2), ("M22 -8H54", wide)], c.limb, c.ink)
         seat, bowl = (-10.0, float(high)), 90.0
@@ -166,7 +169,7 @@ def _pet_front(look: Look, c: Coat, dog: bool) -> _Figure:
         far = rx * 0.82
         for s in (-1, 1):
             out += _legs(c, ((s * far, s * far - 4),), cy, wide, far=True)
-        out += union([(oval(0, cy, rx, ry), 0)], c.body, c.ink)
+        out += union([(oval(0, cy, rx, ry), 0)], c.body, c.ink) + lit(oval(0, cy, rx, ry), c)
         near = 19 if plump else 11
         out += "".join(_legs(c, ((s * near, s * near - 4),), cy + 4, wide) for s in (-1, 1))
         seat = (0.0, cy - ry)
@@ -177,7 +180,7 @@ def _pet_front(look: Look, c: Coat, dog: bool) -> _Figure:
         t = -60 - up * 0.4 if eating else -82 - up
         d = (f"M-14 {n(t)}Q{n(-w * 0.8)} {n(t + 30)} {n(-w)} -16Q{n(-w)} -3 {n(-w + 12)} -3H{n(w - 12)}"
              f"Q{n(w)} -3 {n(w)} -16Q{n(w * 0.8)} {n(t + 30)} 14 {n(t)}Z")  # fmt: skip
-        out += union([(d, 0)], c.body, c.ink)
+        out += union([(d, 0)], c.body, c.ink) + lit(d, c)
         for s in (-1, 1):
             out += union([(oval(s * (w - 8), -18, 13 + (4 if plump else 0), 17), 0),
                           (oval(s * (w - 6), -6, 14, 6), 0)], c.limb, c.ink)  # fmt: skip
@@ -188,7 +191,7 @@ def _pet_front(look: Look, c: Coat, dog: bool) -> _Figure:
         hy = -36 if eating or asleep else -58 if plump else -52
         out += union([(_tail_path(dog, -rx + 8, -12, flat=True), tail_w)], c.limb, c.ink)
         d = f"M{-rx} -16Q{-rx} {-2 * ry} 0 {-2 * ry}Q{rx} {-2 * ry} {rx} -16Q{rx} -4 {rx - 14} -4H{14 - rx}Q{-rx} -4 {-rx} -16Z"
-        out += union([(d, 0)], c.body, c.ink)
+        out += union([(d, 0)], c.body, c.ink) + lit(d, c)
         out += union([(oval(s * 26, -9, 15, 8.5), 0) for s in (-1, 1)], c.limb, c.ink)
         seat = (0.0, -2.0 * ry)
     if dog and not eating and pose != "lying down":
@@ -234,6 +237,7 @@ def _rabbit_side(look: Look, c: Coat) -> _Figure:
         out += union([("M-20 -34L-14 -10", wide), (oval(-8, -8, 12, 5), 0), ("M28 -34L32 -10", wide)], c.far, c.ink)
         d = (f"M-44 -34Q-44 -60 -14 -60Q14 -58 30 -62Q46 -54 40 -36Q34 {belly} 4 {belly}Q-40 {belly} -44 -34Z")
         out += union([(d, 0), (f"M28 -46L{hx - 6} {hy + 8}", 22 if plump else 18)], c.body, c.ink)
+        out += lit(d, c)
         hip = oval(-26, -36, 17 if plump else 14, 18)
         out += union([(hip, 0), ("M-30 -28L-34 -8", wide), (oval(-25, -6, 16, 6), 0),
                       ("M22 -36L22 -8", wide), (oval(25, -6, 10, 5.5), 0)], c.limb, c.ink)  # fmt: skip
@@ -243,7 +247,7 @@ def _rabbit_side(look: Look, c: Coat) -> _Figure:
         hx, hy = (16, -74) if asleep else (12, -82)
         out += _puff(-34 - fat, -14, 10, c)
         d = (f"M{-28 - fat} -16Q{-30 - fat} -66 0 -74Q{20 + fat * 0.5} -72 {22 + fat} -40Q{22 + fat} -8 10 -4H-20Z")
-        out += union([(d, 0)], c.body, c.ink)
+        out += union([(d, 0)], c.body, c.ink) + lit(d, c)
         out += union([(oval(-10 - fat * 0.6, -24, 20 + fat * 0.8, 20 + fat * 0.4), 0), (oval(8, -7, 22, 7), 0)], c.limb, c.ink)
         out += union([(f"M12 -52Q22 -42 {32 + fat * 0.5} -46", wide)], c.limb, c.ink)
         seat = (-14.0, -56.0)
@@ -254,7 +258,7 @@ def _rabbit_side(look: Look, c: Coat) -> _Figure:
         out += _puff(-62, -24, 10, c)
         out += union([("M-40 -8H-72", wide)], c.limb, c.ink)
         d = f"M-58 -14Q-56 {high} -20 {high}Q14 {high} 36 -34Q50 -26 46 -10Q44 -3 32 -3H-46Q-58 -4 -58 -14Z"
-        out += union([(d, 0)], c.body, c.ink)
+        out += union([(d, 0)], c.body, c.ink) + lit(d, c)
         out += union([(oval(-34, -18, 20, 15), 0), ("M18 -7H46", wide - 1)], c.limb, c.ink)
         seat = (-10.0, float(high))
     out += _put(rabbit_head(c, False, state), hx, hy, angle)
@@ -271,14 +275,14 @@ def _rabbit_front(look: Look, c: Coat) -> _Figure:
         cy, hy = -40, -60 if not asleep else -52
         for s in (-1, 1):
             out += _legs(c, ((s * rx * 0.85, s * rx * 0.95 - 4),), cy, wide, far=True)
-        out += union([(oval(0, cy, rx, ry), 0)], c.body, c.ink)
+        out += union([(oval(0, cy, rx, ry), 0)], c.body, c.ink) + lit(oval(0, cy, rx, ry), c)
         near = 17 if plump else 10
         out += "".join(_legs(c, ((s * near, s * near - 4),), cy + 6, wide) for s in (-1, 1))
         seat = (0.0, -60.0)
     elif pose == "sitting":
         w, hy = 40 if plump else 25, -82 if not asleep else -72
         d = f"M-12 -72Q{-w} -52 {-w} -22Q{-w} -4 0 -4Q{w} -4 {w} -22Q{w} -52 12 -72Z"
-        out += union([(d, 0)], c.body, c.ink)
+        out += union([(d, 0)], c.body, c.ink) + lit(d, c)
         for s in (-1, 1):
             out += union([(oval(s * (w - 6), -8, 19 if plump else 15, 8), 0)], c.limb, c.ink)
             out += union([(f"M{s * (w - 12)} -50L{s * 7} -38", wide)], c.limb, c.ink)
@@ -287,7 +291,7 @@ def _rabbit_front(look: Look, c: Coat) -> _Figure:
         rx, ry = (62, 26) if plump else (44, 16)
         hy = -26 if asleep else -40
         d = f"M{-rx} -12Q{-rx} {-2 * ry} 0 {-2 * ry}Q{rx} {-2 * ry} {rx} -12Q{rx} -3 {rx - 12} -3H{12 - rx}Q{-rx} -3 {-rx} -12Z"
-        out += union([(d, 0)], c.body, c.ink)
+        out += union([(d, 0)], c.body, c.ink) + lit(d, c)
         out += union([(oval(s * 24, -7, 13, 7), 0) for s in (-1, 1)], c.limb, c.ink)
         seat = (0.0, -2.0 * ry)
     out += _put(rabbit_head(c, True, state), 0, hy)
@@ -319,7 +323,7 @@ def _horse(look: Look, c: Coat) -> _Figure:
     if look.colour == "white":
         mane = "#b9ae9f"
     leg = 19 if plump else 13
-    neck_w = 42 if plump else 34
+    neck_w = 44 if plump else 30
     out = ""
     if pose == "standing":
         back, belly = -128, -62 if plump else -90
@@ -334,7 +338,7 @@ def _horse(look: Look, c: Coat) -> _Figure:
         base, seat = (44, back + 22), (-4.0, float(back + 4))
         rear = ""
     elif pose == "sitting":
-        fat = 14 if plump else 0
+        fat = 18 if plump else -10
         head = (72, -120) if asleep else (60, -162)
         tail = f"M{-62 - fat} -34C{-86 - fat} -36 {-92 - fat} -16 {-104 - fat} -10"
         d = (f"M{-64 - fat} -34Q{-66 - fat * 1.4} -78 -14 -112Q14 -134 38 -122Q58 -104 {46 + fat * 0.6} -66"
@@ -362,8 +366,9 @@ def _horse(look: Look, c: Coat) -> _Figure:
         out += union([(q, leg) for q in legs], c.limb, c.ink)
         out += union([(d, 0), (oval(46, back + 34, 22, 30), 0), neck], c.body, c.ink)
         out += union([(q, leg - 3) for q in legs], c.limb, edge=0) + _hooves(c, (), feet, leg)
+        out += sheen(f"M-54 {back + 13}Q-44 {back + 7} -30 {back + 8}Q0 {back + 18} 22 {back + 14}")
     else:
-        out += union([(d, 0), neck], c.body, c.ink) + rear + _hooves(c, legs, feet, leg)
+        out += union([(d, 0), neck], c.body, c.ink) + lit(d, c) + rear + _hooves(c, legs, feet, leg)
     # The mane runs down the back of the neck, in locks.
     dx, dy = nx - base[0], ny - base[1]
     size = max(1.0, (dx * dx + dy * dy) ** 0.5)
@@ -379,7 +384,7 @@ def _horse(look: Look, c: Coat) -> _Figure:
 
 def horse(look: Look) -> Drawing:
     """A horse from the side, standing about 210 high. Anchors: seat (its back), neck, head."""
-    c = coat(look, 1.35)
+    c = coat(look, 1.2)
     return _finish(look, c, _horse(look, c))
 
 

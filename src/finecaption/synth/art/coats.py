@@ -28,6 +28,7 @@ class Coat:
         body, limb: fills of torsos (stripes run down) and of legs and tails (across).
         far: fill of the legs on the far side.
         ink: outline; on black darker than elsewhere, so that it shows.
+        tone: see-through fill that lights a body from above.
         pattern: plain, striped or spotted.
         defs: patterns behind the fills.
     """
@@ -40,40 +41,42 @@ class Coat:
     limb: str
     far: str
     ink: str
+    tone: str
     pattern: str
     defs: str
 
 
 def _tile(uid: str, grow: float, inner: str) -> str:
     """A pattern whose one tile covers the whole animal: repeated tiles would show seams."""
+    place = f"scale({grow:.3f}) translate(-180 -260)"
     return (
-        f'<pattern {attrs(id=uid, x=-180, y=-260, width=360, height=280)} '
-        f'patternUnits="userSpaceOnUse" patternTransform="scale({grow:.3f})">{inner}</pattern>'
+        f'<pattern {attrs(id=uid, width=360, height=280)} patternUnits="userSpaceOnUse" '
+        f'patternTransform="{place}">{inner}</pattern>'
     )
 
 
 def _bands(colour: str, across: bool) -> str:
     """Wavy bands 21 apart: down the body, or across its limbs."""
     d = ""
-    for k in range(14 if across else 17):
+    for k in range(14 if across else 18):
         if across:
-            y = 14 - 21 * k
-            d += f"M-180 {y}Q-160 {y + 6} -140 {y}T-100 {y}T-60 {y}T-20 {y}T20 {y}T60 {y}T100 {y}"
+            y = 6 + 21 * k
+            d += f"M0 {y}Q20 {y + 6} 40 {y}" + "".join(f"T{x} {y}" for x in range(80, 361, 40))
         else:
-            x = -170 + 21 * k + 4 * (k % 2)
-            d += f"M{x} -260Q{x + 9} -225 {x} -190T{x} -120T{x} -50T{x} 20"
+            x = 4 + 21 * k + 4 * (k % 2)
+            d += f"M{x} 0Q{x + 9} 35 {x} 70T{x} 140T{x} 210T{x} 280"
     return el("path", d=d, fill="none", stroke=colour, stroke_width=7.8)
 
 
 def _dots(colour: str) -> str:
     """Round spots of two sizes in a loose lattice: dashes of no length on wavy rows."""
     out = ""
-    for row in range(12):
-        y = 14 - 23 * row
-        d = f"M{-180 + 14 * (row % 2) + row % 5} {y}" + "".join(
-            f"Q{x - 20} {y + 7 - row % 4} {x} {y + row % 3 - 1}" for x in (-90, 0, 90, 180)
+    for row in range(14):
+        y = 8 + 20 * row
+        d = f"M{14 * (row % 2) + row % 5} {y}" + "".join(
+            f"Q{x - 20} {y + 7 - row % 4} {x} {y + row % 3 - 1}" for x in (90, 180, 270, 360)
         )
-        dash = f"0.1 {26 + row % 3}"
+        dash = f"0.1 {24 + row % 3}"
         out += el("path", d=d, stroke_dasharray=dash, stroke_width=14 if row % 2 else 11.5)
     return group(out, fill="none", stroke=colour, stroke_linecap="round")
 
@@ -86,7 +89,7 @@ def coat(look: Look, size: float = 1.0) -> Coat:
     pattern = look.coat or "plain"
     body, limb, defs = base, base, ""
     grow = size * min(1.25, max(0.85, look.scale**-0.5))
-    ground = el("rect", x=-180, y=-260, width=360, height=280, fill=base)
+    ground = el("rect", width=360, height=280, fill=base)
     if pattern == "striped":
         body, limb = f"url(#{look.uid}v)", f"url(#{look.uid}h)"
         defs = _tile(f"{look.uid}v", grow, ground + _bands(mark, False))
@@ -94,10 +97,16 @@ def coat(look: Look, size: float = 1.0) -> Coat:
     elif pattern == "spotted":
         body = limb = f"url(#{look.uid}v)"
         defs = _tile(f"{look.uid}v", grow, ground + _dots(mark))
+    white, dark = ("#ffffff", "#1d1030")
+    tone = "".join(
+        el("stop", offset=o, stop_color=t, stop_opacity=a)
+        for o, t, a in ((0, white, 0.26), (0.4, white, 0), (0.6, dark, 0), (1, dark, 0.24))
+    )
+    defs += f'<linearGradient {attrs(id=look.uid + "t", x1=0, y1=0, x2=0, y2=1)}>{tone}</linearGradient>'
     return Coat(
         base=base, soft=shade(base, -0.42), line="#b5afb6" if black else INK, mark=mark,
         body=body, limb=limb, far=shade(base, -0.14) if black else shade(base, 0.24),
-        ink="#0f0c12" if black else INK, pattern=pattern, defs=defs,
+        ink="#0f0c12" if black else INK, tone=f"url(#{look.uid}t)", pattern=pattern, defs=defs,
     )  # fmt: skip
 
 
@@ -128,6 +137,17 @@ def union(pieces: Sequence[Piece], fill: str, ink: str = INK, edge: float = 2.5)
     return group(
         outline, stroke=ink, fill=ink, stroke_linecap="round", stroke_linejoin="round"
     ) + body
+
+
+def lit(d: str, c: Coat) -> str:
+    """Light from above and shade from below on a shape already drawn."""
+    return el("path", d=d, fill=c.tone)
+
+
+def sheen(d: str) -> str:
+    """A soft light along a back."""
+    return el("path", d=d, fill="none", stroke="#ffffff", stroke_width=7, stroke_linecap="round",
+              opacity=0.22)  # fmt: skip
 
 
 def line(d: str, colour: str, width: float = 2.2) -> str:
