@@ -138,10 +138,11 @@ class FineCaptionConfig(PreTrainedConfig):
     }
     keys_to_ignore_at_inference: ClassVar[list[str]] = ["past_key_values"]
 
-    clip_config: dict | PreTrainedConfig | None = None
-    convnext_config: dict | PreTrainedConfig | None = None
-    sam_config: dict | PreTrainedConfig | None = None
-    text_config: dict | PreTrainedConfig | None = None
+    # Each a config, its dict, or None for the paper's; always a config after __init__.
+    clip_config: Any = None
+    convnext_config: Any = None
+    sam_config: Any = None
+    text_config: Any = None
     image_size: int = 1024
     image_stride: int = 32
     image_token_id: int = 128002
@@ -150,7 +151,7 @@ class FineCaptionConfig(PreTrainedConfig):
     use_convnext: bool = True
     use_sam: bool = True
     convnext_norm_eps: float = 1e-5
-    adapter_hidden_size: int | None = None
+    adapter_hidden_size: Any = None
     adapter_act: str = "gelu"
     clip_image_mean: list[float] | tuple[float, ...] = CLIP_MEAN
     clip_image_std: list[float] | tuple[float, ...] = CLIP_STD
@@ -278,6 +279,7 @@ def _sub(
     if isinstance(value, PreTrainedConfig):
         return value
     values = dict(default() if value is None else value)
+    # Written by save_pretrained; here the class is known.
     values.pop("model_type", None)
     return cls(**values)
 

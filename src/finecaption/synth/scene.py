@@ -215,7 +215,9 @@ class _Sampler:
         if c.group == "person":  # by standing height: a sitting man is no giant
             tall = 200.0 if look.age == "child" else 280.0
         else:
-            box = DRAW[look.category](look).box
+            # An animal by its standing height too.
+            upright = replace(look, pose="standing", state="awake") if look.coat else look
+            box = DRAW[look.category](upright).box
             tall = box[3] - box[1]
         scale = h / tall
         look = replace(look, scale=scale)

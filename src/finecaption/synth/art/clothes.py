@@ -131,9 +131,11 @@ def draw_arm(
     pen.ellipse(hx, hy, r, r, o.skin)
     pen.limb([shoulder, elbow, wrist], w, o.sleeve, o.line)
     if o.garment == "coat":
-        pen.limb([_along(wrist, elbow, 0.22), _along(wrist, elbow, 0.05)], w * 1.15, o.deep, o.line)
+        pen.slab(_along(wrist, elbow, 0.3), _along(wrist, elbow, -0.05), (w * 1.15, w * 1.25),
+                 o.deep, o.line)
     elif o.garment == "striped sweater":
-        pen.limb([_along(wrist, elbow, 0.1), wrist], w, o.deep, o.line)
+        pen.slab(_along(wrist, elbow, 0.12), _along(wrist, elbow, -0.08), (w * 1.1, w), o.deep,
+                 o.line)
 
 
 def _stance(f: Frame, look: Look) -> list[tuple[Point, Point, Point, float]]:
@@ -171,17 +173,17 @@ def draw_legs(pen: Pen, f: Frame, o: Outfit, look: Look, under: bool = True) -> 
         fill = skin if o.legs == o.skin else shade(o.legs, 0.12) if f.side and i == 0 else o.legs
         line = o.line if o.legs not in (o.skin, "#5a5360") else INK
         if o.shoes != "boots":
-            pen.limb([knee, (ankle[0], ankle[1] + 1)], f.lw * 0.72, skin)
+            pen.limb([knee, (ankle[0], ankle[1] - 2)], f.lw * 0.72, skin)
         trouser = fill != skin
-        end = _along(knee, ankle, 0.84) if trouser else ankle
+        end = _along(knee, ankle, 0.84 if trouser else 0.88)
         joint = [knee, end] if f.sitting else [hip, knee, end]
         pen.limb(joint, f.lw if trouser else f.lw * 0.82, fill, line)
         _shoe(pen, f, o, knee, ankle, turn, skin)
         if o.garment == "t-shirt and shorts" and not f.sitting:
-            stop = _along(hip, knee, 0.86)
-            pen.limb([hip, stop], f.lw * (1.5 if f.female else 1.25), o.deep, o.line)
+            wide = f.lw * (1.55 if f.female else 1.25)
+            pen.slab(hip, _along(hip, knee, 0.97), (f.lw * 1.2, wide), o.deep, o.line)
         if f.female and o.garment == "overalls" and not f.sitting:
-            pen.limb([_along(knee, end, 0.72), end], f.lw * 1.45, o.legs, o.line)
+            pen.slab(knee, _along(knee, end, 1.1), (f.lw, f.lw * 1.75), fill, line)
 
 
 def _shoe(
@@ -200,9 +202,10 @@ def _shoe(
         sole = ["M", -a * 0.9, 6.2, "L", a * 0.9, 6.2]
     if o.shoes == "boots":
         leather, light = "#5f3f2c", "#94683f"
-        top = _along(ankle, knee, 0.62)
-        pen.limb([top, ankle], f.lw * 1.02, leather)
-        pen.limb([_along(top, ankle, 0.02), _along(top, ankle, 0.14)], f.lw * 1.18, light)
+        top = _along(ankle, knee, 0.72 if not f.sitting else 0.55)
+        pen.slab(top, ankle, (f.lw * 1.12, f.lw * 1.05), leather, INK)
+        pen.slab(_along(top, ankle, -0.05), _along(top, ankle, 0.24), (f.lw * 1.3, f.lw * 1.3),
+                 light, INK)
         with pen.group(*ankle, turn):
             pen.path(dome, leather)
             pen.line(sole, "#2c2023", 5)
@@ -225,20 +228,19 @@ def _shoe(
         pen.line(sole, strap, 5.4)
         y = 8 - h
         if f.side:
-            pen.line(["M", -a * 0.8, y + 3, "L", a * 0.5, y + 3], strap, 4.6)
-            pen.line(["M", a * 0.7, 6, "L", a * 1.35, y + 6], strap, 4.6)
+            pen.line(["M", -a * 0.8, y + 3, "L", a * 0.5, y + 3], strap, 3.6)
+            pen.line(["M", a * 0.7, 6, "L", a * 1.35, y + 6], strap, 3.6)
         else:
-            pen.line(["M", -a * 0.8, y + 8, "Q", 0, y + 1, a * 0.8, y + 8], strap, 4.8)
-            pen.line(["M", -a * 0.5, y - 1, "L", a * 0.5, y - 1], strap, 4.6)
+            pen.line(["M", -a * 0.8, y + 8, "Q", 0, y + 1, a * 0.8, y + 8], strap, 3.8)
+            pen.line(["M", -a * 0.5, y - 1, "L", a * 0.5, y - 1], strap, 3.6)
 
 
 def _hem(f: Frame, o: Outfit) -> tuple[float, float, bool]:
     """(height of the hem, half width there, whether it is skirt-like) of the upper garment."""
-    wide = 1.0 if not f.side else 1.0
     if o.garment == "coat":
-        return -0.4 * f.leg, (1.55 if f.female else 1.16) * wide, True
+        return -0.4 * f.leg, (1.55 if f.female else 1.16), True
     if o.garment == "dress":
-        return -0.46 * f.leg, (1.75 if f.female else 1.35) * wide, True
+        return -0.46 * f.leg, (1.75 if f.female else 1.35), True
     return f.hip + (12 if f.child else 16), 1.03, False
 
 
@@ -315,7 +317,8 @@ def _coat(pen: Pen, f: Frame, o: Outfit, hem: float, low: float, wy: float, nw: 
 
 
 def _dress(pen: Pen, f: Frame, o: Outfit, hem: float, low: float, wy: float, nw: float) -> None:
-    pen.line(["M", -low * 0.96, hem - 6, "Q", 0, hem + 1, low * 0.96, hem - 6], o.trim, 4)
+    if not f.sitting:
+        pen.line(["M", -low * 0.96, hem - 6, "Q", 0, hem + 1, low * 0.96, hem - 6], o.trim, 4)
     for s in (-1, 1):
         pen.line(["M", s * f.ww * 0.4, wy + 10, "L", s * low * 0.5, hem - 8], o.line, 2)
     pen.limb([(-f.ww * 0.93, wy + 1), (f.ww * 0.93, wy + 1)], 9, o.deep, o.line)
@@ -398,7 +401,9 @@ def _torso_side(
         if f.female:
             pen.limb([(-d * 0.74, wy), (waist * 0.92, wy)], 9, o.deep, o.line)
     elif o.garment == "dress":
-        pen.line(["M", -low * 0.94, hem_y - 6, "Q", 0, hem_y + 1, low * 0.94, hem_y - 6], o.trim, 4)
+        if not f.sitting:
+            pen.line(["M", -low * 0.94, hem_y - 6, "Q", 0, hem_y + 1, low * 0.94, hem_y - 6],
+                     o.trim, 4)
         pen.limb([(-d * 0.74, wy), (waist * 0.92, wy)], 9, o.deep, o.line)
         pen.limb([(st * 0.7 - 6, sy - 6), (st * 0.7 + 10, sy - 2)], 7, "#fbf6ea")
     elif o.garment == "overalls":

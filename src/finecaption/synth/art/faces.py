@@ -305,11 +305,11 @@ def _cheeks(pen: Pen, h: Head, look: Look, at: tuple[float, ...]) -> None:
         s = 1 if x > 0 else -1
         if h.female:
             pen.ellipse(x * rx * 1.05, ry * 0.42, rx * 0.22, ry * 0.16, "#e8566f", None,
-                        opacity=0.5)
+                        opacity=0.3 if look.skin_texture == "freckled" else 0.5)
         if look.skin_texture == "freckled":
             spot = shade(h.skin, 0.6) if look.skin in ("brown", "dark") else "#a8562a"
-            for dx, dy in ((-8, 0), (0, 4), (8, -1), (-4, -5.5), (5, -6.5), (11, 5), (-10, 6)):
-                pen.ellipse(x * rx + dx * s, ry * 0.35 + dy, 2.1, 2.1, spot, None)
+            for dx, dy in ((-8, -1), (0, 4), (9, -2), (1, -5.5), (9, 6), (-8, 7)):
+                pen.ellipse(x * rx + dx * s, ry * 0.37 + dy, 2.6, 2.6, spot, None)
         if look.skin_texture == "wrinkled" or h.elderly:
             line = shade(h.skin, 0.45)
             pen.line(["M", x * rx - s * 3, ry * 0.33, "Q", x * rx + s * 5, ry * 0.4, x * rx + s * 9,
@@ -376,6 +376,8 @@ def _mouth(pen: Pen, h: Head, look: Look, x: float, y: float, k: float) -> None:
     """The mouth about (x, y), k times its full width (profile: narrower)."""
     w = 13.5 * k
     line, width = (LIPS, 4.2) if h.female else (INK, LINE)
+    if not h.female and look.skin in ("brown", "dark"):
+        line, width = "#d9947c", 4.0  # ink would vanish on the skin
     kind = look.expression or "happy"
     if kind == "happy":
         pen.path(["M", x - w, y - 5, "Q", x, y - 1, x + w, y - 5, "Q", x + w * 0.85, y + 11, x,
@@ -384,7 +386,7 @@ def _mouth(pen: Pen, h: Head, look: Look, x: float, y: float, k: float) -> None:
                   y + 2, "Q", x, y + 4, x - w * 0.65, y + 2, "Z"], "#ffffff", None)
     elif kind == "sad":
         pen.line(["M", x - w * 0.95, y + 7, "Q", x, y - 11, x + w * 0.95, y + 7],
-                 LIPS if h.female else INK, 4.6)
+                 line, 4.8)
         tear = x + (-8 if h.side else h.rx * 0.5)
         t = h.ry * 0.36
         pen.path(["M", tear, t - 8, "Q", tear + 7, t + 4, tear, t + 6, "Q", tear - 7, t + 4, tear,
@@ -398,5 +400,3 @@ def _mouth(pen: Pen, h: Head, look: Look, x: float, y: float, k: float) -> None:
         for dx in (-0.35, 0.35):
             pen.line(["M", x + w * dx, y - 5, "L", x + w * dx * 1.1, y + 4], INK, 2)
 
-
-__all__ = ["LINE", "Head", "draw_behind", "draw_head", "head_of"]

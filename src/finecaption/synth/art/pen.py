@@ -151,6 +151,16 @@ class Pen:
         self.path(tokens, "none", line, width + LINE)
         self.path(tokens, "none", fill, max(1.0, width - LINE))
 
+    def slab(self, a: Point, b: Point, wide: tuple[float, float], fill: str, line: str) -> None:
+        """A flat-ended tube from a to b with the full widths wide[0] and wide[1] there."""
+        dx, dy = b[0] - a[0], b[1] - a[1]
+        size = math.hypot(dx, dy) or 1.0
+        ux, uy = -dy / size / 2, dx / size / 2
+        (p, q) = wide
+        self.path(["M", a[0] + ux * p, a[1] + uy * p, "L", b[0] + ux * q, b[1] + uy * q,
+                   "L", b[0] - ux * q, b[1] - uy * q, "L", a[0] - ux * p, a[1] - uy * p, "Z"],
+                  fill, line)  # fmt: skip
+
     @contextmanager
     def group(self, x: float = 0, y: float = 0, turn: float = 0, **kw: object) -> Iterator[None]:
         """Everything drawn inside is moved by (x, y), after a turn in degrees about (0, 0)."""

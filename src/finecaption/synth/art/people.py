@@ -99,7 +99,8 @@ def _arms(look: Look, f: Frame) -> tuple[Arm, Arm]:
         left = Arm(ls, (-out, y + 32 * a), (-f.hw * 0.82, f.hip - 6))
         right = Arm(rs, (out + 4, y + 32 * a), (out + 18 * a, y + 54 * a))
     if state == "drinking":
-        return left, Arm(rs, (out + 16 * a, y + 16 * a), (f.rx * 0.52, f.cy + f.ry * 0.98))
+        reach = f.rx * (1.2 if f.back else 0.56)
+        return left, Arm(rs, (out + 16 * a, y + 16 * a), (reach, f.cy + f.ry * 1.02))
     if pose == "waving":
         e = max(f.sw + 24 * a, f.rx + 14)
         return Arm(ls, (-e, y + 2), (-max(e + 4, f.rx + 30), f.cy - 12), True), right
@@ -137,7 +138,7 @@ def _newspaper(pen: Pen, f: Frame, x: float, y: float) -> None:
 
 
 def _mug(pen: Pen, f: Frame, x: float, y: float) -> None:
-    k = 0.85 if f.child else 1.0
+    k = 1.05 if f.child else 1.25
     with pen.group(x, y, 28 if f.side else -24):
         s = 1 if f.side else -1
         pen.ellipse(-s * -14 * k, 0, 7 * k, 8 * k, "none", "#3a2f38", stroke_width=4)
@@ -196,7 +197,8 @@ def _lights(pen: Pen, f: Frame, look: Look, arm: Arm) -> None:
     if look.state == "sleeping":
         with pen.group(f.rx + 8, f.cy - f.ry * 0.6, class_="fx"):
             for x, y, s in ((0, 0, 9), (15, -20, 13), (36, -46, 18)):
-                z = ["M", x, y - s, "L", x + s, y - s, "L", x, y, "L", x + s, y]
+                a, b = (x + s, x) if look.facing == "left" else (x, x + s)  # mirrored later
+                z = ["M", a, y - s, "L", b, y - s, "L", a, y, "L", b, y]
                 pen.line(z, "#ffffff", 7)
                 pen.line(z, "#4a5a8c", 3.6)
     elif look.pose == "waving":
@@ -220,8 +222,11 @@ def _compose(look: Look) -> tuple[Pen, Frame, Arm]:
     head = (f.stoop, f.cy + (3 if tilt else 0))
     pen = Pen()
     paper = ((far.wrist[0] + near.wrist[0]) / 2, (far.wrist[1] + near.wrist[1]) / 2 - 6)
-    mug = (near.wrist[0] - (2 if f.side else 12), near.wrist[1] - 12)
+    mug = (near.wrist[0] - (0 if f.side or f.back else 13), near.wrist[1] - 15)
     hidden = f.back and look.state in ("reading", "drinking")
+
+    # From behind, hands on the knees or on a newspaper are hidden by the body.
+    behind = f.back and (look.state == "reading" or f.sitting) and look.pose != "waving"
 
     def on_head(draw: Callable[[], None]) -> None:
         with pen.group(*head, tilt):
@@ -236,7 +241,7 @@ def _compose(look: Look) -> tuple[Pen, Frame, Arm]:
     with pen.group(stroke_linejoin="round", stroke_linecap="round", stroke_width="2.6"):
         if f.back:
             props(hidden)
-            if look.state == "reading":
+            if behind:
                 _arm(pen, far, f, o)
             if hidden:
                 _arm(pen, near, f, o)
@@ -255,19 +260,15 @@ def _compose(look: Look) -> tuple[Pen, Frame, Arm]:
             clothes.draw_lap(pen, f, o)
         if look.accessory == "bag":
             _strap(pen, f, look)
-        if f.back and look.accessory == "scarf":
-            on_head(lambda: faces.draw_head(pen, h, look))
+        on_head(lambda: faces.draw_head(pen, h, look))
+        if look.accessory == "scarf":
             _scarf(pen, f, look)
-        else:
-            on_head(lambda: faces.draw_head(pen, h, look))
-            if look.accessory == "scarf":
-                _scarf(pen, f, look)
         early = look.accessory == "bag" and f.side
         if early:
             _bag(pen, f, look)
         if look.state == "reading" and not f.back:
             props(True)
-        if not f.side and not (f.back and look.state == "reading"):
+        if not f.side and not behind:
             _arm(pen, far, f, o)
         if look.accessory == "bag" and not early:
             _bag(pen, f, look)
