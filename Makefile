@@ -24,13 +24,14 @@ help:
 	@sed -n 's/^#   //p' Makefile
 
 setup: $(STAMP)
+	@:
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
 	  { echo "$(PYTHON) is older than Python 3.10; use: make PYTHON=python3.11 setup"; exit 1; }
 	@test -x $(PY) || { echo "Making $(VENV)"; $(PYTHON) -m venv $(VENV); }
 	@echo "Installing (a minute or two, once)"
-	@$(PY) -m pip install --disable-pip-version-check --quiet -c constraints.txt -e ".[dev,train]"
+	@$(PY) -m pip install --disable-pip-version-check --quiet --no-compile -c constraints.txt -e ".[dev,train]"
 	@touch $@
 
 demo: setup

@@ -188,11 +188,11 @@ def _grey_to_uint8(values: np.ndarray) -> np.ndarray:
     if not np.isfinite(values).all():
         raise ValueError("it holds NaN or infinite values")
     low, high = float(values.min()), float(values.max())
-    if values.dtype.kind == "f":
-        limits = ((0.0, 1.0), (0.0, 255.0), (0.0, 65535.0))
-    else:
-        limits = ((0.0, 65535.0),)
-    bottom, top = next(((a, b) for a, b in limits if a <= low and high <= b), (low, high))
+    usual = (1.0, 255.0, 65535.0) if values.dtype.kind == "f" else (65535.0,)
+    fits = next((limit for limit in usual if high <= limit), None)
+    bottom, top = (low, high) if fits is None or low < 0 else (0.0, fits)
+    if top == bottom:  # one value, of no usual range: it says nothing, and is shown as black
+        top = bottom + 1.0
     scaled = (values.astype(np.float64) - bottom) * (255.0 / (top - bottom))
     return np.round(scaled).astype(np.uint8)
 

@@ -240,7 +240,8 @@ def decode_polygons(polygons: Sequence[Any], size: Size, field: str = "polygon")
         InputError: fewer than three vertices, odd count, NaN, far outside, or no pixel covered.
     """
     width, height = check_size(size)
-    parts = list(polygons) if isinstance(polygons, (Sequence, np.ndarray)) else []
+    usable = isinstance(polygons, (Sequence, np.ndarray)) and not isinstance(polygons, str)
+    parts: list[Any] = list(polygons) if usable else []
     if parts and isinstance(parts[0], (int, float, np.number)):
         parts = [parts]
     if not parts:
@@ -267,11 +268,10 @@ def decode_polygons(polygons: Sequence[Any], size: Size, field: str = "polygon")
                 "give pixel coordinates of this picture"
             )
         flats.append(flat.tolist())
-    rles = coco.frPyObjects(flats, height, width)
-    mask = coco.decode(coco.merge(rles)).astype(bool)
+    mask = decode_rle(coco.merge(coco.frPyObjects(flats, height, width)))
     if not mask.any():
         raise InputError(f"{field}: covers no pixel of the picture of {width} x {height} pixels")
-    return np.ascontiguousarray(mask)
+    return mask
 
 
 def contours(mask: np.ndarray) -> list[np.ndarray]:

@@ -177,7 +177,7 @@ class RegionSample:
             if self.task != "cgic":
                 raise InputError(f"{name}.mask: is missing; task {self.task} needs one")
         elif isinstance(self.mask, np.ndarray):
-            masks.check_mask_size(masks.as_mask(self.mask, field=f"{name}.mask"), size)
+            masks.as_mask(self.mask, size, f"{name}.mask")
         elif not isinstance(self.mask, Mapping) or not {"size", "counts"} <= set(self.mask):
             raise InputError(f"{name}.mask: must be COCO RLE, a bool array or None")
         elif list(self.mask["size"]) != [size[1], size[0]]:

@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from finecaption.errors import InputError
+from finecaption.geometry import (
+    Point,
+    box_iou,
+    check_box,
+    check_point,
+    check_size,
+    parse_box,
+    parse_point,
+    place_in_square,
+    xywh_to_xyxy,
+    xyxy_to_xywh,
+)
+
+
+@pytest.mark.parametrize(
+    ("box", "message"),
+    [
+        ((5, 1, 2, 8), "reversed"),
+        ((1, 8, 2, 5), "reversed"),
+        ((1, 1, 1, 5), "no area"),
+        ((1, 1, 5, 1), "no area"),
+        ((1, 1, math.nan, 5), "NaN"),
+        ((1, 1, math.inf, 5), "NaN or infinity"),
+        ((1, 2, 3), "got 3"),
+        (("a", 2, 3, 4), "4 numbers"),
+        (None, "4 numbers"),
+        ((10, 0, 14, 5), "outside the picture of 10 x 8"),
+        ((-5, 0, 0, 5), "outside"),
+        ((0, 8, 5, 9), "outside"),
+    ],
+)
+def test_unusable_boxes(box: object, message: str) -> None:
+    with pytest.raises(InputError, match=f"the box.*{message}"):
+        check_box(box, (10, 8), field="the box")  # type: ignore[arg-type] # wrong on purpose
+
+
+def test_a_box_over_the_edge_is_cut_and_kept_whole_without_a_size() -> None:
+    assert check_box((-3, 2, 99, 7.5), (10, 8)) == (0, 2, 10, 7.5)
+    assert check_box((-3, 2, 99, 7.5)) == (-3, 2, 99, 7.5)
+
+
+def test_box_forms() -> None:
+    assert xywh_to_xyxy((1, 2, 3, 4)) == (1, 2, 4, 6)
+    assert xyxy_to_xywh((1, 2, 4, 6)) == (1, 2, 3, 4)
+    with pytest.raises(InputError, match="must be positive"):
+        xywh_to_xyxy((1, 2, 0, 4))
+    assert parse_box(" 1, 2,3.5,4 ") == (1, 2, 3.5, 4)
+    for text in ("1,2,3", "1,2,3,x", "", "1;2;3;4", "1,2,nan,4"):
+        with pytest.raises(InputError, match="box"):
+            parse_box(text)
+
+
+def test_points() -> None:
+    assert parse_point("3,4") == Point(3, 4, True)
+    assert parse_point(" 3.5 , 4 : - ") == Point(3.5, 4, False)
+    assert parse_point("3,4:+") == Point(3, 4, True)
+    for text in ("3", "3,4,5", "3,4:", "3,4:x", "a,b", "nan,1", ""):
+        with pytest.raises(InputError, match="point"):
+            parse_point(text)
+    assert check_point((0, 7.9), (10, 8)) == (0, 7.9, True)
+    assert check_point((0, 1, False)) == (0, 1, False)
+    for point in ((10, 0), (-0.1, 0), (0, 8)):
+        with pytest.raises(InputError, match="outside the picture of 10 x 8"):
+            check_point(point, (10, 8))
+
+
+@pytest.mark.parametrize("size", [(0, 5), (5, -1), (1.5, 2), (3,), None, "ab", (math.nan, 1)])
+def test_unusable_sizes(size: object) -> None:
+    with pytest.raises(InputError, match="size: must be"):
+        check_size(size)  # type: ignore[arg-type] # wrong on purpose
+
+
+def test_box_iou() -> None:
+    assert box_iou((0, 0, 4, 4), (2, 0, 6, 4)) == pytest.approx(1 / 3)
+    assert box_iou((0, 0, 4, 4), (4, 0, 6, 4)) == 0
+    assert box_iou((0, 0, 4, 4), (0, 0, 4, 4)) == 1
+
+
+sides = st.integers(1, 5000)
+
+
+@given(sides, sides, st.sampled_from([84, 256, 1024]))
+def test_placement_fits_and_is_centred(width: int, height: int, side: int) -> None:
+    placed = place_in_square((width, height), side)
+    left, top, right, bottom = placed.box
+    assert 0 <= left <= right <= side
+    assert 0 <= top <= bottom <= side
+    assert max(placed.new_size) == side
+    assert min(placed.new_size) >= 1
+    assert 0 <= (side - right) - left <= 1  # an odd pixel goes after
+    assert 0 <= (side - bottom) - top <= 1
+    for before, after in zip(placed.size, placed.new_size, strict=True):
+        assert abs(before * placed.scale - after) <= 0.5 or after == 1
+
+
+@given(sides, sides, st.floats(0, 1), st.floats(0, 1))
+def test_points_go_there_and_back(width: int, height: int, u: float, v: float) -> None:
+    placed = place_in_square((width, height), 256)
+    point = np.array([[u * width, v * height]])
+    there = placed.to_square(point)
+    left, top, right, bottom = placed.box
+    assert left - 1e-6 <= there[0, 0] <= right + 1e-6
+    assert top - 1e-6 <= there[0, 1] <= bottom + 1e-6
+    np.testing.assert_allclose(placed.from_square(there), point, atol=1e-6)
+
+
+def test_a_known_placement() -> None:
+    placed = place_in_square((200, 100), 84)
+    assert (placed.new_size, placed.offset, placed.scale) == ((84, 42), (0, 21), 0.42)
+    np.testing.assert_allclose(placed.to_square([[100, 50]]), [[42, 42]])

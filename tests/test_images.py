@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from finecaption.errors import InputError
+from finecaption.images import load_image
+
+RAMP = np.stack(np.meshgrid(np.arange(0, 256, 32), np.arange(0, 256, 64)), axis=2).astype(np.uint8)
+PICTURE = Image.fromarray(np.concatenate([RAMP, RAMP[..., :1] // 2], axis=2))  # 8 x 4
+
+
+def encode(picture: Image.Image, form: str = "PNG", **options: object) -> bytes:
+    stream = io.BytesIO()
+    picture.save(stream, form, **options)
+    return stream.getvalue()
+
+
+def pixels(source: object) -> np.ndarray:
+    picture = load_image(source)  # type: ignore[arg-type] # any source
+    assert picture.mode == "RGB"
+    return np.asarray(picture)
+
+
+def png_header(width: int, height: int) -> bytes:
+    """A PNG that claims a size and holds no pixels."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
+
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+
+
+def test_every_way_in_gives_the_same_pixels(tmp_path: Path) -> None:
+    data, path = encode(PICTURE), tmp_path / "ä ö.png"
+    path.write_bytes(data)
+    expected = np.asarray(PICTURE)
+    with path.open("rb") as file:
+        for source in (path, str(path), data, bytearray(data), file, PICTURE, expected):
+            assert np.array_equal(pixels(source), expected)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_rotation(orientation: int) -> None:
+    expected = np.asarray(PICTURE)
+    stored = {  # how a camera held that way stores the upright picture
+        1: expected,
+        2: expected[:, ::-1],
+        3: expected[::-1, ::-1],
+        4: expected[::-1],
+        5: expected.transpose(1, 0, 2),
+        6: np.rot90(expected, 1),
+        7: np.rot90(expected.transpose(1, 0, 2), 2),
+        8: np.rot90(expected, -1),
+    }[orientation]
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encode(Image.fromarray(np.ascontiguousarray(stored)), exif=exif)
+    assert np.array_equal(pixels(data), expected)
+    assert np.array_equal(pixels(Image.open(io.BytesIO(data))), expected)
+
+
+def test_a_broken_exif_block_does_not_matter() -> None:
+    data = encode(PICTURE, "JPEG", exif=b"Exif\0\0II*\0\xff\xff\xff\xff", quality=95)
+    assert pixels(data).shape == (4, 8, 3)
+
+
+def test_sixteen_bits_are_scaled() -> None:
+    values = np.array([[0, 257, 32896, 65535]], np.uint16)
+    expected = np.repeat(np.array([[0, 1, 128, 255]], np.uint8)[..., None], 3, axis=2)
+    assert np.array_equal(pixels(encode(Image.fromarray(values))), expected)
+    assert np.array_equal(pixels(encode(Image.fromarray(values), "TIFF")), expected)
+    assert np.array_equal(pixels(values), expected)
+    assert np.array_equal(pixels(Image.fromarray(values.astype(np.int32))), expected)
+
+
+def test_floats_are_scaled() -> None:
+    expected = [0, 64, 255]
+    for values in ([0, 0.25, 1], [0, 64, 255], [0, 16448, 65535]):
+        tiff = encode(Image.fromarray(np.array([values], np.float32)), "TIFF")
+        assert pixels(tiff)[0, :, 0].tolist() == expected
+    assert pixels(np.array([[0, 0.25, 1]]))[0, :, 0].tolist() == expected
+    assert pixels(np.array([[0.0, 64, 255]]))[0, :, 0].tolist() == expected
+    assert pixels(Image.fromarray(np.array([[-1.0, 1.0]], np.float32)))[0, :, 0].tolist() == [
+        0,
+        255,
+    ]
+    assert pixels(Image.fromarray(np.full((2, 2), -5, np.int32))).max() == 0
+
+
+def test_cmyk() -> None:
+    data = encode(Image.new("CMYK", (8, 8), (0, 255, 255, 0)), "JPEG", quality=95)
+    red, green, blue = pixels(data)[4, 4].tolist()
+    assert red > 230 and green < 40 and blue < 40
+
+
+def test_palette_and_one_bit() -> None:
+    flat = Image.new("P", (2, 1), 1)
+    flat.putpalette([0, 0, 0, 10, 200, 30])
+    assert pixels(encode(flat))[0, 0].tolist() == [10, 200, 30]
+    assert pixels(encode(Image.new("1", (2, 2), 1))).min() == 255
+
+
+def test_transparency_lies_on_white() -> None:
+    rgba = Image.new("RGBA", (3, 1), (0, 0, 0, 0))
+    rgba.putpixel((1, 0), (0, 0, 0, 255))
+    rgba.putpixel((2, 0), (255, 0, 0, 128))
+    assert pixels(encode(rgba))[0].tolist() == [[255] * 3, [0] * 3, [255, 127, 127]]
+    grey = Image.new("LA", (1, 1), (0, 0))
+    assert pixels(encode(grey)).tolist() == [[[255] * 3]]
+    keyed = Image.new("P", (2, 1), 0)
+    keyed.putpalette([9, 9, 9, 50, 60, 70])
+    keyed.putpixel((1, 0), 1)
+    assert pixels(encode(keyed, transparency=0))[0].tolist() == [[255] * 3, [50, 60, 70]]
+    rgb = encode(Image.new("RGB", (1, 1), (1, 2, 3)), transparency=(1, 2, 3))
+    assert pixels(rgb).tolist() == [[[255] * 3]]
+    assert pixels(np.zeros((2, 2, 4), np.uint8)).min() == 255
+
+
+@pytest.mark.parametrize("form", ["GIF", "PNG", "WEBP", "TIFF"])
+def test_of_an_animation_the_first_frame(form: str) -> None:
+    first, second = Image.new("RGB", (4, 4), (255, 0, 0)), Image.new("RGB", (4, 4), (0, 0, 255))
+    data = encode(first, form, save_all=True, append_images=[second])
+    assert pixels(data)[0, 0, 0] > 200
+    assert pixels(data)[0, 0, 2] < 50
+
+
+def test_huge_pictures_are_refused_before_decoding() -> None:
+    for width, height in ((20_000, 10_000), (12_000, 10_000), (10_001, 10_000)):
+        with pytest.raises(InputError, match="pixels.*limit.*100,000,000.*smaller"):
+            load_image(png_header(width, height))
+    with pytest.raises(InputError, match="8 x 4 = 32 pixels, over the limit of 31"):
+        load_image(PICTURE, max_pixels=31)
+    with pytest.raises(InputError, match="limit of 31"):
+        load_image(np.asarray(PICTURE), max_pixels=31)
+
+
+def test_what_cannot_be_opened_says_which_and_why(tmp_path: Path) -> None:
+    empty, text, cut = tmp_path / "empty.png", tmp_path / "text.png", tmp_path / "cut.png"
+    empty.write_bytes(b"")
+    text.write_text("not a picture")
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    cut.write_bytes(encode(Image.fromarray(noise))[:5000])
+    for path, message in (
+        (tmp_path / "none.png", "no such file"),
+        (tmp_path, "is a folder"),
+        (empty, "is empty"),
+        (text, "not a picture"),
+        (cut, "broken"),
+    ):
+        with pytest.raises(InputError, match=message) as caught:
+            load_image(path)
+        assert str(path) in str(caught.value)
+    with pytest.raises(InputError, match="not fetched"):
+        load_image("https://example.org/a.png")
+    with pytest.raises(InputError, match="cannot be read"):
+        load_image("a\0b.png")
+    with pytest.raises(InputError, match="binary mode"):
+        load_image(io.StringIO("text"))  # type: ignore[arg-type] # wrong on purpose
+    with pytest.raises(InputError, match="int is not supported"):
+        load_image(7)  # type: ignore[arg-type] # wrong on purpose
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (np.zeros((3, 10, 12), np.uint8), "channels last"),
+        (np.zeros((10, 12, 5), np.uint8), r"\(H, W, 3\)"),
+        (np.zeros(5, np.uint8), "shape 5"),
+        (np.zeros((0, 5, 3), np.uint8), "no pixels"),
+        (np.full((2, 2, 3), np.nan), "NaN"),
+        (np.full((2, 2, 3), -0.5), "normalisation"),
+        (np.zeros((2, 2, 3), np.int64), "dtype int64"),
+    ],
+)
+def test_unusable_arrays(array: np.ndarray, message: str) -> None:
+    with pytest.raises(InputError, match=f"image array.*{message}"):
+        load_image(array)
+
+
+@given(st.sampled_from(["PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP"]), st.data())
+def test_damaged_files_open_or_raise_input_error(form: str, data: st.DataObject) -> None:
+    raw = bytearray(encode(PICTURE, form))
+    for _ in range(data.draw(st.integers(1, 8))):
+        raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        picture = load_image(bytes(raw), max_pixels=1_000_000)
+    except InputError:
+        return
+    assert picture.mode == "RGB"

@@ -1,0 +1,298 @@
+from __future__ import annotations
+
+import base64
+import gzip
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from PIL import Image
+from pycocotools import mask as coco
+from scipy import ndimage
+
+from finecaption.errors import InputError
+from finecaption.masks import (
+    as_mask,
+    box_from_mask,
+    box_mask_iou,
+    contours,
+    decode_base64_gzip,
+    decode_polygons,
+    decode_rle,
+    encode_base64_gzip,
+    encode_png,
+    encode_polygons,
+    encode_rle,
+    encode_rle_counts,
+    load_mask,
+    mask_from_box,
+    mask_iou,
+    resize_mask,
+)
+
+masks = st.tuples(st.integers(1, 12), st.integers(1, 12)).flatmap(lambda s: arrays(bool, s))
+L_SHAPE = np.array([[1, 0, 0, 0], [1, 0, 0, 0], [1, 1, 1, 0]], bool)
+
+
+def png(picture: Image.Image) -> bytes:
+    stream = io.BytesIO()
+    picture.save(stream, "PNG")
+    return stream.getvalue()
+
+
+# --- round trips -----------------------------------------------------------------------------
+
+
+@given(masks)
+def test_png_round_trip(mask: np.ndarray) -> None:
+    assert np.array_equal(load_mask(encode_png(mask)), mask)
+
+
+@given(masks)
+def test_rle_round_trip_and_parity_with_pycocotools(mask: np.ndarray) -> None:
+    compressed, plain = encode_rle(mask), encode_rle_counts(mask)
+    assert np.array_equal(decode_rle(compressed), mask)
+    assert np.array_equal(decode_rle(plain), mask)
+    assert np.array_equal(decode_rle({**compressed, "counts": compressed["counts"].encode()}), mask)
+    height, width = mask.shape
+    assert coco.frPyObjects(plain, height, width)["counts"].decode() == compressed["counts"]
+
+
+def test_rle_of_long_runs_and_many_runs() -> None:
+    rng = np.random.default_rng(0)
+    for share in (0.0001, 0.5, 0.9999):
+        mask = rng.random((700, 900)) < share
+        assert np.array_equal(decode_rle(encode_rle(mask)), mask)
+
+
+@given(masks)
+def test_base64_gzip_round_trip(mask: np.ndarray) -> None:
+    height, width = mask.shape
+    text = encode_base64_gzip(mask)
+    assert text == encode_base64_gzip(mask)
+    assert np.array_equal(decode_base64_gzip(text, (width, height)), mask)
+
+
+@given(masks.filter(np.any))
+def test_polygons_round_trip_with_holes_filled(mask: np.ndarray) -> None:
+    height, width = mask.shape
+    back = decode_polygons(encode_polygons(mask), (width, height))
+    # parts that touch at a corner only are separate, so they close no hole
+    assert np.array_equal(back, ndimage.binary_fill_holes(mask, structure=np.ones((3, 3))))
+
+
+@given(masks)
+def test_contours_enclose_the_area(mask: np.ndarray) -> None:
+    signed = 0.0
+    for loop in contours(mask):
+        x, y = loop[:, 0], loop[:, 1]
+        signed += (np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2
+        steps = np.roll(loop, -1, axis=0) - loop
+        assert ((steps == 0).sum(axis=1) == 1).all()  # along pixel edges, corners only
+    assert signed == mask.sum()  # holes run the other way and count off
+
+
+def test_contours_of_a_ring() -> None:
+    ring = np.ones((3, 3), bool)
+    ring[1, 1] = False
+    assert [loop.tolist() for loop in contours(ring)] == [
+        [[0, 0], [3, 0], [3, 3], [0, 3]],
+        [[1, 1], [1, 2], [2, 2], [2, 1]],
+    ]
+
+
+@given(masks.filter(np.any))
+def test_box_from_mask_is_tight(mask: np.ndarray) -> None:
+    x0, y0, x1, y1 = box_from_mask(mask)
+    inside = mask[y0:y1, x0:x1]
+    assert inside.sum() == mask.sum()
+    assert inside[0].any() and inside[-1].any() and inside[:, 0].any() and inside[:, -1].any()
+    size = (mask.shape[1], mask.shape[0])
+    assert box_from_mask(mask_from_box((x0, y0, x1, y1), size)) == (x0, y0, x1, y1)
+
+
+# --- values ----------------------------------------------------------------------------------
+
+
+def test_values_of_arrays() -> None:
+    assert as_mask([[0, 1], [2, 0]]).tolist() == [[False, True], [True, False]]
+    grey = np.array([[0, 3, 127, 128, 255]], np.uint8)
+    assert as_mask(grey).tolist() == [[False, False, False, True, True]]
+    assert as_mask(np.array([[0.49, 0.5]])).tolist() == [[False, True]]
+    assert as_mask(np.ones((2, 3, 1))).shape == as_mask(np.ones((1, 2, 3))).shape == (2, 3)
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (np.zeros((2, 2, 3)), r"shape \(2, 2, 3\)"),
+        (np.zeros((0, 4)), "shape"),
+        (np.zeros(4), "shape"),
+        (np.full((2, 2), np.nan), "0..1"),
+        (np.full((2, 2), 7.0), "threshold logits"),
+        (np.full((2, 2), -1), "negative"),
+        (np.array([["a"]]), "dtype"),
+    ],
+)
+def test_unusable_arrays(array: np.ndarray, message: str) -> None:
+    with pytest.raises(InputError, match=f"mask: .*{message}"):
+        as_mask(array)
+
+
+def test_values_of_pictures() -> None:
+    values = L_SHAPE.astype(np.uint8)
+    pictures = {
+        "1-bit": Image.fromarray(values * 255).convert("1"),
+        "grey": Image.fromarray(values * 255),
+        "label numbers": Image.fromarray(values * 3),
+        "16-bit grey": Image.fromarray(values.astype(np.uint16) * 65535),
+        "16-bit labels": Image.fromarray(values.astype(np.uint16) * 300),
+        "rgb": Image.fromarray(np.stack([values * 0, values * 200, values * 0], axis=2)),
+    }
+    palette = Image.fromarray(values * 2)
+    palette.putpalette([0, 0, 0] * 256)  # all black: only the index counts
+    pictures["palette"] = palette
+    alpha = np.zeros((*L_SHAPE.shape, 4), np.uint8)
+    alpha[..., 3] = values * 255  # black on transparent: only the alpha counts
+    pictures["alpha"] = Image.fromarray(alpha)
+    opaque = np.full((*L_SHAPE.shape, 4), 255, np.uint8)
+    opaque[..., :3] = values[..., None] * 255  # opaque: the colours count
+    pictures["opaque alpha"] = Image.fromarray(opaque)
+    grey_alpha = Image.fromarray(values * 0).convert("LA")
+    grey_alpha.putalpha(Image.fromarray(values * 255))
+    pictures["grey with alpha"] = grey_alpha
+    for name, picture in pictures.items():
+        assert np.array_equal(load_mask(png(picture)), L_SHAPE), name
+    keyed = Image.fromarray(values)
+    keyed.putpalette([0, 0, 0] * 256)
+    stream = io.BytesIO()
+    keyed.save(stream, "PNG", transparency=0)
+    assert np.array_equal(load_mask(stream.getvalue()), L_SHAPE)
+
+
+def test_a_file_of_another_size_names_both() -> None:
+    with pytest.raises(InputError, match="is 4 x 3 pixels, but the picture is 8 x 6"):
+        load_mask(encode_png(L_SHAPE), (8, 6))
+    assert resize_mask(L_SHAPE, (8, 6)).sum() == 4 * L_SHAPE.sum()
+
+
+# --- broken input ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "rle",
+    [
+        {},
+        None,
+        {"size": [3, 4]},
+        {"size": [3], "counts": [12]},
+        {"size": "34", "counts": [12]},
+        {"size": [0, 4], "counts": [0]},
+        {"size": [3, 4], "counts": [11]},
+        {"size": [3, 4], "counts": [13, -1]},
+        {"size": [3, 4], "counts": [6.0, 6.0]},
+        {"size": [3, 4], "counts": [[12]]},
+        {"size": [3, 4], "counts": [[1], [2, 3]]},
+        {"size": [3, 4], "counts": None},
+        {"size": [3, 4], "counts": ""},
+        {"size": [3, 4], "counts": "=0"},
+        {"size": [3, 4], "counts": "ä"},
+        {"size": [3, 4], "counts": "oooooooooooooooo1"},
+        {"size": [3, 4], "counts": "m"},
+        {"size": [10**6, 10**6], "counts": [10**12]},
+    ],
+)
+def test_broken_rle(rle: object) -> None:
+    with pytest.raises(InputError, match="^mask: .*RLE"):
+        decode_rle(rle)  # type: ignore[arg-type] # wrong on purpose
+
+
+@given(st.binary(min_size=1, max_size=12))
+def test_any_rle_string_decodes_or_raises_input_error(counts: bytes) -> None:
+    try:
+        mask = decode_rle({"size": [3, 4], "counts": counts})
+    except InputError:
+        return
+    assert mask.shape == (3, 4)
+
+
+def test_rle_of_another_size() -> None:
+    with pytest.raises(InputError, match="is 4 x 3 pixels, but the picture is 3 x 4"):
+        decode_rle(encode_rle(L_SHAPE), (3, 4))
+
+
+def test_polygon_forms() -> None:
+    size = (6, 5)
+    square = [1, 1, 4, 1, 4, 3, 1, 3]
+    expected = mask_from_box((1, 1, 4, 3), size)
+    for form in (square, [square], [np.reshape(square, (4, 2)).tolist()], [np.array(square)]):
+        assert np.array_equal(decode_polygons(form, size), expected)
+    inner = [2, 1, 3, 1, 3, 2, 2, 2]
+    assert np.array_equal(decode_polygons([square, inner], size), expected)  # union: no hole
+    two = decode_polygons([square, [5, 4, 6, 4, 6, 5, 5, 5]], size)
+    assert np.array_equal(two, expected | mask_from_box((5, 4, 6, 5), size))
+
+
+@pytest.mark.parametrize(
+    ("polygons", "message"),
+    [
+        ([], "is empty"),
+        ("abc", "is empty"),
+        (None, "is empty"),
+        ([[0, 0, 1, 1]], "4 numbers"),
+        ([[0, 0, 1, 1, 2, 2, 3]], "7 numbers"),
+        ([[0, 0, 1, 1, float("nan"), 2]], "NaN"),
+        ([["a"] * 6], "list of numbers"),
+        ([[0, 0, 5, 0, 1e9, 5]], "far outside"),
+        ([[0, 0, 0, 0, 0, 0]], "covers no pixel"),
+    ],
+)
+def test_broken_polygons(polygons: list, message: str) -> None:
+    with pytest.raises(InputError, match=f"polygon.*{message}"):
+        decode_polygons(polygons, (6, 5))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("!!", "base64"),
+        ("ä", "base64"),
+        (base64.b64encode(b"hello").decode(), "gzip"),
+        (base64.b64encode(gzip.compress(b"\1" * 12)[:-9]).decode(), "gzip"),
+        (base64.b64encode(gzip.compress(b"\1" * 11)).decode(), "11 bytes"),
+        (base64.b64encode(gzip.compress(b"\1" * 10**6)).decode(), "more bytes"),
+    ],
+)
+def test_broken_base64_gzip(text: str, message: str) -> None:
+    with pytest.raises(InputError, match=f"mask: .*{message}"):
+        decode_base64_gzip(text, (4, 3))
+
+
+# --- measures --------------------------------------------------------------------------------
+
+
+def test_measures() -> None:
+    box = mask_from_box((0, 0, 3, 3), (4, 3))
+    assert mask_iou(L_SHAPE, box) == pytest.approx(5 / 9)
+    assert mask_iou(L_SHAPE & False, L_SHAPE & False) == 0
+    assert box_mask_iou(L_SHAPE) == pytest.approx(5 / 9)
+    assert box_mask_iou(L_SHAPE, (0, 0, 1, 3)) == pytest.approx(3 / 5)
+    with pytest.raises(InputError, match="empty"):
+        box_from_mask(L_SHAPE & False)
+
+
+@pytest.mark.parametrize(
+    ("box", "pixels"),
+    [
+        ((0, 0, 4, 3), (0, 0, 4, 3)),
+        ((0.6, 0.4, 2.4, 1.6), (1, 0, 2, 2)),
+        ((3.9, 2.9, 4, 3), (3, 2, 4, 3)),
+        ((1.1, 1.1, 1.3, 1.3), (1, 1, 2, 2)),
+        ((-9, -9, 2, 99), (0, 0, 2, 3)),
+    ],
+)
+def test_mask_from_box(box: tuple, pixels: tuple) -> None:
+    assert box_from_mask(mask_from_box(box, (4, 3))) == pixels
