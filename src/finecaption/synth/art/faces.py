@@ -165,10 +165,11 @@ def _back(pen: Pen, h: Head) -> None:
             pen.line(["M", -rx * 0.3, ry * y, "Q", 0, ry * (y + 0.08), rx * 0.3, ry * y], h.dark, 2)
     elif h.style == "curly":
         pen.path(scallops(0, -ry * 0.12, rx * 1.3, ry * 1.08, 11), h.hair)
+        curls: list[str | float] = []
         for x, y in ((-0.6, -0.6), (0.1, -0.8), (0.7, -0.35), (-0.2, -0.1), (0.4, 0.35),
                      (-0.75, 0.2)):  # fmt: skip
-            pen.line(["M", x * rx - 7, y * ry, "Q", x * rx, y * ry - 11, x * rx + 7, y * ry],
-                     h.sheen, 3)
+            curls += ["M", x * rx - 7, y * ry, "Q", x * rx, y * ry - 11, x * rx + 7, y * ry]
+        pen.line(curls, h.sheen, 3)
     elif h.style == "long":
         pen.path(symmetric((0, -ry * 1.12), ((rx * 1.25, -ry * 1.1), (rx * 1.2, ry * 0.1)),
                            ((rx * 1.1, ry), (rx * 1.3, ry * 1.75)),
@@ -221,14 +222,15 @@ def _fringe(pen: Pen, h: Head) -> None:
                  h.sheen, 4)
         return
     if style == "curly":
+        curls: list[str | float] = []
         for x, y in ((-0.95, -0.3), (0.95, -0.3), (-0.62, -0.72), (0.62, -0.72), (-0.2, -0.86),
                      (0.25, -0.86)):  # fmt: skip
             pen.ellipse(x * rx, y * ry, rx * 0.31, ry * 0.25, h.hair, None)
-            pen.line(["M", x * rx - 6, y * ry, "Q", x * rx, y * ry - 9, x * rx + 6, y * ry],
-                     h.sheen, 2.6)
+            curls += ["M", x * rx - 6, y * ry, "Q", x * rx, y * ry - 9, x * rx + 6, y * ry]
+        pen.line(curls, h.sheen, 2.6)
         return
-    top: list[str | float] = ["M", -rx * 1.07, ry * 0.02, "C", -rx * 1.2, -ry * 1.45, rx * 1.2,
-                              -ry * 1.45, rx * 1.07, ry * 0.02, "L", rx * 0.93, -ry * 0.05]  # fmt: skip
+    top: list[str | float] = ["M", -rx * 1.07, ry * 0.02, "C", -rx * 1.2, -ry * 1.45]
+    top += [rx * 1.2, -ry * 1.45, rx * 1.07, ry * 0.02, "L", rx * 0.93, -ry * 0.05]
     if style == "short":
         top += ["Q", rx * 0.9, -ry * 0.5, rx * 0.6, -ry * 0.58, "Q", -rx * 0.1, -ry * 0.5,
                 -rx * 0.45, -ry * 0.78, "Q", -rx * 0.85, -ry * 0.55]  # fmt: skip
@@ -287,15 +289,15 @@ def _beard(pen: Pen, h: Head) -> None:
         return
     rx, ry = h.rx, h.ry
     if h.side:
-        pen.path(["M", -rx * 0.05, ry * 0.2, "Q", rx * 0.1, ry * 0.55, rx * 0.5, ry * 0.42, "L",
-                  rx * 0.95, ry * 0.38, "L", rx * 0.97, ry * 0.6, "Q", rx * 1.08, ry * 1.12,
+        pen.path(["M", -rx * 0.05, ry * 0.28, "Q", rx * 0.1, ry * 0.68, rx * 0.5, ry * 0.5, "L",
+                  rx * 0.95, ry * 0.4, "L", rx * 0.97, ry * 0.6, "Q", rx * 1.08, ry * 1.12,
                   rx * 0.6, ry * 1.12, "Q", 0, ry * 1.15, -rx * 0.34, ry * 0.75, "Z"], h.hair)
         pen.ellipse(rx * 0.74, ry * 0.63, 10, 10, h.skin, None)
         return
-    pen.path(["M", -rx * 1.01, ry * 0.08, "Q", -rx * 0.8, ry * 0.5, -rx * 0.45, ry * 0.44, "Q", 0,
-              ry * 0.34, rx * 0.45, ry * 0.44, "Q", rx * 0.8, ry * 0.5, rx * 1.01, ry * 0.08,
-              "C", rx * 1.08, ry * 0.65, rx * 0.8, ry * 1.17, 0, ry * 1.17, "C", -rx * 0.8,
-              ry * 1.17, -rx * 1.08, ry * 0.65, -rx * 1.01, ry * 0.08, "Z"], h.hair)  # fmt: skip
+    pen.path(["M", -rx * 1.01, ry * 0.2, "Q", -rx * 0.82, ry * 0.66, -rx * 0.42, ry * 0.5, "Q", 0,
+              ry * 0.36, rx * 0.42, ry * 0.5, "Q", rx * 0.82, ry * 0.66, rx * 1.01, ry * 0.2,
+              "C", rx * 1.08, ry * 0.7, rx * 0.8, ry * 1.17, 0, ry * 1.17, "C", -rx * 0.8,
+              ry * 1.17, -rx * 1.08, ry * 0.7, -rx * 1.01, ry * 0.2, "Z"], h.hair)  # fmt: skip
 
 
 def _cheeks(pen: Pen, h: Head, look: Look, at: tuple[float, ...]) -> None:
@@ -308,19 +310,22 @@ def _cheeks(pen: Pen, h: Head, look: Look, at: tuple[float, ...]) -> None:
                         opacity=0.3 if look.skin_texture == "freckled" else 0.5)
         if look.skin_texture == "freckled":
             spot = shade(h.skin, 0.6) if look.skin in ("brown", "dark") else "#a8562a"
-            for dx, dy in ((-8, -1), (0, 4), (9, -2), (1, -5.5), (9, 6), (-8, 7)):
-                pen.ellipse(x * rx + dx * s, ry * 0.37 + dy, 2.6, 2.6, spot, None)
+            dots: list[str | float] = []
+            for dx, dy in ((-8, -1), (0, 4), (9, -3), (1, -5), (9, 5), (-8, 7), (-15, -4)):
+                px, py = x * rx + dx * s, ry * (0.37 if h.child or h.female else 0.34) + dy
+                dots += ["M", px, py, "L", px + 0.1, py]
+            pen.line(dots, spot, 5.4)  # round caps make dots
         if look.skin_texture == "wrinkled" or h.elderly:
             line = shade(h.skin, 0.45)
             pen.line(["M", x * rx - s * 3, ry * 0.33, "Q", x * rx + s * 5, ry * 0.4, x * rx + s * 9,
-                      ry * 0.28], line, 2.2)
-            pen.line(["M", x * rx - s * 7, ry * 0.3, "Q", x * rx - s * 1, ry * 0.52,
+                      ry * 0.28, "M", x * rx - s * 7, ry * 0.3, "Q", x * rx - s * 1, ry * 0.52,
                       x * rx - s * 1, ry * 0.66], line, 2.4)
     if look.skin_texture == "wrinkled" or h.elderly:
         x0, x1 = (rx * 0.3, rx * 0.85) if h.side else (-rx * 0.45, rx * 0.45)
+        lines: list[str | float] = []
         for y in (-0.5, -0.62, -0.74):
-            pen.line(["M", x0, ry * y, "Q", (x0 + x1) / 2, ry * (y - 0.06), x1, ry * y],
-                     shade(h.skin, 0.45), 2.2)
+            lines += ["M", x0, ry * y, "Q", (x0 + x1) / 2, ry * (y - 0.06), x1, ry * y]
+        pen.line(lines, shade(h.skin, 0.45), 2.2)
 
 
 def _eye(pen: Pen, h: Head, look: Look, x: float, s: int) -> None:
@@ -348,14 +353,14 @@ def _eye(pen: Pen, h: Head, look: Look, x: float, s: int) -> None:
     if lashes:
         t = y - 2 if down else y - tall * 0.7
         pen.line(["M", x - s * 6, t - 1, "Q", x + s * 3, t - 5, x + s * 8, t + 3], PUPIL, 3.2)
-        for dx, dy in ((6, -1), (8, 4)):
-            pen.line(["M", x + s * dx, t + dy, "L", x + s * (dx + 6), t + dy - 4], PUPIL, 2.4)
+        pen.line(["M", x + s * 6, t - 1, "L", x + s * 12, t - 5, "M", x + s * 8, t + 4, "L",
+                  x + s * 14, t], PUPIL, 2.4)
 
 
 def _brow(pen: Pen, h: Head, look: Look, x: float, s: int) -> None:
     """A brow; s points to the outer end."""
     width = 3.6 if h.female else 6.0
-    colour = shade(h.hair, 0.3) if h.style != "grey" else h.hair
+    colour = shade(h.hair, 0.7 if look.skin in ("brown", "dark") else 0.3)
     if h.elderly:
         colour = "#ece9e4" if look.skin in ("brown", "dark") else "#8d8a8e"
     ry = h.ry
@@ -397,6 +402,6 @@ def _mouth(pen: Pen, h: Head, look: Look, x: float, y: float, k: float) -> None:
         pen.path(["M", x - w * 0.85, y - 3, "Q", x, y - 9, x + w * 0.85, y - 3, "L", x + w, y + 8,
                   "Q", x, y + 2, x - w, y + 8, "Z"], "#ffffff", line, max(width, 3.4))
         pen.line(["M", x - w * 0.85, y + 2, "Q", x, y - 3, x + w * 0.85, y + 2], INK, 2)
-        for dx in (-0.35, 0.35):
-            pen.line(["M", x + w * dx, y - 5, "L", x + w * dx * 1.1, y + 4], INK, 2)
+        pen.line(["M", x - w * 0.35, y - 5, "L", x - w * 0.38, y + 4, "M", x + w * 0.35, y - 5,
+                  "L", x + w * 0.38, y + 4], INK, 2)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from finecaption.synth.art import clothes, faces
+from finecaption.synth.art import clothes, faces, legs
 from finecaption.synth.art.clothes import Frame, Outfit
 from finecaption.synth.art.core import Drawing, Look
 from finecaption.synth.art.paint import HEX, SKIN, shade
@@ -124,17 +124,20 @@ def _newspaper(pen: Pen, f: Frame, x: float, y: float) -> None:
             pen.path(["M", -6 * k, -24 * k, "L", 30 * k, -36 * k, "L", 34 * k, 20 * k, "L", -2 * k,
                       30 * k, "Z"], PAPER)
             pen.line(["M", 2 * k, -18 * k, "L", 25 * k, -26 * k], "#4b464d", 5)
+            rows: list[str | float] = []
             for i in range(4):
-                pen.line(["M", 3 * k, (-8 + i * 9) * k, "L", 26 * k, (-15 + i * 9) * k], PRINT, 2.4)
+                rows += ["M", 3 * k, (-8 + i * 9) * k, "L", 26 * k, (-15 + i * 9) * k]
+            pen.line(rows, PRINT, 2.4)
             return
         w = (f.ww * 0.45 + 24 * (0.72 if f.child else 1)) + (30 if f.back else 10 * k)
         for s in (-1, 1):
             pen.path(["M", 0, -20 * k, "L", s * w, -28 * k, "L", s * w, 22 * k, "L", 0, 28 * k,
                       "Z"], PAPER if s < 0 else shade(PAPER, 0.07))
             pen.line(["M", s * 7, -15 * k, "L", s * (w - 7), -20 * k], "#4b464d", 5.5)
+            rows = []
             for i in range(3):
-                pen.line(["M", s * 7, (-4 + i * 9) * k, "L", s * (w - 7), (-9 + i * 9) * k], PRINT,
-                         2.6)
+                rows += ["M", s * 7, (-4 + i * 9) * k, "L", s * (w - 7), (-9 + i * 9) * k]
+            pen.line(rows, PRINT, 2.6)
 
 
 def _mug(pen: Pen, f: Frame, x: float, y: float) -> None:
@@ -196,16 +199,16 @@ def _lights(pen: Pen, f: Frame, look: Look, arm: Arm) -> None:
     """Marks in the air that are no matter: Zs of sleep, arcs of a waving hand."""
     if look.state == "sleeping":
         with pen.group(f.rx + 8, f.cy - f.ry * 0.6, class_="fx"):
-            for x, y, s in ((0, 0, 9), (15, -20, 13), (36, -46, 18)):
+            for x, y, s in ((0.0, 0.0, 9.0), (15.0, -20.0, 13.0), (36.0, -46.0, 18.0)):
                 a, b = (x + s, x) if look.facing == "left" else (x, x + s)  # mirrored later
-                z = ["M", a, y - s, "L", b, y - s, "L", a, y, "L", b, y]
+                z: list[str | float] = ["M", a, y - s, "L", b, y - s, "L", a, y, "L", b, y]
                 pen.line(z, "#ffffff", 7)
                 pen.line(z, "#4a5a8c", 3.6)
     elif look.pose == "waving":
         x, y = arm.wrist
         with pen.group(x, y - 8, class_="fx"):
-            for s in (-1, 1):
-                pen.line(["M", s * 21, -14, "Q", s * 27, -2, s * 21, 10], "#5b5563", 3)
+            for side in (-1, 1):
+                pen.line(["M", side * 21, -14, "Q", side * 27, -2, side * 21, 10], "#5b5563", 3)
 
 
 def _compose(look: Look) -> tuple[Pen, Frame, Arm]:
@@ -250,14 +253,14 @@ def _compose(look: Look) -> tuple[Pen, Frame, Arm]:
         if f.side:
             _arm(pen, far, f, o)
         lap_first = f.back and f.sitting
-        clothes.draw_legs(pen, f, o, look, under=True)
+        legs.draw_legs(pen, f, o, look)
         if lap_first:
-            clothes.draw_lap(pen, f, o)
+            legs.draw_lap(pen, f, o)
         pen.limb([(f.stoop * 0.9, f.cy + f.ry * 0.7), (f.stoop * 0.7, f.sy + 4)],
                  f.aw * (1.05 if f.female else 1.35), shade(o.skin, 0.12))  # fmt: skip
         clothes.draw_torso(pen, f, o, look)
         if f.sitting and not lap_first:
-            clothes.draw_lap(pen, f, o)
+            legs.draw_lap(pen, f, o)
         if look.accessory == "bag":
             _strap(pen, f, look)
         on_head(lambda: faces.draw_head(pen, h, look))

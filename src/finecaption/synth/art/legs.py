@@ -1,0 +1,152 @@
+"""Legs of people: how they stand, walk and sit, trousers, laps and shoes."""
+
+from __future__ import annotations
+
+from finecaption.synth.art.clothes import Frame, Outfit, along
+from finecaption.synth.art.core import Look
+from finecaption.synth.art.paint import INK, shade
+from finecaption.synth.art.pen import Pen, Point, symmetric
+
+
+def _stance(f: Frame, look: Look) -> list[tuple[Point, Point, Point, float]]:
+    """(hip, knee, ankle, turn of the foot) of each leg, the farther one first."""
+    low = -8.0
+    if f.sitting:
+        if f.side:
+            k = f.knee
+            return [((0, f.hip), (k * 0.98, f.hip + 1), (k * 1.04, low), 0)] * 2
+        out = []
+        for s in (-1, 1):
+            out.append(((s * f.hw * 0.5, f.hip), (s * f.hw * 0.72, f.hip + 4),
+                        (s * f.hw * 0.66, low), 0.0))  # fmt: skip
+        return out
+    h, k = f.hip, f.hip * 0.5
+    if look.pose == "walking":
+        g = f.leg
+        if f.side:
+            return [((0, h), (-g * 0.06, k), (-g * 0.42, low - g * 0.16), 38.0),
+                    ((0, h), (g * 0.24, k), (g * 0.36, low - 2), -10.0)]
+        up = g * 0.2
+        return [((f.hw * 0.5, h), (f.hw * 0.85, k), (f.hw * 0.7, low - up), -16.0),
+                ((-f.hw * 0.48, h), (-f.hw * 0.6, k), (-f.hw * 0.72, low), 0.0)]
+    if f.side:
+        return [((0, h), (f.lw * 0.25, k), (f.lw * 0.22, low), 0.0),
+                ((0, h), (-f.lw * 0.1, k), (-f.lw * 0.14, low), 0.0)]
+    return [((s * f.hw * 0.5, h), (s * f.hw * 0.52, k), (s * f.hw * 0.54, low), 0.0)
+            for s in (-1, 1)]
+
+
+def draw_legs(pen: Pen, f: Frame, o: Outfit, look: Look) -> None:
+    """Both legs with shoes; the garment over them comes later."""
+    for i, (hip, knee, ankle, turn) in enumerate(_stance(f, look)):
+        skin = shade(o.skin, 0.14) if f.side and i == 0 else o.skin
+        fill = skin if o.legs == o.skin else shade(o.legs, 0.12) if f.side and i == 0 else o.legs
+        line = o.line if o.legs not in (o.skin, "#5a5360") else INK
+        if o.shoes != "boots":
+            pen.limb([knee, (ankle[0], ankle[1] - 2)], f.lw * 0.72, skin)
+        trouser = fill != skin
+        end = along(knee, ankle, (0.7 if o.shoes == "sandals" else 0.84) if trouser else 0.88)
+        joint = [knee, end] if f.sitting else [hip, knee, end]
+        pen.limb(joint, f.lw if trouser else f.lw * 0.82, fill, line)
+        _shoe(pen, f, o, knee, ankle, turn, skin)
+        if o.garment == "t-shirt and shorts" and not f.sitting:
+            wide = f.lw * (1.55 if f.female else 1.25)
+            pen.slab(hip, along(hip, knee, 0.97), (f.lw * 1.2, wide), o.deep, o.line)
+        if f.female and o.garment == "overalls" and not f.sitting and o.shoes != "boots":
+            pen.slab(knee, along(knee, end, 0.92), (f.lw, f.lw * 1.7), fill, line)
+
+
+def _shoe(
+    pen: Pen, f: Frame, o: Outfit, knee: Point, ankle: Point, turn: float, skin: str
+) -> None:
+    k = 0.8 if f.child else 1.0
+    a, h = (14.5 * k, 15 * k)
+    dome: list[str | float]
+    if f.side:
+        dome = ["M", -a, 8, "L", -a, 8 - h, "L", a * 0.6, 8 - h, "Q", a * 0.8, 8 - h * 0.75,
+                a * 1.5, 8 - h * 0.65, "Q", a * 2.15, 8 - h * 0.5, a * 2.05, 8, "Z"]  # fmt: skip
+        sole: list[str | float] = ["M", -a, 6.2, "L", a * 2.05, 6.2]
+    else:
+        dome = ["M", -a, 8, "Q", -a * 1.05, 8 - h * 1.25, 0, 8 - h * 1.25, "Q", a * 1.05,
+                8 - h * 1.25, a, 8, "Z"]  # fmt: skip
+        sole = ["M", -a * 0.9, 6.2, "L", a * 0.9, 6.2]
+    if o.shoes == "boots":
+        leather, light = "#5f3f2c", "#94683f"
+        top = along(ankle, knee, 0.72 if not f.sitting else 0.55)
+        pen.slab(top, ankle, (f.lw * 1.12, f.lw * 1.05), leather, INK)
+        pen.slab(along(top, ankle, -0.05), along(top, ankle, 0.24), (f.lw * 1.3, f.lw * 1.3),
+                 light, INK)
+        with pen.group(*ankle, turn):
+            pen.path(dome, leather)
+            pen.line(sole, "#2c2023", 5)
+        return
+    with pen.group(*ankle, turn):
+        if o.shoes == "sneakers":
+            pen.path(dome, "#fbfaf6")
+            pen.line(sole, "#c8c4c0", 4.4)
+            y = 8 - h * 0.62
+            if f.side:
+                pen.line(["M", -a * 0.4, y + 4, "L", a * 0.7, y - 1], "#56627a", 4)
+            elif not f.back:
+                for i in (0, 5):
+                    pen.line(["M", -a * 0.4, y + i - 2, "L", a * 0.4, y + i - 2], "#56627a", 2.6)
+            else:
+                pen.line(["M", 0, y - 5, "L", 0, y + 4], "#56627a", 4.5)
+            return
+        strap = "#4f2f22" if o.skin > "#c" else "#e0b06c"
+        pen.path(dome, skin)
+        pen.line(sole, strap, 4.4)
+        y = 8 - h
+        if f.side:
+            pen.line(["M", -a * 0.7, y, "L", a * 0.4, y, "M", a * 0.8, 5, "L", a * 1.4, y + 6],
+                     strap, 4)
+        else:
+            pen.line(["M", -a * 0.6, y - 2, "L", a * 0.6, y - 2, "M", -a * 0.7, y + 9, "Q", 0, y,
+                      a * 0.7, y + 9], strap, 4)
+
+
+def draw_lap(pen: Pen, f: Frame, o: Outfit) -> None:
+    """Thighs, skirt or coat tails of someone sitting."""
+    skirted = o.garment in ("coat", "dress") or (f.female and o.garment == "striped sweater")
+    fill = o.deep if o.garment in ("striped sweater", "t-shirt and shorts") else o.main
+    trim = o.trim if o.garment == "dress" else None
+    h = f.hip
+    if f.side:
+        k = f.knee
+        t = f.lw * 0.6
+        if skirted and (f.female or o.garment != "coat"):
+            pen.path(["M", -f.depth, h - 12, "Q", -f.depth - 6, h + t, -f.depth * 0.6, h + t + 3,
+                      "L", k * 0.8, h + t + 14, "L", k + t + 4, h + t + 10, "Q", k + t + 4, h - t,
+                      k, h - t - 3, "L", f.depth, h - 16, "Z"], fill, o.line)  # fmt: skip
+            if trim:
+                pen.line(["M", k * 0.8, h + t + 9, "L", k + t + 3, h + t + 5], trim, 4)
+            return
+        bare = o.garment == "t-shirt and shorts"
+        if bare:
+            pen.limb([(0, h), (k * 0.98, h + 1)], f.lw * 0.95, o.skin)
+        end = (k * (0.66 if bare else 0.98), h + 1)
+        pen.limb([(-f.depth * 0.25, h - 1), end], f.lw * 1.25, fill, o.line)
+        return
+    r = f.lw * 0.68
+    if skirted and (f.female or o.garment != "coat"):
+        w = f.hw * 1.38
+        y = h + 22
+        pen.path(symmetric((0, h - 14), ((f.hw * 0.9, h - 16), (w * 0.96, h)), ((w, y),),
+                           ((w * 0.5, y + 6), (0, y + 4))), fill, o.line)
+        if not f.back:
+            for s in (-1, 1):
+                pen.path(["M", s * f.hw * 0.3, h + 2, "Q", s * f.hw * 0.7, h - 12, s * f.hw * 1.1,
+                          h + 2], "none", o.line, 2.4)
+        if trim:
+            pen.line(["M", -w * 0.95, y - 3, "Q", 0, y + 3, w * 0.95, y - 3], trim, 4)
+        return
+    if f.back:
+        pen.path(symmetric((0, h - 14), ((f.hw * 1.25, h - 16), (f.hw * 1.25, h + 6)),
+                           ((f.hw * 1.2, h + 15), (0, h + 13))), fill, o.line)
+        return
+    for s in (-1, 1):
+        pts = [(s * f.hw * 0.45, h), (s * f.hw * 0.72, h + 6)]
+        if o.garment == "t-shirt and shorts":
+            pen.limb([pts[0], (pts[1][0], pts[1][1] + 3)], r * 1.8, o.skin)
+            pts[1] = (s * f.hw * 0.6, h - 2)
+        pen.limb(pts, r * 2, fill, o.line)
