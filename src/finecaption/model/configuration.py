@@ -151,7 +151,7 @@ class FineCaptionConfig(PreTrainedConfig):
     use_convnext: bool = True
     use_sam: bool = True
     convnext_norm_eps: float = 1e-5
-    adapter_hidden_size: Any = None
+    adapter_hidden_size: int | None = None
     adapter_act: str = "gelu"
     clip_image_mean: list[float] | tuple[float, ...] = CLIP_MEAN
     clip_image_std: list[float] | tuple[float, ...] = CLIP_STD

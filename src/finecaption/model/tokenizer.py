@@ -55,8 +55,8 @@ def build_word_tokenizer(texts: Iterable[str], min_count: int = 1) -> PreTrained
     )
     counts: Counter[str] = Counter()
     for text in texts:
-        words = splitter.pre_tokenize_str(normalizer.normalize_str(text))
-        counts.update(word for word, _ in words)
+        pieces = splitter.pre_tokenize_str(normalizer.normalize_str(text))
+        counts.update(word for word, _ in pieces)
     words = sorted((w for w, n in counts.items() if n >= min_count), key=lambda w: (-counts[w], w))
     vocab = {token: index for index, token in enumerate((*SPECIAL_TOKENS, *words))}
 

@@ -1,0 +1,438 @@
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoConfig, AutoModel, AutoModelForImageTextToText
+
+from finecaption.model import (
+    FineCaptionConfig,
+    FineCaptionForConditionalGeneration,
+    FineCaptionModel,
+    tiny,
+)
+from finecaption.model.modeling import VISION_INPUTS
+
+from .conftest import build, inputs
+
+Model = FineCaptionForConditionalGeneration
+Batch = dict[str, torch.Tensor]
+
+
+def _changed(**fields: Any) -> FineCaptionConfig:
+    return FineCaptionConfig(**{**tiny().to_dict(), **fields})
+
+
+def _checkpointing(model: Model) -> None:
+    # Renamed in transformers 5.2x; the old name warns there, the new one is missing before.
+    enable = getattr(model, "activation_checkpointing_enable", None)
+    (enable or model.gradient_checkpointing_enable)()
+
+
+# --- what the mask can reach ---------------------------------------------------------------
+
+
+@torch.no_grad()
+def test_a_new_model_has_zero_alpha_and_ignores_masks(batch: Batch) -> None:
+    model = Model(tiny()).eval()
+    assert not model.clip.alpha.weight.any()
+    other = {**batch, "region_masks": 255 - batch["region_masks"]}
+    assert torch.equal(model(**batch).logits, model(**other).logits)
+
+
+@torch.no_grad()
+def test_the_mask_is_seen_only_through_the_alpha_path(model: Model, batch: Batch) -> None:
+    other = {**batch, "region_masks": 255 - batch["region_masks"]}
+    assert not torch.allclose(model(**batch).logits, model(**other).logits)
+    blind = build(_changed(mask_path=False))
+    assert torch.equal(blind(**batch).logits, blind(**other).logits)
+    calls = []
+    hook = model.clip.alpha.register_forward_hook(lambda *_: calls.append(1))
+    model.encode_image(batch["pixel_values"])
+    hook.remove()
+    assert not calls
+
+
+@torch.no_grad()
+def test_one_picture_with_many_regions_equals_separate_calls(model: Model) -> None:
+    config = model.config
+    batch = inputs(config, rows=2)
+    masks = inputs(config, rows=5, seed=3)["region_masks"]
+    index = torch.tensor([1, 0, 0, 1, 0])
+    calls = []
+    hook = model.convnext.register_forward_hook(lambda *_: calls.append(1))
+    hr = model.encode_image(batch["pixel_values"])
+    together = model.encode_regions(batch["pixel_values_clip"], masks, hr, index)
+    hook.remove()
+    assert len(calls) == 1
+    assert together.shape == (5, config.image_seq_length, 32)
+    for region, picture in enumerate(index.tolist()):
+        one = slice(picture, picture + 1)
+        alone = model.encode_regions(
+            batch["pixel_values_clip"][one],
+            masks[region : region + 1],
+            model.encode_image(batch["pixel_values"][one]),
+        )
+        torch.testing.assert_close(together[region : region + 1], alone)
+
+
+@torch.no_grad()
+def test_no_mask_is_all_foreground(model: Model, batch: Batch) -> None:
+    hr = model.encode_image(batch["pixel_values"])
+    whole = torch.full_like(batch["region_masks"], 255)
+    expected = model.encode_regions(batch["pixel_values_clip"], whole, hr)
+    assert torch.equal(model.encode_regions(batch["pixel_values_clip"], None, hr), expected)
+
+
+@torch.no_grad()
+def test_pixels_as_bytes_or_fractions(model: Model, batch: Batch) -> None:
+    fractions = {
+        name: value.float() / 255 if value.dtype == torch.uint8 else value
+        for name, value in batch.items()
+    }
+    torch.testing.assert_close(model(**fractions).logits, model(**batch).logits)
+
+
+@torch.no_grad()
+def test_each_tower_gets_its_own_statistics(batch: Batch) -> None:
+    base = build(tiny())
+    for name, prefix in (("clip", "clip"), ("convnext", "convnext"), ("sam", "sam")):
+        other = build(_changed(**{f"{prefix}_image_mean": (0.1, 0.1, 0.1)}))
+        for tower in ("convnext", "sam"):
+            a = base.encode_image(batch["pixel_values"])
+            b = other.encode_image(batch["pixel_values"])
+            split = base.config.convnext_channels
+            part = slice(0, split) if tower == "convnext" else slice(split, None)
+            assert torch.equal(a[:, part], b[:, part]) == (tower != name)
+
+
+@torch.no_grad()
+def test_sam_embeddings_without_a_second_pass(model: Model, batch: Batch) -> None:
+    hr = model.encode_image(batch["pixel_values"])
+    direct = model.encode_sam(batch["pixel_values"])
+    assert direct.shape == (2, 16, 4, 4)
+    assert torch.equal(model.sam_embeddings(hr), direct)
+
+
+# --- ablations -----------------------------------------------------------------------------
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    ("fields", "channels"),
+    [
+        ({"use_convnext": False}, 64),
+        ({"use_sam": False}, 24),
+        ({"use_convnext": False, "use_sam": False}, 0),
+        ({"mask_path": False}, 88),
+    ],
+)
+def test_ablations(fields: dict[str, bool], channels: int, batch: Batch, tmp_path: Path) -> None:
+    model = build(_changed(**fields))
+    assert (model.convnext is None) == (fields.get("use_convnext") is False)
+    assert (model.sam is None) == (fields.get("use_sam") is False)
+    hr = model.encode_image(batch["pixel_values"])
+    assert hr.shape == (2, channels, 2, 2)
+    logits = model(**batch).logits
+    model.save_pretrained(tmp_path)
+    assert torch.equal(Model.from_pretrained(tmp_path).eval()(**batch).logits, logits)
+    if fields.get("use_sam") is False:
+        with pytest.raises(ValueError, match="no SAM tower"):
+            model.sam_embeddings(hr)
+
+
+# --- placeholders --------------------------------------------------------------------------
+
+
+def test_too_few_placeholders(model: Model, batch: Batch) -> None:
+    batch["input_ids"][0, 2] = 8
+    with pytest.raises(ValueError, match="7 image placeholders.*8 image tokens"):
+        model(**batch)
+
+
+def test_placeholders_without_a_picture(model: Model, batch: Batch) -> None:
+    with pytest.raises(ValueError, match="8 image placeholders.*0 image tokens"):
+        model(input_ids=batch["input_ids"])
+
+
+@torch.no_grad()
+def test_text_only(model: Model) -> None:
+    ids = torch.tensor([[1, 8, 9, 10]])
+    hidden = model.language_model(input_ids=ids).last_hidden_state
+    assert torch.equal(model(input_ids=ids).logits, model.lm_head(hidden))
+
+
+@torch.no_grad()
+def test_region_tokens_take_the_placeholders_places(model: Model, batch: Batch) -> None:
+    outputs = model(**batch)
+    features = outputs.image_hidden_states
+    embeds = model.get_input_embeddings()(batch["input_ids"])
+    embeds[:, 2:6] = features
+    expected = model.language_model(inputs_embeds=embeds).last_hidden_state
+    torch.testing.assert_close(outputs.logits, model.lm_head(expected))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"pixel_values": torch.zeros(2, 3, 32, 32)}, r"expected \(B, 3, 64, 64\)"),
+        ({"region_masks": torch.zeros(2, 9, 9)}, r"expected \(R, 42, 42\)"),
+        ({"region_masks": torch.zeros(3, 42, 42)}, "3 regions of 2 pictures: give image_index"),
+        ({"image_index": torch.tensor([0])}, "image_index is"),
+        ({"pixel_values_clip": None}, "pixel_values_clip is missing"),
+        ({"pixel_values": None}, "give pixel_values, or hr_features"),
+        ({"hr_features": torch.zeros(1, 88, 2, 2)}, "2 pictures .* but 1"),
+    ],
+)
+def test_shapes_that_do_not_fit(
+    model: Model, batch: Batch, change: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        model(**{**batch, **change})
+
+
+# --- loss ----------------------------------------------------------------------------------
+
+
+@torch.no_grad()
+def test_loss_is_the_answers_negative_log_likelihood(model: Model, batch: Batch) -> None:
+    labels = torch.full_like(batch["input_ids"], -100)
+    labels[:, -2:] = batch["input_ids"][:, -2:]
+    outputs = model(**batch, labels=labels)
+    logs = outputs.logits[:, -3:-1].log_softmax(-1)
+    expected = -logs.gather(-1, labels[:, -2:, None]).mean()
+    torch.testing.assert_close(outputs.loss, expected)
+    kept = model(**batch, labels=labels, logits_to_keep=4)
+    assert kept.logits.shape[1] == 4
+    torch.testing.assert_close(kept.loss, expected)
+    summed = model(**batch, labels=labels, num_items_in_batch=torch.tensor(8))
+    torch.testing.assert_close(summed.loss, expected / 2)
+
+
+@torch.no_grad()
+def test_questions_that_share_a_prefix_equal_separate_sequences(model: Model, batch: Batch) -> None:
+    one = {name: value[:1] for name, value in batch.items() if name != "attention_mask"}
+    prefix = one.pop("input_ids")
+    tails = [torch.tensor([[11, 12, 13]]), torch.tensor([[14, 15]])]
+    expected = [
+        model(input_ids=torch.cat([prefix, tail], 1), **one).logits[:, prefix.shape[1] :]
+        for tail in tails
+    ]
+    ids = torch.cat([prefix, *tails], 1)
+    p, length = prefix.shape[1], ids.shape[1]
+    mask = torch.ones(length, length, dtype=torch.bool).tril()
+    mask[p + 3 :, p : p + 3] = False  # the second question does not see the first
+    positions = torch.cat([torch.arange(p), torch.arange(p, p + 3), torch.arange(p, p + 2)])[None]
+    got = model(
+        input_ids=ids, attention_mask=mask[None, None], position_ids=positions, **one
+    ).logits
+    torch.testing.assert_close(got[:, p : p + 3], expected[0])
+    torch.testing.assert_close(got[:, p + 3 :], expected[1])
+
+
+def test_gradient_checkpointing_gives_the_same_gradients(batch: Batch) -> None:
+    gradients = []
+    for checkpointed in (False, True):
+        model = build(tiny()).train()
+        if checkpointed:
+            _checkpointing(model)
+            assert model.convnext.gradient_checkpointing
+        model(**batch, labels=batch["input_ids"], use_cache=False).loss.backward()
+        gradients.append({n: p.grad for n, p in model.named_parameters() if p.grad is not None})
+    assert gradients[0].keys() == gradients[1].keys()
+    for name, gradient in gradients[0].items():
+        torch.testing.assert_close(gradients[1][name], gradient, msg=name)
+
+
+# --- generation ----------------------------------------------------------------------------
+
+
+@torch.no_grad()
+def test_cached_and_uncached_generation_agree(model: Model, batch: Batch) -> None:
+    settings = {"max_new_tokens": 8, "do_sample": False, "eos_token_id": None}
+    cached = model.generate(**batch, **settings, use_cache=True)
+    assert torch.equal(model.generate(**batch, **settings, use_cache=False), cached)
+    # And both are what one forward pass over the whole text says.
+    logits = model(
+        **{**batch, "input_ids": cached, "attention_mask": torch.ones_like(cached)}
+    ).logits
+    start = batch["input_ids"].shape[1]
+    assert torch.equal(logits[:, start - 1 : -1].argmax(-1), cached[:, start:])
+
+
+@torch.no_grad()
+def test_beams_and_samples_see_their_own_region(model: Model, batch: Batch) -> None:
+    settings = {"max_new_tokens": 5, "do_sample": False, "num_beams": 3, "eos_token_id": None}
+    together = model.generate(**batch, **settings)
+    for row in range(2):
+        alone = model.generate(**{k: v[row : row + 1] for k, v in batch.items()}, **settings)
+        assert torch.equal(together[row : row + 1], alone)
+
+
+@torch.no_grad()
+def test_two_regions_in_one_sequence(model: Model) -> None:
+    config = model.config
+    batch = inputs(config, rows=1)
+    masks = inputs(config, rows=2, seed=4)["region_masks"]
+    ids = torch.cat([batch["input_ids"], batch["input_ids"]], dim=1)
+    visual = {k: batch[k] for k in ("pixel_values", "pixel_values_clip")}
+    settings = {"max_new_tokens": 3, "do_sample": False, "eos_token_id": None, "num_beams": 2}
+    got = model.generate(
+        input_ids=ids, attention_mask=torch.ones_like(ids), region_masks=masks, **visual, **settings
+    )
+    assert got.shape == (1, ids.shape[1] + 3)
+
+
+@torch.no_grad()
+def test_padded_batches_equal_singles(model: Model, batch: Batch) -> None:
+    settings = {"max_new_tokens": 6, "do_sample": False, "eos_token_id": None}
+    pad = torch.zeros(1, 3, dtype=torch.long)
+    ids = torch.cat(
+        [
+            torch.cat([pad, batch["input_ids"][:1]], 1),
+            torch.cat([batch["input_ids"][1:], torch.tensor([[11, 12, 13]])], 1),
+        ]
+    )
+    mask = torch.ones_like(ids)
+    mask[0, :3] = 0
+    got = model.generate(**{**batch, "input_ids": ids, "attention_mask": mask}, **settings)
+    for row, own in ((0, batch["input_ids"][:1]), (1, ids[1:])):
+        single = {k: v[row : row + 1] for k, v in batch.items()}
+        single.update(input_ids=own, attention_mask=torch.ones_like(own))
+        alone = model.generate(**single, **settings)
+        assert torch.equal(got[row, -6:], alone[0, -6:])
+
+
+class _Spy:
+    """Counts what reaches the towers and what is sent to each step."""
+
+    def __init__(self, model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.towers = 0
+        self.steps: list[set[str]] = []
+        encode, forward = FineCaptionModel.get_region_features, FineCaptionModel.forward
+
+        def counted(*args: Any, **kwargs: Any) -> Any:
+            self.towers += 1
+            return encode(*args, **kwargs)
+
+        def seen(*args: Any, **kwargs: Any) -> Any:
+            self.steps.append({k for k in VISION_INPUTS if kwargs.get(k) is not None})
+            return forward(*args, **kwargs)
+
+        monkeypatch.setattr(FineCaptionModel, "get_region_features", counted)
+        monkeypatch.setattr(FineCaptionModel, "forward", seen)
+
+
+@torch.no_grad()
+def test_pictures_and_masks_are_not_sent_again_while_decoding(
+    model: Model, batch: Batch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spy = _Spy(model, monkeypatch)
+    model.generate(**batch, max_new_tokens=4, do_sample=False, eos_token_id=None, num_beams=2)
+    assert spy.steps == [{"region_features"}, set(), set(), set()]
+    assert spy.towers == 1
+
+
+def test_decode_steps_of_other_loops_are_spared_too(model: Model, batch: Batch) -> None:
+    # Servers call prepare_inputs_for_generation themselves, without `generate`.
+    first = model.prepare_inputs_for_generation(is_first_iteration=True, use_cache=True, **batch)
+    later = model.prepare_inputs_for_generation(is_first_iteration=False, use_cache=True, **batch)
+    uncached = model.prepare_inputs_for_generation(
+        is_first_iteration=False, use_cache=False, **batch
+    )
+    visual = {"pixel_values", "pixel_values_clip", "region_masks"}
+    assert visual <= first.keys()
+    assert not visual & later.keys()
+    assert visual <= uncached.keys()
+
+
+@torch.no_grad()
+def test_features_can_be_given_ready_made(model: Model, batch: Batch) -> None:
+    expected = model(**batch).logits
+    hr = model.encode_image(batch["pixel_values"])
+    text = {k: batch[k] for k in ("input_ids", "attention_mask")}
+    clip = {k: batch[k] for k in ("pixel_values_clip", "region_masks")}
+    assert torch.equal(model(**text, **clip, hr_features=hr).logits, expected)
+    regions = model.encode_regions(**clip, hr_features=hr)
+    assert torch.equal(model(**text, region_features=regions).logits, expected)
+    settings = {"max_new_tokens": 3, "do_sample": False, "eos_token_id": None}
+    assert torch.equal(
+        model.generate(**text, region_features=regions, **settings),
+        model.generate(**batch, **settings),
+    )
+    assert torch.equal(model.get_image_features(hr_features=hr, **clip).pooler_output, regions)
+
+
+# --- saving, registration, speed -----------------------------------------------------------
+
+
+@torch.no_grad()
+def test_save_and_load_are_exact(model: Model, batch: Batch, tmp_path: Path) -> None:
+    model.save_pretrained(tmp_path)
+    again = AutoModelForImageTextToText.from_pretrained(tmp_path).eval()
+    assert isinstance(again, FineCaptionForConditionalGeneration)
+    own, loaded = model.state_dict(), again.state_dict()
+    assert own.keys() == loaded.keys()
+    assert all(torch.equal(own[name], loaded[name]) for name in own)
+    assert torch.equal(again(**batch).logits, model(**batch).logits)
+    assert isinstance(AutoConfig.from_pretrained(tmp_path), FineCaptionConfig)
+    trunk = AutoModel.from_pretrained(tmp_path)
+    assert isinstance(trunk, FineCaptionModel)
+    assert torch.equal(trunk.clip.alpha.weight, model.clip.alpha.weight)
+
+
+@torch.no_grad()
+def test_half_precision(model: Model, batch: Batch, tmp_path: Path) -> None:
+    model.save_pretrained(tmp_path)
+    half = Model.from_pretrained(tmp_path, dtype=torch.bfloat16).eval()
+    difference = (half(**batch).logits.float() - model(**batch).logits).abs().max()
+    assert difference < 0.1
+
+
+def test_tied_embeddings(tmp_path: Path) -> None:
+    model = Model(tiny(tie_word_embeddings=True))
+    assert model.lm_head.weight is model.get_input_embeddings().weight
+    model.save_pretrained(tmp_path)
+    again = Model.from_pretrained(tmp_path)
+    assert again.lm_head.weight is again.get_input_embeddings().weight
+    assert torch.equal(again.lm_head.weight, model.lm_head.weight)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("attention", ["sdpa", "eager"])
+def test_attention_implementations_agree(
+    model: Model, batch: Batch, attention: str, tmp_path: Path
+) -> None:
+    model.save_pretrained(tmp_path)
+    other = Model.from_pretrained(tmp_path, attn_implementation=attention).eval()
+    assert other.language_model.config._attn_implementation == attention
+    torch.testing.assert_close(other(**batch).logits, model(**batch).logits)
+
+
+@torch.no_grad()
+def test_another_language_model(batch: Batch) -> None:
+    text = {
+        "model_type": "qwen2",
+        "vocab_size": 64,
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 1,
+    }
+    model = build(_changed(text_config=text))
+    assert type(model.language_model).__name__ == "Qwen2Model"
+    assert model.generate(**batch, max_new_tokens=2, do_sample=False).shape[0] == 2
+
+
+@torch.no_grad()
+def test_tiny_is_fast(model: Model, batch: Batch) -> None:
+    times = []
+    for _ in range(5):
+        start = time.process_time()
+        model(**batch)
+        times.append(time.process_time() - start)
+    assert min(times) < 0.2
