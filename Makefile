@@ -31,7 +31,7 @@ $(STAMP): pyproject.toml constraints.txt
 	  { echo "$(PYTHON) is older than Python 3.10; use: make PYTHON=python3.11 setup"; exit 1; }
 	@test -x $(PY) || { echo "Making $(VENV)"; $(PYTHON) -m venv $(VENV); }
 	@echo "Installing (a minute or two, once)"
-	@$(PY) -m pip install --disable-pip-version-check --quiet --no-compile -c constraints.txt -e ".[dev,train]"
+	@$(PY) -m pip install --disable-pip-version-check -qq --no-compile -c constraints.txt -e ".[dev,train]"
 	@touch $@
 
 demo: setup
