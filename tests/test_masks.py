@@ -265,6 +265,7 @@ def test_broken_polygons(polygons: list, message: str) -> None:
         (base64.b64encode(gzip.compress(b"\1" * 11)).decode(), "11 bytes"),
         (base64.b64encode(gzip.compress(b"\1" * 10**6)).decode(), "more bytes"),
     ],
+    ids=["text", "umlaut", "not gzip", "cut off", "too short", "too long"],
 )
 def test_broken_base64_gzip(text: str, message: str) -> None:
     with pytest.raises(InputError, match=f"mask: .*{message}"):
