@@ -16,7 +16,11 @@ def _marks(c: Coat, front: bool) -> str:
     glint = el("ellipse", cx=-11, cy=-16, rx=10, ry=4.5, fill="#ffffff", opacity=0.22,
                transform="rotate(-24 -11 -16)")  # fmt: skip
     if c.pattern == "striped":
-        d = "M0 -24V-13M-9 -23L-7 -15M9 -23L7 -15" if front else "M-6 -24V-14M3 -25V-17M-14 -20L-11 -12"
+        d = (
+            "M0 -24V-13M-9 -23L-7 -15M9 -23L7 -15"
+            if front
+            else "M-6 -24V-14M3 -25V-17M-14 -20L-11 -12"
+        )
         d += "M-29 3L-22 5M29 3L22 5" if front else "M-24 6L-14 5M-21 15L-12 12"
         return glint + line(d, c.mark, 4.6)
     if c.pattern == "spotted":
@@ -59,7 +63,8 @@ def dog_head(c: Coat, front: bool, state: str) -> str:
     if front:
         out = union([(oval(0, 0, 28, 28), 0)], c.base, c.ink) + _marks(c, True)
         for s in (-1, 1):
-            out += el("path", d=f"M{s * 15} -26Q{s * 40} -30 {s * 42} 4Q{s * 42} 22 {s * 32} 22Q{s * 24} "
+            out += el("path", d=f"M{s * 15} -26Q{s * 40} -30 {s * 42} 4Q{s * 42} 22 {s * 32} 22"
+                f"Q{s * 24} "
                       f"20 {s * 26} 0Q{s * 25} -14 {s * 15} -26Z", fill=ear, stroke=INK,
                       stroke_width=2.4, stroke_linejoin="round")  # fmt: skip
         out += _ellipse(0, 14, 18, 14, c.soft)
@@ -89,24 +94,36 @@ def rabbit_head(c: Coat, front: bool, state: str) -> str:
         out = ""
         for s in (-1, 1):
             turn = f"translate({s * 13} -15) rotate({s * 11})"
-            ear = union([(oval(0, -26, 9.5, 29), 0)], c.base, c.ink) + el("ellipse", cy=-26, rx=4.5, ry=20, **inner)
+            ear = union([(oval(0, -26, 9.5, 29), 0)], c.base, c.ink) + el(
+                "ellipse", cy=-26, rx=4.5, ry=20, **inner
+            )
             if c.pattern == "striped":
                 ear += line("M-7 -40H7M-8 -20H8", c.mark, 4.6)
             out += group(ear, transform=turn)
-        out += union([(oval(0, 0, 27, 22), 0), (oval(-13, 7, 15, 12), 0), (oval(13, 7, 15, 12), 0)], c.base, c.ink)
+        out += union(
+            [(oval(0, 0, 27, 22), 0), (oval(-13, 7, 15, 12), 0), (oval(13, 7, 15, 12), 0)],
+            c.base,
+            c.ink,
+        )
         out += _marks(c, True)
         out += _ellipse(-6, 10, 8, 6.5, c.soft) + _ellipse(6, 10, 8, 6.5, c.soft)
-        out += el("rect", x=-4, y=13, width=8, height=8, fill="#fffdf4", stroke=INK, stroke_width=1.6)
+        out += el(
+            "rect", x=-4, y=13, width=8, height=8, fill="#fffdf4", stroke=INK, stroke_width=1.6
+        )
         out += line("M0 13V21M0 8V12Q-5 17 -10 12M0 12Q5 17 10 12", INK, 1.8)
         out += _ellipse(0, 5, 4.5, 3.2, "#d9707a") + eye(-14, -4, shut, c) + eye(14, -4, shut, c)
         return out + (carrot(5, 15, 14) if state == "eating" else "")
     out = ""
     for x, a in ((2, -2), (-10, -24)):
-        ear = union([(oval(0, -26, 9, 29), 0)], c.base, c.ink) + el("ellipse", cx=1, cy=-26, rx=4.2, ry=20, **inner)
+        ear = union([(oval(0, -26, 9, 29), 0)], c.base, c.ink) + el(
+            "ellipse", cx=1, cy=-26, rx=4.2, ry=20, **inner
+        )
         if c.pattern == "striped":
             ear += line("M-7 -40H7M-8 -20H8", c.mark, 4.6)
         out += group(ear, transform=f"translate({x} -12) rotate({a})")
-    out += union([(oval(0, 0, 26, 22), 0), (oval(17, 6, 14, 11), 0)], c.base, c.ink) + _marks(c, False)
+    out += union([(oval(0, 0, 26, 22), 0), (oval(17, 6, 14, 11), 0)], c.base, c.ink) + _marks(
+        c, False
+    )
     out += _ellipse(19, 8, 9, 7.5, c.soft) + eye(8, -4, shut, c)
     out += el("rect", x=22, y=13, width=6, height=7, fill="#fffdf4", stroke=INK, stroke_width=1.6)
     out += _ellipse(29, 1, 4.2, 3.4, "#d9707a", stroke=INK, stroke_width=1.2)
@@ -129,6 +146,6 @@ def horse_head(c: Coat, mane: str, state: str) -> str:
     out += el("path", d="M48 14L54 19Q62 28 55 38Q47 46 36 41Q36 26 48 14Z", fill=c.soft)
     out += el("ellipse", cx=53, cy=27, rx=3, ry=4, fill=INK) + line("M34 34Q44 40 51 35", INK, 2.4)
     out += eye(12, -4, shut, c, 7.5)
-    out += el("path", d="M-10 -30Q8 -32 18 -14Q6 -12 2 -18Q-2 -10 -14 -12Q-20 -22 -10 -30Z", fill=mane,
-              stroke=INK, stroke_width=2.2, stroke_linejoin="round")  # fmt: skip
+    out += el("path", d="M-10 -30Q8 -32 18 -14Q6 -12 2 -18Q-2 -10 -14 -12Q-20 -22 -10 -30Z",
+              fill=mane, stroke=INK, stroke_width=2.2, stroke_linejoin="round")  # fmt: skip
     return out + (hay(45, 40) if state == "eating" else "")

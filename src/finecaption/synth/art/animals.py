@@ -7,60 +7,26 @@ mirrored. Cats and dogs eat from a bowl, rabbits a carrot, horses hay.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from finecaption.synth.art.animal_heads import cat_head, dog_head, horse_head, rabbit_head
+from finecaption.synth.art.animal_heads import cat_head, dog_head, rabbit_head
 from finecaption.synth.art.coats import (
     Coat,
+    Figure,
     Piece,
+    Point,
     coat,
+    finish,
     food_bowl,
     line,
     lit,
     oval,
+    put,
     sheen,
-    sleep,
     union,
-    wedge,
 )
 from finecaption.synth.art.core import Drawing, Look, group, n
-from finecaption.synth.art.extent import extent
-from finecaption.synth.art.paint import HEX, INK, shade
-
-Point = tuple[float, float]
-
-
-@dataclass(frozen=True)
-class _Figure:
-    """An animal facing right or to the front, before it is mirrored.
-
-    ``head`` is the middle of the head, ``seat`` the middle of the back, ``neck`` the throat.
-    """
-
-    svg: str
-    head: Point
-    seat: Point
-    neck: Point
-
-
-def _finish(look: Look, c: Coat, f: _Figure) -> Drawing:
-    side = -1 if look.facing == "left" else 1
-    svg = group(f.svg, transform="scale(-1 1)") if side < 0 else group(f.svg)
-    box = extent(svg)
-    if look.state == "sleeping":
-        svg += sleep(side * (f.head[0] + 28), f.head[1] - 42, side)
-    anchors = {
-        "seat": (side * f.seat[0], f.seat[1]),
-        "neck": (side * f.neck[0], f.neck[1]),
-        "head": (side * f.head[0], f.head[1]),
-    }
-    return Drawing(svg, box, c.defs, anchors)
-
-
-def _put(head: str, x: float, y: float, angle: float = 0, grow: float = 1) -> str:
-    turn = f" rotate({n(angle)})" if angle else ""
-    size = f" scale({n(grow)})" if grow != 1 else ""
-    return group(head, transform=f"translate({n(x)} {n(y)}){turn}{size}")
+from finecaption.synth.art.horse import horse
+from finecaption.synth.art.paint import HEX, INK
 
 
 def _legs(c: Coat, feet: tuple[Point, ...], top: float, width: float, far: bool = False) -> str:
@@ -79,7 +45,9 @@ def _legs(c: Coat, feet: tuple[Point, ...], top: float, width: float, far: bool 
 def _tail_path(dog: bool, x: float, y: float, flat: bool) -> str:
     if not dog:
         if flat:
-            return f"M{n(x)} {n(y)}C{n(x - 22)} {n(y + 8)} {n(x - 40)} {n(y)} {n(x - 36)} {n(y - 18)}"
+            return (
+                f"M{n(x)} {n(y)}C{n(x - 22)} {n(y + 8)} {n(x - 40)} {n(y)} {n(x - 36)} {n(y - 18)}"
+            )
         return (f"M{n(x)} {n(y)}C{n(x - 26)} {n(y + 2)} {n(x - 34)} {n(y - 26)} {n(x - 22)} "
                 f"{n(y - 40)}Q{n(x - 12)} {n(y - 52)} {n(x - 24)} {n(y - 58)}")  # fmt: skip
     if flat:
@@ -91,14 +59,21 @@ def _collar(look: Look, d: str) -> str:
     return line(d, INK, 10) + line(d, HEX[look.accent], 5.5)
 
 
-def _pet_side(look: Look, c: Coat, dog: bool) -> _Figure:
+def _pet_side(look: Look, c: Coat, dog: bool) -> Figure:
     plump = look.build == "plump"
     state, pose = look.state or "awake", look.pose or "standing"
+    hx: float
+    hy: float
+    back: float
+    belly: float
     up = 16 if dog else 0  # longer legs
     wide = 16 if plump else 10.5
     tail_w = 11 if dog else 9.5
     neck_w = 28 if plump else 20
     eating, asleep = state == "eating", state == "sleeping"
+    tail: Piece
+    neck: Piece
+    seat: Point
     angle = 32 if eating else 18 if asleep else 0
     out = ""
     if pose == "standing":
@@ -107,14 +82,17 @@ def _pet_side(look: Look, c: Coat, dog: bool) -> _Figure:
         hx, hy = (62, -46) if eating else (54, -74 - up) if asleep else (48, -84 - up)
         out += _legs(c, ((-28, -24), (36, 40)), back + 24, wide, far=True)
         tail = (_tail_path(dog, -44, back + 10, flat=asleep and dog), tail_w)
-        d = (f"M-50 {n(back + 20)}Q-50 {n(back - 2)} -26 {n(back)}Q4 {n(back + (2 if plump else 8))} 30 "
+        d = (f"M-50 {n(back + 20)}Q-50 {n(back - 2)} -26 {n(back)}"
+            f"Q4 {n(back + (2 if plump else 8))} 30 "
              f"{n(back - 2)}Q48 {n(back)} 46 {n(back + 24)}Q44 {n(belly)} 10 {n(belly)}"
-             f"Q{n(-30 if plump else -20)} {n(belly)} {n(-36 if plump else -30)} {n(belly + (0 if plump else 4))}"
+             f"Q{-30 if plump else -20} {n(belly)} {-36 if plump else -30} "
+             f"{n(belly + (0 if plump else 4))}"
              f"Q-50 {n(belly - 6)} -50 {n(back + 20)}Z")  # fmt: skip
         neck = (f"M30 {n(back + 16)}L{n(hx - 8)} {n(hy + 10)}", neck_w)
         out += union([tail], c.limb, c.ink) + _legs(c, ((-38, -38), (28, 28)), back + 24, wide)
         out += union([(d, 0), neck], c.body, c.ink)
-        out += union([(f"M-38 {n(back + 26)}L-38 -20", wide - 4), (f"M28 {n(back + 26)}L28 -20", wide - 4)],
+        out += union([(f"M-38 {n(back + 26)}L-38 -20", wide - 4),
+                      (f"M28 {n(back + 26)}L28 -20", wide - 4)],
                      c.limb, edge=0)  # fmt: skip
         out += sheen(f"M-40 {n(back + 9)}Q-6 {n(back + (6 if plump else 11))} 22 {n(back + 8)}")
         seat, bowl = (-6.0, back), 82.0
@@ -123,24 +101,28 @@ def _pet_side(look: Look, c: Coat, dog: bool) -> _Figure:
         fat = 17 if plump else -2
         tail = (_tail_path(dog, -34 - fat, -9, flat=True), tail_w)
         d = (f"M{n(-38 - fat * 1.6)} -18Q{n(-40 - fat * 1.6)} {n(-56 - up * 0.6)} -2 {n(-80 - up)}"
-             f"Q{n(26 + fat * 0.6)} {n(-82 - up)} {n(28 + fat)} {n(-50 - up * 0.5)}Q{n(30 + fat)} -20 16 -4H-24Z")  # fmt: skip
+             f"Q{n(26 + fat * 0.6)} {n(-82 - up)} {n(28 + fat)} {n(-50 - up * 0.5)}"
+                 f"Q{n(30 + fat)} -20 16 -4H-24Z")  # fmt: skip
         neck = (f"M8 {n(-68 - up)}L{n(hx - 6)} {n(hy + 10)}", neck_w)
         out += union([tail], c.limb, c.ink) + _legs(c, ((22, 26),), -48 - up * 0.5, wide, far=True)
         out += union([(d, 0), neck], c.body, c.ink) + lit(d, c)
         out += _legs(c, ((14, 14),), -48 - up * 0.5, wide)
-        haunch = oval(-20 - fat * 0.8, -24, 20 + fat * 0.8, 22 + fat * 0.5)
+        haunch = oval(-20 - fat * 0.8, -24 - fat * 0.5, 20 + fat * 0.8, 22 + fat * 0.5)
         out += union([(haunch, 0), (oval(-8, -7, 17, 7), 0)], c.body, c.ink) + lit(haunch, c)
         seat, bowl = (-16.0, -64.0 - up), 64.0
     else:
         hx, hy = (60, -34) if eating else (60, -33) if asleep else (52, -58)
         high = -56 if plump else -38
         tail = (_tail_path(dog, -56, -10, flat=True), tail_w)
-        d = (f"M-60 -14Q-62 {n(high)} -26 {n(high)}Q10 {n(high + 4)} 34 {n(high - 2)}Q52 {n(high + 8)} 48 -14"
+        d = (f"M-60 -14Q-62 {n(high)} -26 {n(high)}Q10 {n(high + 4)} 34 {n(high - 2)}"
+            f"Q52 {n(high + 8)} 48 -14"
              f"Q46 -3 30 -3H-46Q-58 -3 -60 -14Z")  # fmt: skip
         neck = (f"M32 {n(high + 14)}L{n(hx - 6)} {n(hy + 6)}", neck_w)
         out += union([tail, ("M34 -10H62", wide - 1)], c.limb, c.ink)
         out += union([(d, 0), neck], c.body, c.ink) + lit(d, c)
-        out += union([(oval(-32, -22 - (6 if plump else 0), 22, 19 + (6 if plump else 0)), 0)], c.body, c.ink)
+        out += union(
+            [(oval(-32, -22 - (6 if plump else 0), 22, 19 + (6 if plump else 0)), 0)], c.body, c.ink
+        )
         out += union([("M-34 -7H-10", wide - 2), ("M22 -8H54", wide)], c.limb, c.ink)
         seat, bowl = (-10.0, float(high)), 90.0
         if eating:
@@ -148,19 +130,23 @@ def _pet_side(look: Look, c: Coat, dog: bool) -> _Figure:
         elif asleep:
             angle = 4
     if dog and not eating:
-        out += _collar(look, f"M{n(hx - 24)} {n(hy + 18)}Q{n(hx - 10)} {n(hy + 32)} {n(hx + 4)} {n(hy + 27)}")
-    out += _put((dog_head if dog else cat_head)(c, False, state), hx, hy, angle)
+        out += _collar(
+            look, f"M{n(hx - 24)} {n(hy + 18)}Q{n(hx - 10)} {n(hy + 32)} {n(hx + 4)} {n(hy + 27)}"
+        )
+    out += put((dog_head if dog else cat_head)(c, False, state), hx, hy, angle)
     out += food_bowl(bowl, look) if eating else ""
-    return _Figure(out, (hx, hy), seat, (hx - 10, hy + 26))
+    return Figure(out, (hx, hy), seat, (hx - 10, hy + 26))
 
 
-def _pet_front(look: Look, c: Coat, dog: bool) -> _Figure:
+def _pet_front(look: Look, c: Coat, dog: bool) -> Figure:
     plump = look.build == "plump"
     state, pose = look.state or "awake", look.pose or "standing"
     up = 16 if dog else 0
     wide = 16 if plump else 10.5
     eating, asleep = state == "eating", state == "sleeping"
     tail_w = 11 if dog else 9.5
+    seat: Point
+    hy: float
     out = ""
     if pose == "standing":
         rx, ry, cy = (40, 34, -54 - up) if plump else (21, 26, -58 - up)
@@ -178,7 +164,8 @@ def _pet_front(look: Look, c: Coat, dog: bool) -> _Figure:
         hy = -52 if eating else -82 - up if asleep else -90 - up
         out += union([(_tail_path(dog, -w + 6, -8, flat=True), tail_w)], c.limb, c.ink)
         t = -60 - up * 0.4 if eating else -82 - up
-        d = (f"M-14 {n(t)}Q{n(-w * 0.8)} {n(t + 30)} {n(-w)} -16Q{n(-w)} -3 {n(-w + 12)} -3H{n(w - 12)}"
+        d = (f"M-14 {n(t)}Q{n(-w * 0.8)} {n(t + 30)} {n(-w)} -16Q{n(-w)} -3 {n(-w + 12)} -3"
+            f"H{n(w - 12)}"
              f"Q{n(w)} -3 {n(w)} -16Q{n(w * 0.8)} {n(t + 30)} 14 {n(t)}Z")  # fmt: skip
         out += union([(d, 0)], c.body, c.ink) + lit(d, c)
         for s in (-1, 1):
@@ -190,30 +177,33 @@ def _pet_front(look: Look, c: Coat, dog: bool) -> _Figure:
         rx, ry = (66, 33) if plump else (48, 21)
         hy = -36 if eating or asleep else -58 if plump else -52
         out += union([(_tail_path(dog, -rx + 8, -12, flat=True), tail_w)], c.limb, c.ink)
-        d = f"M{-rx} -16Q{-rx} {-2 * ry} 0 {-2 * ry}Q{rx} {-2 * ry} {rx} -16Q{rx} -4 {rx - 14} -4H{14 - rx}Q{-rx} -4 {-rx} -16Z"
+        d = (
+            f"M{-rx} -16Q{-rx} {-2 * ry} 0 {-2 * ry}Q{rx} {-2 * ry} {rx} -16"
+            f"Q{rx} -4 {rx - 14} -4H{14 - rx}Q{-rx} -4 {-rx} -16Z"
+        )
         out += union([(d, 0)], c.body, c.ink) + lit(d, c)
         out += union([(oval(s * 26, -9, 15, 8.5), 0) for s in (-1, 1)], c.limb, c.ink)
         seat = (0.0, -2.0 * ry)
     if dog and not eating and pose != "lying down":
         out += _collar(look, f"M-18 {n(hy + 24)}Q0 {n(hy + 38)} 18 {n(hy + 24)}")
-    out += _put((dog_head if dog else cat_head)(c, True, state), 0, hy)
+    out += put((dog_head if dog else cat_head)(c, True, state), 0, hy)
     if eating:
         out += group(food_bowl(0, look, 27), transform="translate(0 2)")
-    return _Figure(out, (6, hy), seat, (0, hy + 30))
+    return Figure(out, (6, hy), seat, (0, hy + 30))
 
 
 def cat(look: Look) -> Drawing:
     """A cat, standing about 120 high. Anchors: seat, neck, head."""
     c = coat(look)
     front = look.facing not in ("left", "right")
-    return _finish(look, c, _pet_front(look, c, False) if front else _pet_side(look, c, False))
+    return finish(look, c, _pet_front(look, c, False) if front else _pet_side(look, c, False))
 
 
 def dog(look: Look) -> Drawing:
     """A dog, standing about 140 high, with a collar in the accent. Anchors: seat, neck, head."""
     c = coat(look, 1.1)
     front = look.facing not in ("left", "right")
-    return _finish(look, c, _pet_front(look, c, True) if front else _pet_side(look, c, True))
+    return finish(look, c, _pet_front(look, c, True) if front else _pet_side(look, c, True))
 
 
 # --- rabbit -------------------------------------------------------------------------------
@@ -225,30 +215,49 @@ def _puff(x: float, y: float, r: float, c: Coat) -> str:
     )
 
 
-def _rabbit_side(look: Look, c: Coat) -> _Figure:
+def _rabbit_side(look: Look, c: Coat) -> Figure:
     plump, state, pose = look.build == "plump", look.state or "awake", look.pose or "standing"
     asleep = state == "sleeping"
     wide = 13 if plump else 9
     out, angle = "", 14 if asleep else 0
+    seat: Point
     if pose == "standing":  # on four legs, back level and clear of the ground
         belly = -18 if plump else -32
         hx, hy = (46, -54) if asleep else (44, -62)
         out += _puff(-46, -44, 10, c)
-        out += union([("M-20 -34L-14 -10", wide), (oval(-8, -8, 12, 5), 0), ("M28 -34L32 -10", wide)], c.far, c.ink)
-        d = (f"M-44 -34Q-44 -60 -14 -60Q14 -58 30 -62Q46 -54 40 -36Q34 {belly} 4 {belly}Q-40 {belly} -44 -34Z")
+        out += union(
+            [("M-20 -34L-14 -10", wide), (oval(-8, -8, 12, 5), 0), ("M28 -34L32 -10", wide)],
+            c.far,
+            c.ink,
+        )
+        d = (
+            f"M-44 -34Q-44 -60 -14 -60Q14 -58 30 -62Q46 -54 40 -36Q34 {belly} 4 {belly}"
+            f"Q-40 {belly} -44 -34Z"
+        )
         out += union([(d, 0), (f"M28 -46L{hx - 6} {hy + 8}", 22 if plump else 18)], c.body, c.ink)
         out += lit(d, c)
         hip = oval(-26, -36, 17 if plump else 14, 18)
         out += union([(hip, 0), ("M-30 -28L-34 -8", wide), (oval(-25, -6, 16, 6), 0),
-                      ("M22 -36L22 -8", wide), (oval(25, -6, 10, 5.5), 0)], c.limb, c.ink)  # fmt: skip
+                      ("M22 -36L22 -8", wide), (oval(25, -6, 10, 5.5), 0)],
+                     c.limb, c.ink)  # fmt: skip
         seat = (-10.0, -60.0)
     elif pose == "sitting":  # upright on its haunches, forepaws before the chest
         fat = 11 if plump else 0
         hx, hy = (16, -74) if asleep else (12, -82)
         out += _puff(-34 - fat, -14, 10, c)
-        d = (f"M{-28 - fat} -16Q{-30 - fat} -66 0 -74Q{20 + fat * 0.5} -72 {22 + fat} -40Q{22 + fat} -8 10 -4H-20Z")
+        d = (
+            f"M{-28 - fat} -16Q{-30 - fat} -66 0 -74Q{20 + fat * 0.5} -72 {22 + fat} -40"
+            f"Q{22 + fat} -8 10 -4H-20Z"
+        )
         out += union([(d, 0)], c.body, c.ink) + lit(d, c)
-        out += union([(oval(-10 - fat * 0.6, -24, 20 + fat * 0.8, 20 + fat * 0.4), 0), (oval(8, -7, 22, 7), 0)], c.limb, c.ink)
+        out += union(
+            [
+                (oval(-10 - fat * 0.6, -24, 20 + fat * 0.8, 20 + fat * 0.4), 0),
+                (oval(8, -7, 22, 7), 0),
+            ],
+            c.limb,
+            c.ink,
+        )
         out += union([(f"M12 -52Q22 -42 {32 + fat * 0.5} -46", wide)], c.limb, c.ink)
         seat = (-14.0, -56.0)
     else:  # stretched out flat, hind legs behind
@@ -257,15 +266,18 @@ def _rabbit_side(look: Look, c: Coat) -> _Figure:
         angle = 0 if asleep else angle
         out += _puff(-62, -24, 10, c)
         out += union([("M-40 -8H-72", wide)], c.limb, c.ink)
-        d = f"M-58 -14Q-56 {high} -20 {high}Q14 {high} 36 -34Q50 -26 46 -10Q44 -3 32 -3H-46Q-58 -4 -58 -14Z"
+        d = (
+            f"M-58 -14Q-56 {high} -20 {high}Q14 {high} 36 -34Q50 -26 46 -10Q44 -3 32 -3H-46"
+            f"Q-58 -4 -58 -14Z"
+        )
         out += union([(d, 0)], c.body, c.ink) + lit(d, c)
         out += union([(oval(-34, -18, 20, 15), 0), ("M18 -7H46", wide - 1)], c.limb, c.ink)
         seat = (-10.0, float(high))
-    out += _put(rabbit_head(c, False, state), hx, hy, angle)
-    return _Figure(out, (hx + 12, hy - 20), seat, (hx - 10, hy + 22))
+    out += put(rabbit_head(c, False, state), hx, hy, angle)
+    return Figure(out, (hx + 12, hy - 20), seat, (hx - 10, hy + 22))
 
 
-def _rabbit_front(look: Look, c: Coat) -> _Figure:
+def _rabbit_front(look: Look, c: Coat) -> Figure:
     plump, state, pose = look.build == "plump", look.state or "awake", look.pose or "standing"
     asleep = state == "sleeping"
     wide = 13 if plump else 9
@@ -290,102 +302,22 @@ def _rabbit_front(look: Look, c: Coat) -> _Figure:
     else:
         rx, ry = (62, 26) if plump else (44, 16)
         hy = -26 if asleep else -40
-        d = f"M{-rx} -12Q{-rx} {-2 * ry} 0 {-2 * ry}Q{rx} {-2 * ry} {rx} -12Q{rx} -3 {rx - 12} -3H{12 - rx}Q{-rx} -3 {-rx} -12Z"
+        d = (
+            f"M{-rx} -12Q{-rx} {-2 * ry} 0 {-2 * ry}Q{rx} {-2 * ry} {rx} -12"
+            f"Q{rx} -3 {rx - 12} -3H{12 - rx}Q{-rx} -3 {-rx} -12Z"
+        )
         out += union([(d, 0)], c.body, c.ink) + lit(d, c)
         out += union([(oval(s * 24, -7, 13, 7), 0) for s in (-1, 1)], c.limb, c.ink)
         seat = (0.0, -2.0 * ry)
-    out += _put(rabbit_head(c, True, state), 0, hy)
-    return _Figure(out, (12, hy - 20), seat, (0, hy + 24))
+    out += put(rabbit_head(c, True, state), 0, hy)
+    return Figure(out, (12, hy - 20), seat, (0, hy + 24))
 
 
 def rabbit(look: Look) -> Drawing:
     """A rabbit, standing about 115 high with its ears. Anchors: seat, neck, head."""
     c = coat(look)
     front = look.facing not in ("left", "right")
-    return _finish(look, c, _rabbit_front(look, c) if front else _rabbit_side(look, c))
-
-
-# --- horse --------------------------------------------------------------------------------
-
-
-def _hooves(c: Coat, legs: tuple[str, ...], feet: tuple[Point, ...], width: float, far: bool = False) -> str:
-    out = union([(d, width) for d in legs], c.far if far else c.limb, c.ink)
-    for x, y in feet:
-        w = width * 0.62
-        out += union([wedge((x - w, y), (x + w, y), (x + w + 2, y + 10), (x - w - 1, y + 10))], "#4a3f45")
-    return out
-
-
-def _horse(look: Look, c: Coat) -> _Figure:
-    plump, state, pose = look.build == "plump", look.state or "awake", look.pose or "standing"
-    asleep = state == "sleeping"
-    mane = shade(c.base, -0.45) if look.colour == "black" else shade(c.base, 0.45)
-    if look.colour == "white":
-        mane = "#b9ae9f"
-    leg = 19 if plump else 13
-    neck_w = 44 if plump else 30
-    out = ""
-    if pose == "standing":
-        back, belly = -128, -62 if plump else -90
-        head = (96, -128) if asleep else (82, -168)
-        out += _hooves(c, (f"M-44 {back + 30}L-40 -16", f"M52 {back + 34}L56 -16"), ((-40, -16), (56, -16)),
-                       leg, far=True)  # fmt: skip
-        tail = f"M-62 {back + 14}C-92 {back + 8} -84 {back + 60} -90 {back + 92}"
-        d = (f"M-68 {back + 26}Q-66 {back - 2} -34 {back - 2}Q0 {back + 10} 34 {back}Q66 {back - 4} 64 {back + 34}"
-             f"Q58 {belly} 6 {belly}Q-34 {belly} -50 {belly + (2 if plump else -2)}Q-68 {back + 56} -68 {back + 26}Z")  # fmt: skip
-        legs = (f"M-54 {back + 34}L-56 -12", f"M40 {back + 36}L40 -12")
-        feet = ((-56.0, -12.0), (40.0, -12.0))
-        base, seat = (44, back + 22), (-4.0, float(back + 4))
-        rear = ""
-    elif pose == "sitting":
-        fat = 18 if plump else -10
-        head = (72, -120) if asleep else (60, -162)
-        tail = f"M{-62 - fat} -34C{-86 - fat} -36 {-92 - fat} -16 {-104 - fat} -10"
-        d = (f"M{-64 - fat} -34Q{-66 - fat * 1.4} -78 -14 -112Q14 -134 38 -122Q58 -104 {46 + fat * 0.6} -66"
-             f"Q{40 + fat} -26 4 -14H-40Q-60 -14 {-64 - fat} -34Z")  # fmt: skip
-        out += _hooves(c, ("M40 -84L50 -16",), ((50, -16),), leg, far=True)
-        legs, feet = ("M28 -84L32 -12",), ((32.0, -12.0),)
-        base, seat = (24, -108), (-26.0, -106.0)
-        rear = union([(oval(-34 - fat * 0.6, -38, 30 + fat, 32 + fat * 0.4), 0), ("M-30 -16L-6 -11", leg)], c.body, c.ink)
-        rear += union([wedge((-2, -18), (10, -18), (13, -2), (-4, -2))], "#4a3f45")
-    else:
-        high = -84 if plump else -58
-        head = (92, -60) if asleep else (76, -112)
-        tail = f"M-72 -30C-96 -28 -94 -12 -112 -9"
-        d = (f"M-76 -22Q-78 {high} -34 {high}Q10 {high + 8} 40 {high - 4}Q70 {high + 10} 66 -22Q62 -4 40 -4H-58Q-76 -4 -76 -22Z")
-        out += _hooves(c, ("M54 -18L88 -13",), ((90, -14),), leg, far=True)
-        legs, feet = ("M44 -26L70 -12L40 -9",), ()
-        base, seat = (46, high + 20), (-6.0, float(high))
-        rear = union([(oval(-42, -30 - (8 if plump else 0), 30, 26 + (8 if plump else 0)), 0), ("M-40 -10H-10", leg)], c.body, c.ink)
-        rear += union([wedge((-8, -18), (6, -18), (10, -2), (-8, -2))], "#4a3f45")
-    out += union([(tail, 17)], mane) + line(tail, shade(mane, 0.25), 2.2)
-    hx, hy = head
-    nx, ny = hx - 6, hy + 8
-    neck = (f"M{base[0]} {base[1]}Q{n((base[0] + nx) / 2 - 4)} {n((base[1] + ny) / 2)} {nx} {ny}", neck_w)
-    if pose == "standing":
-        out += union([(q, leg) for q in legs], c.limb, c.ink)
-        out += union([(d, 0), (oval(46, back + 34, 22, 30), 0), neck], c.body, c.ink)
-        out += union([(q, leg - 3) for q in legs], c.limb, edge=0) + _hooves(c, (), feet, leg)
-        out += sheen(f"M-54 {back + 13}Q-44 {back + 7} -30 {back + 8}Q0 {back + 18} 22 {back + 14}")
-    else:
-        out += union([(d, 0), neck], c.body, c.ink) + lit(d, c) + rear + _hooves(c, legs, feet, leg)
-    # The mane runs down the back of the neck, in locks.
-    dx, dy = nx - base[0], ny - base[1]
-    size = max(1.0, (dx * dx + dy * dy) ** 0.5)
-    px, py = dy / size * neck_w * 0.5, -dx / size * neck_w * 0.5
-    locks: list[Piece] = []
-    for t in (-0.05, 0.25, 0.5, 0.75, 1.0):
-        x, y = base[0] + dx * t + px, base[1] + dy * t + py
-        locks.append((oval(x + 1, y, 10, 12), 0))
-    out += union(locks, mane)
-    out += _put(horse_head(c, mane, state), hx, hy, 16 if asleep else 0)
-    return _Figure(out, (hx + 4, hy), seat, (hx - 16, hy + 34))
-
-
-def horse(look: Look) -> Drawing:
-    """A horse from the side, standing about 210 high. Anchors: seat (its back), neck, head."""
-    c = coat(look, 1.2)
-    return _finish(look, c, _horse(look, c))
+    return finish(look, c, _rabbit_front(look, c) if front else _rabbit_side(look, c))
 
 
 DRAW: dict[str, Callable[[Look], Drawing]] = {

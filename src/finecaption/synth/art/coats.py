@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from finecaption.synth.art.core import Look, attrs, el, group, n, points
+from finecaption.synth.art.core import Drawing, Look, attrs, el, group, n, points
+from finecaption.synth.art.extent import extent
 from finecaption.synth.art.paint import HEX, INK, shade
 
 INNER = "#eeb0a6"  # inner ear, nose, tongue
+Point = tuple[float, float]
 Piece = tuple[str, float]  # path data; width of the stroke that it stands for, 0 for a filled shape
 
 # Marks differ from the coat in lightness, so that the main colour stays the main one.
@@ -102,7 +104,8 @@ def coat(look: Look, size: float = 1.0) -> Coat:
         el("stop", offset=o, stop_color=t, stop_opacity=a)
         for o, t, a in ((0, white, 0.26), (0.4, white, 0), (0.6, dark, 0), (1, dark, 0.24))
     )
-    defs += f'<linearGradient {attrs(id=look.uid + "t", x1=0, y1=0, x2=0, y2=1)}>{tone}</linearGradient>'
+    frame = attrs(id=f"{look.uid}t", x1=0, y1=0, x2=0, y2=1)
+    defs += f"<linearGradient {frame}>{tone}</linearGradient>"
     return Coat(
         base=base, soft=shade(base, -0.42), line="#b5afb6" if black else INK, mark=mark,
         body=body, limb=limb, far=shade(base, -0.14) if black else shade(base, 0.24),
@@ -134,9 +137,9 @@ def union(pieces: Sequence[Piece], fill: str, ink: str = INK, edge: float = 2.5)
     outline = "".join(
         el("path", d=d, stroke_width=w + 2 * edge, fill="none" if w else None) for d, w in pieces
     )
-    return group(
-        outline, stroke=ink, fill=ink, stroke_linecap="round", stroke_linejoin="round"
-    ) + body
+    return (
+        group(outline, stroke=ink, fill=ink, stroke_linecap="round", stroke_linejoin="round") + body
+    )
 
 
 def lit(d: str, c: Coat) -> str:
@@ -181,7 +184,9 @@ def sleep(x: float, y: float, side: float = 1.0) -> str:
 def food_bowl(x: float, look: Look, half: float = 24) -> str:
     """A low grey bowl heaped with food, standing at x."""
     lip = 7 if look.pitch == "from above" else 4.5
-    heap = f"M{n(x - half + 5)} -17Q{n(x - 12)} -31 {n(x)} -29Q{n(x + 14)} -31 {n(x + half - 5)} -17Z"
+    heap = (
+        f"M{n(x - half + 5)} -17Q{n(x - 12)} -31 {n(x)} -29Q{n(x + 14)} -31 {n(x + half - 5)} -17Z"
+    )
     return (
         el("ellipse", cx=x, cy=-17, rx=half, ry=lip, fill="#8f8d8a", stroke=INK, stroke_width=2.4)
         + el("path", d=heap, fill="#8b5e3c", stroke=INK, stroke_width=2.2)
@@ -195,16 +200,15 @@ def food_bowl(x: float, look: Look, half: float = 24) -> str:
 
 def carrot(x: float, y: float, angle: float) -> str:
     """A carrot whose bitten end is at (x, y); leaves at the far end."""
-    leaves = "".join(
-        el("path", d=f"M0 0Q8 {v - 5} 19 {v}Q9 {v + 5} 0 0Z") for v in (-8, 0, 8)
-    )
+    leaves = "".join(el("path", d=f"M0 0Q8 {v - 5} 19 {v}Q9 {v + 5} 0 0Z") for v in (-8, 0, 8))
     root = (
         el("path", d="M0 -4Q16 -11 34 -8Q40 0 34 8Q16 11 0 5Z", fill="#f0813a", stroke=INK,
            stroke_width=2.4)
         + line("M11 -5V0M20 7V2M27 -6V-1", "#b9571d", 2)
     )  # fmt: skip
     return group(
-        group(leaves, transform="translate(35 0)", fill="#5c9a4c", stroke=INK, stroke_width=2), root,
+        group(leaves, transform="translate(35 0)", fill="#5c9a4c", stroke=INK,
+              stroke_width=2), root,
         transform=f"translate({n(x)} {n(y)}) rotate({n(angle)})", stroke_linejoin="round",
     )  # fmt: skip
 
@@ -212,10 +216,46 @@ def carrot(x: float, y: float, angle: float) -> str:
 def hay(x: float, y: float) -> str:
     """A wisp of hay hanging from a mouth at (x, y), dry stalks to both sides."""
     ends = ((-30, 8), (-25, 20), (-15, 29), (-3, 33), (10, 30), (21, 23), (29, 12))
-    d = "".join(f"M{n(x)} {n(y)}Q{n(x + a * 0.6)} {n(y - 2)} {n(x + a)} {n(y + b)}" for a, b in ends)
+    d = "".join(
+        f"M{n(x)} {n(y)}Q{n(x + a * 0.6)} {n(y - 2)} {n(x + a)} {n(y + b)}" for a, b in ends
+    )
     return line(d, INK, 9.5) + line(d, "#e2bf57", 5.5) + line(d, "#fbe9a6", 1.4)
 
 
 def wedge(*xy: tuple[float, float]) -> Piece:
     """A filled polygon as a piece."""
     return "M" + "L".join(points(p).replace(",", " ") for p in xy) + "Z", 0.0
+
+
+@dataclass(frozen=True)
+class Figure:
+    """An animal facing right or to the front, before it is mirrored.
+
+    ``head`` is the middle of the head, ``seat`` the middle of the back, ``neck`` the throat.
+    """
+
+    svg: str
+    head: Point
+    seat: Point
+    neck: Point
+
+
+def finish(look: Look, c: Coat, f: Figure) -> Drawing:
+    """The figure on its side of the look, with its box, anchors and the Zs of sleep."""
+    side = -1 if look.facing == "left" else 1
+    svg = group(f.svg, transform="scale(-1 1)") if side < 0 else group(f.svg)
+    box = extent(svg)
+    if look.state == "sleeping":
+        svg += sleep(side * (f.head[0] + 28), f.head[1] - 42, side)
+    anchors = {
+        "seat": (side * f.seat[0], f.seat[1]),
+        "neck": (side * f.neck[0], f.neck[1]),
+        "head": (side * f.head[0], f.head[1]),
+    }
+    return Drawing(svg, box, c.defs, anchors)
+
+
+def put(head: str, x: float, y: float, angle: float = 0) -> str:
+    """A head moved to (x, y) and turned by degrees, nose down for more."""
+    turn = f" rotate({n(angle)})" if angle else ""
+    return group(head, transform=f"translate({n(x)} {n(y)}){turn}")

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from random import Random
 
-from finecaption.synth.art.core import Drawing, Look, attrs, el, group, n, points
+from finecaption.synth.art.core import Drawing, Look, el, group, n, points
 from finecaption.synth.art.extent import extent
 from finecaption.synth.art.paint import HEX, INK, linear, mix, saturate, shade
 
@@ -114,7 +114,8 @@ def _tufts(width: float) -> str:
 def _leaf(x: float, y: float, angle: float, base: str, size: float = 13) -> str:
     s = size
     return el(
-        "path", d=f"M0 0Q{n(s * 0.55)} {n(-s * 0.62)} {n(s * 1.35)} 0Q{n(s * 0.55)} {n(s * 0.62)} 0 0Z",
+        "path", d=f"M0 0Q{n(s * 0.55)} {n(-s * 0.62)} {n(s * 1.35)} 0"
+            f"Q{n(s * 0.55)} {n(s * 0.62)} 0 0Z",
         transform=f"translate({n(x)} {n(y)}) rotate({n(angle)})", fill=base,
     )  # fmt: skip
 
@@ -152,7 +153,9 @@ def _bare_tree(look: Look, base: str, rnd: Random) -> str:
         tips.append((0, -252, -90))
     leaves = ""
     for x, y, angle in tips:
-        leaves += _leaf(x, y, angle + rnd.uniform(-25, 25), shade(base, rnd.uniform(-0.08, 0.08)), 24)
+        leaves += _leaf(
+            x, y, angle + rnd.uniform(-25, 25), shade(base, rnd.uniform(-0.08, 0.08)), 24
+        )
     return _limbs(limbs, _BARK) + group(leaves, stroke=INK, stroke_width=2, stroke_linejoin="round")
 
 
@@ -187,15 +190,16 @@ def tree(look: Look) -> Drawing:
         svg += el("ellipse", cx=-34, cy=-214, rx=36, ry=20, fill=light, opacity=0.75,
                   transform="rotate(-24 -34 -214)")  # fmt: skip
         for x, y in ((-62, -176), (-18, -192), (34, -212), (58, -166), (8, -146), (-40, -134)):
-            x, y = x + rnd.uniform(-6, 6), y + rnd.uniform(-6, 6)
-            svg += _scallop(x, y, 14, shade(base, 0.4))
+            sx, sy = x + rnd.uniform(-6, 6), y + rnd.uniform(-6, 6)
+            svg += _scallop(sx, sy, 14, shade(base, 0.4))
         at = ((-66, -146), (-50, -202), (-8, -228), (-14, -170), (42, -204), (70, -156), (28, -134),
               (-32, -118))  # fmt: skip
     else:
         svg = roots + el("rect", x=-11, y=-52, width=22, height=42, fill=_BARK, **_EDGE)
         svg += _line("M-3 -34V-16M5 -40V-22", shade(_BARK, 0.35), 2.2)
         layers = ((-170, -46, 88), (-222, -112, 70), (-266, -176, 51))
-        for k, (top, bottom, half) in enumerate(layers):
+        for k, (top, bottom, width) in enumerate(layers):
+            half = width + rnd.uniform(-3, 3)
             svg += el("path", d=_cone_layer(top, bottom, half), fill=shade(base, 0.1 - 0.09 * k),
                       **_EDGE)  # fmt: skip
             svg += el("polygon", points=points((-4, top + 12), (-half * 0.62, bottom - 6),
@@ -219,7 +223,9 @@ def _dome(half: float, height: float, count: int, shift: float) -> str:
         a = math.pi * (1 - (k + shift * math.sin(k * 2.1)) / count)
         if k in (0, count):
             a = math.pi * (1 - k / count)
-        at.append((half * math.cos(a), -8 - (height - 14) * math.sin(a) ** 0.8 if 0 < k < count else -8))
+        at.append(
+            (half * math.cos(a), -8 - (height - 14) * math.sin(a) ** 0.8 if 0 < k < count else -8)
+        )
     d = f"M{n(at[0][0] + 4)} 0Q{n(at[0][0] - 5)} -3 {n(at[0][0])} -8"
     for (x0, y0), (x1, y1) in zip(at, at[1:], strict=False):
         mx, my = (x0 + x1) / 2, (y0 + y1) / 2
@@ -244,29 +250,52 @@ def bush(look: Look) -> Drawing:
                   fill=dark, opacity=0.5)  # fmt: skip
         svg += el("ellipse", cx=-20, cy=-82, rx=26, ry=11, fill=light, opacity=0.75,
                   transform="rotate(-16 -20 -82)")  # fmt: skip
-        at = ((-44, -62), (-18, -40), (-10, -86), (20, -66), (48, -48), (34, -94), (-50, -26), (24, -24))
+        at = (
+            (-44, -62),
+            (-18, -40),
+            (-10, -86),
+            (20, -66),
+            (48, -48),
+            (34, -94),
+            (-50, -26),
+            (24, -24),
+        )
     else:
         top = -92 if look.pitch == "eye level" else -84
         front = f"M-58 -2V{top}"
         for k in range(6):  # a clipped hedge: straight sides, a slightly leafy top edge
             x = -58 + k * 116 / 6
             front += f"Q{n(x + 9.7)} {n(top - 9)} {n(x + 19.3)} {n(top)}"
-        front += "V-2" + "".join(
-            f"Q{n(58 - k * 19.33 - 9.7)} 3 {n(58 - (k + 1) * 19.33)} -2" for k in range(6)
-        ) + "Z"
+        front += (
+            "V-2"
+            + "".join(
+                f"Q{n(58 - k * 19.33 - 9.7)} 3 {n(58 - (k + 1) * 19.33)} -2" for k in range(6)
+            )
+            + "Z"
+        )
         lid = f"M-58 {top}L-42 -112H72L58 {top}Z"
         svg = el("path", d=lid, fill=light, **_EDGE) + el("path", d="M58 -92L72 -112V-14L58 -2Z"
                  .replace("-92", str(top)), fill=dark, **_EDGE)  # fmt: skip
         svg += el("path", d=front, fill=fill, **_EDGE)
         svg += el("rect", x=-54, y=-28, width=108, height=24, fill=dark, opacity=0.4)
-        at = ((-38, -72), (-8, -80), (24, -70), (-24, -44), (10, -46), (42, -42), (-42, -18), (-4, -16),
-              (34, -16))  # fmt: skip
-    for x, y in ((-40, -44), (-6, -62), (34, -52), (-24, -20), (16, -32), (44, -20), (4, -12), (-34, -74)):
-        x, y = x + rnd.uniform(-4, 4), y + rnd.uniform(-4, 4)
-        svg += _scallop(x, y, 9, vein)
+        at = ((-38, -72), (-8, -80), (24, -70), (-24, -44), (10, -46), (42, -42), (-42, -18),
+              (-4, -16), (34, -16))  # fmt: skip
+    for x, y in (
+        (-40, -44),
+        (-6, -62),
+        (34, -52),
+        (-24, -20),
+        (16, -32),
+        (44, -20),
+        (4, -12),
+        (-34, -74),
+    ):
+        sx, sy = x + rnd.uniform(-4, 4), y + rnd.uniform(-4, 4)
+        svg += _scallop(sx, sy, 9, vein)
     if look.state == "in bloom":
         svg += "".join(
-            _blossom(x + rnd.uniform(-3, 3), y + rnd.uniform(-3, 3), 12.5, look.accent) for x, y in at
+            _blossom(x + rnd.uniform(-3, 3), y + rnd.uniform(-3, 3), 12.5, look.accent)
+            for x, y in at
         )
     box = extent(svg)
     return Drawing(svg, box, defs, {"top": (0, box[1])})
@@ -304,25 +333,33 @@ def cactus(look: Look) -> Drawing:
         arm = -lift - 34
         limbs = [(f"M0 {n(g - 8)}V{top + 16}", 34.0),
                  (f"M0 {n(arm)}H-30Q-42 {n(arm)} -42 {n(arm - 12)}V{n(arm - 36)}", 21.0),
-                 (f"M0 {n(arm - 14)}H28Q42 {n(arm - 14)} 42 {n(arm - 27)}V{n(arm - 54)}", 21.0)]  # fmt: skip
+                 (f"M0 {n(arm - 14)}H28Q42 {n(arm - 14)} 42 {n(arm - 27)}"
+                     f"V{n(arm - 54)}", 21.0)]  # fmt: skip
         if not pot:
             limbs[0] = (f"M0 -17V{top + 16}", 34.0)
         body = _limbs(limbs, base)
         body += _line(f"M-9 {n(g - 14)}V{top + 12}M-42 {n(arm - 10)}V{n(arm - 34)}M37 {n(arm - 24)}"
                       f"V{n(arm - 52)}", light, 4, opacity=0.8)  # fmt: skip
-        body += _line(f"M0 {n(g - 14)}V{top + 8}M10 {n(g - 16)}V{top + 14}M-37 {n(arm - 8)}V{n(arm - 36)}"
+        body += _line(f"M0 {n(g - 14)}V{top + 8}M10 {n(g - 16)}V{top + 14}M-37 {n(arm - 8)}"
+            f"V{n(arm - 36)}"
                       f"M45 {n(arm - 24)}V{n(arm - 54)}", line, 2.2)  # fmt: skip
         for x, y in ((-13, -60), (5, -74), (-5, -92), (12, -106), (-9, -116), (4, -54),
                      (-42, arm - 22), (42, arm - 36)):  # fmt: skip
             y += rnd.uniform(-3, 3)
-            body += _line(f"M{n(x - 4)} {n(y - 4)}L{n(x)} {n(y)}L{n(x + 4)} {n(y - 4)}", "#fdf6dc", 2)
+            body += _line(
+                f"M{n(x - 4)} {n(y - 4)}L{n(x)} {n(y)}L{n(x + 4)} {n(y - 4)}", "#fdf6dc", 2
+            )
         crowns = [(0, top - 4), (-42, arm - 46), (42, arm - 64)]
     if pot:
         svg = body + _pot(look, 56, lift + 4)
     else:
-        svg = body + el("path", d="M-34 2Q-26 -8 -12 -7Q0 -11 14 -7Q28 -8 34 2Z", fill="#b79b78", **_EDGE)
+        svg = body + el(
+            "path", d="M-34 2Q-26 -8 -12 -7Q0 -11 14 -7Q28 -8 34 2Z", fill="#b79b78", **_EDGE
+        )
     if look.state == "in bloom":
-        svg += "".join(_blossom(x, y, 15 if k == 0 else 13, look.accent) for k, (x, y) in enumerate(crowns))
+        svg += "".join(
+            _blossom(x, y, 15 if k == 0 else 13, look.accent) for k, (x, y) in enumerate(crowns)
+        )
     box = extent(svg)
     return Drawing(svg, box, defs, {"top": (0, box[1])})
 
@@ -345,7 +382,7 @@ def _head(look: Look, base: str, r: float, heart: str) -> str:
             (q * r * math.cos(math.pi * k / 5 - math.pi / 2),
              q * r * math.sin(math.pi * k / 5 - math.pi / 2))
             for k in range(10)
-            for q in ((1.14, 0.44)[k % 2],)
+            for q in ((1.18, 0.46)[k % 2],)
         ]  # fmt: skip
         petals = el("polygon", points=points(*star))
         veins = "".join(
@@ -373,20 +410,22 @@ def flower(look: Look) -> Drawing:
     heart = "#8a5a2c" if look.colour in ("yellow", "white", "orange") else "#f7d774"
     if wilted:
         heart = "#6e5237"
-        tint = mix(saturate(base, 0.85), "#8a7355", 0.12) if look.colour != "white" else "#eee5d2"
+        tint = mix(saturate(base, 0.85), "#8a7355", 0.08) if look.colour != "white" else "#eee5d2"
         stem = f"M0 {foot}C-4 -60 -10 -112 16 -112C34 -112 38 -98 37 -84"
-        head = group(_head(look, tint, 30, heart),
-                     transform="translate(38 -66) rotate(152) scale(1 0.86)")  # fmt: skip
+        head = group(_head(look, tint, 34 if look.shape == "round" else 40, heart),
+                     transform="translate(40 -64) rotate(152) scale(1 0.86)")  # fmt: skip
         leaves = ""
         for side, y in ((-1, foot - 24), (1, foot - 14)):
             leaves += el(
                 "path", fill="#a39a5c", **{**_EDGE, "stroke_width": 2},
-                d=f"M0 {n(y)}Q{side * 20} {n(y - 16)} {side * 28} {n(y + 10)}Q{side * 14} {n(y - 2)} 0 "
+                d=f"M0 {n(y)}Q{side * 20} {n(y - 16)} {side * 28} {n(y + 10)}"
+                    f"Q{side * 14} {n(y - 2)} 0 "
                 f"{n(y)}Z",
             )  # fmt: skip
         fallen = "".join(
             el("ellipse", cx=x, cy=-5, rx=9, ry=4.5, transform=f"rotate({a} {x} -5)")
             for x, a in ((34, -12), (52, 14))
+            if pot  # a held flower has no ground to drop them on
         )
         fallen = group(fallen, fill=tint, stroke=mix(base, INK, 0.65), stroke_width=2)
     else:
@@ -397,7 +436,8 @@ def flower(look: Look) -> Drawing:
             tip_x, tip_y = side * 34, y - 16
             leaves += el(
                 "path", fill=stem_colour, **{**_EDGE, "stroke_width": 2},
-                d=f"M0 {n(y)}Q{side * 12} {n(y - 24)} {tip_x} {n(tip_y)}Q{side * 24} {n(y + 4)} 0 {n(y)}Z",
+                d=f"M0 {n(y)}Q{side * 12} {n(y - 24)} {tip_x} {n(tip_y)}"
+                    f"Q{side * 24} {n(y + 4)} 0 {n(y)}Z",
             )  # fmt: skip
     svg = _limbs([(stem, 5.5)], stem_colour) + leaves
     svg += _pot(look, 42, 30) if pot else ""
