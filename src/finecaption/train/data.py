@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from finecaption.synth.language import region_paragraph, scene_paragraph
 from finecaption.synth.truth import RegionTruth, SceneTruth
 from finecaption.train.packing import Packed, collate_packed, pack
 from finecaption.train.pool import Pool, PooledScene
@@ -56,7 +57,7 @@ class PoolItems(Dataset):
 
 
 class DenseItems(PoolItems):
-    """Pictures with their id map and class rows."""
+    """Pictures with their id map, class rows, and the row that each row is a part of (0: none)."""
 
     def __getitem__(self, item: int) -> dict[str, Any]:
         scene = self.scene(item)
@@ -64,6 +65,9 @@ class DenseItems(PoolItems):
             "pixel_values": _pixels(scene.hr),
             "ids": torch.from_numpy(np.array(scene.ids)),
             "labels": torch.from_numpy(np.array(scene.labels)),
+            "parent": torch.tensor(
+                [0, *(r.part_of or 0 for r in scene.truth.regions)], dtype=torch.int8
+            ),
         }
 
 
@@ -74,6 +78,9 @@ def collate_dense(items: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
         "ids": torch.stack([i["ids"] for i in items]),
         "labels": torch.nn.utils.rnn.pad_sequence(
             [i["labels"] for i in items], batch_first=True, padding_value=-1
+        ),
+        "parent": torch.nn.utils.rnn.pad_sequence(
+            [i["parent"] for i in items], batch_first=True, padding_value=0
         ),
     }
 
@@ -184,3 +191,54 @@ class TextCollator:
 
     def __call__(self, items: Sequence[Packed]) -> dict[str, torch.Tensor]:
         return collate_packed(items, self.pad_token_id)
+
+
+class ContrastItems(PoolItems):
+    """A picture with the texts of up to ``regions`` regions, and of the whole."""
+
+    def __init__(self, pool: Pool, items: int, seed: int, regions: int = 4) -> None:
+        super().__init__(pool, items, seed)
+        self.regions = regions
+
+    def __getitem__(self, item: int) -> dict[str, Any]:
+        scene, rng = self.scene(item), self.rng(item)
+        chosen = choose_regions(scene.truth, rng, self.regions)
+        masks = [torch.from_numpy(np.array(scene.masks[r.region_id - 1])) for r in chosen]
+        masks.append(torch.full(scene.clip.shape[:2], 255, dtype=torch.uint8))
+        texts = [region_paragraph(r, rng) for r in chosen]
+        return {
+            "pixel_values_clip": _pixels(scene.clip),
+            "masks": masks,
+            "texts": [*texts, scene_paragraph(scene.truth, rng)],
+        }
+
+
+@dataclass(frozen=True)
+class ContrastCollator:
+    """Items -> the arguments of ContrastivePretraining.forward."""
+
+    tokenizer: Any
+    longest: int = 96
+
+    def __call__(self, items: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
+        texts = [t for i in items for t in i["texts"]]
+        counts = torch.tensor([len(i["texts"]) for i in items])
+        whole = torch.zeros(len(texts), dtype=torch.bool)
+        whole[counts.cumsum(0) - 1] = True
+        ids = [
+            [*self.tokenizer(t, add_special_tokens=False)["input_ids"][: self.longest],
+             self.tokenizer.eos_token_id]
+            for t in texts
+        ]  # fmt: skip
+        rows = [torch.tensor(i) for i in ids]
+        padded = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=0)
+        number = {t: k for k, t in enumerate(dict.fromkeys(texts))}
+        return {
+            "pixel_values_clip": torch.stack([i["pixel_values_clip"] for i in items]),
+            "region_masks": torch.stack([m for i in items for m in i["masks"]]),
+            "image_index": torch.repeat_interleave(torch.arange(len(items)), counts),
+            "whole": whole,
+            "input_ids": padded,
+            "attention_mask": (padded != 0).long(),
+            "names": torch.tensor([number[t] for t in texts]),
+        }

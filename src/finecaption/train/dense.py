@@ -109,9 +109,10 @@ class DensePretraining(nn.Module):
         return self.tower(pixels)
 
     def forward(
-        self, pixel_values: torch.Tensor, ids: torch.Tensor, labels: torch.Tensor
-    ) -> dict[str, torch.Tensor]:
-        """loss (), and accuracy (heads,) on this batch."""
+        self, pixel_values: torch.Tensor, ids: torch.Tensor, labels: torch.Tensor,
+        parent: torch.Tensor | None = None,
+    ) -> dict[str, torch.Tensor]:  # fmt: skip
+        """loss (), and accuracy (heads,) on this batch; ``parent`` is for clicks alone."""
         logits = self.head(self.features(pixel_values))
         loss, accuracy = dense_loss(logits, *patch_targets(ids, labels))
         return {"loss": loss, "accuracy": accuracy}

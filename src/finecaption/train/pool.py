@@ -26,7 +26,7 @@ import numpy as np
 from PIL import Image
 
 from finecaption.errors import InputError
-from finecaption.model.image_ops import prepare_image, prepare_mask
+from finecaption.model.preparation import prepare_image, prepare_mask
 from finecaption.synth.compose import render_rgb
 from finecaption.synth.observe import Observed, observe
 from finecaption.synth.scene import sample_scene

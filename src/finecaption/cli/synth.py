@@ -1,0 +1,40 @@
+"""`finecaption synth`: the drawn world on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="The drawn world: render splits of it.")
+
+
+@app.callback()
+def synth() -> None:
+    """The drawn world: render splits of it."""
+
+
+@app.command()
+def render(
+    count: Annotated[int, typer.Option(help="Scenes to draw.")],
+    out: Annotated[Path, typer.Option(help="Folder; an interrupted rendering goes on.")],
+    split: Annotated[str, typer.Option(help="train, val, test or test-unseen.")] = "test",
+    seed: Annotated[int, typer.Option(help="Other seeds draw other scenes.")] = 0,
+    dense: Annotated[bool, typer.Option(help="Also category, colour, material a pixel.")] = False,
+    references: Annotated[bool, typer.Option(help="Name others as (entity_id_k).")] = False,
+    workers: Annotated[int | None, typer.Option(help="Processes (default: one a core).")] = None,
+) -> None:
+    """Draw a split: pictures, a record a region, scenes as SVG."""
+    from rich.console import Console
+    from rich.progress import track
+
+    from finecaption.synth.dataset import render_split
+
+    done = render_split(
+        split, count, seed, out, workers=workers, dense=dense, references=references
+    )
+    console = Console(stderr=True)
+    for _ in track(done, "Drawing", total=count, console=console):
+        pass
+    print(out / "annotations.jsonl")

@@ -1,0 +1,1 @@
+"""The drawn world: scenes with exact truth, as pictures, masks and captions."""

@@ -1,0 +1,184 @@
+"""Recipes: functions that return everything a run needs. The command line grows no knobs.
+
+Stage 0 makes from nothing what the paper downloads; stages 1 to 3 are the paper's (section on
+training; docs/training.md): 1 the adapter, 2 the alpha convolution, 3 everything.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from finecaption.errors import InputError
+from finecaption.train.data import Asking
+
+PARTS = ("clip", "alpha", "convnext", "sam", "adapter", "llm")
+KINDS = ("dense", "clicks", "contrast", "text", "captions")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One run of Trainer.
+
+    Attributes:
+        name: of its folder.
+        kind: dense (ConvNeXt on class maps), clicks (SAM on class maps and clicks), contrast
+            (CLIP), text (the language model), captions (the whole model).
+        trains: part names (model.parts) that move; everything else is frozen.
+        steps, batch: optimiser steps, and pictures (texts, for "text") a step.
+        lr: peak learning rate; cosine to zero after a warm-up of 3 % (the paper's, by EAGLE).
+        rates: part name -> factor on lr.
+        asking: of a caption stage, what it asks.
+        regions: of a contrast stage, whether regions are contrasted too (Alpha-CLIP).
+        decoder_only: of a clicks stage, start from the finished model and fit the decoder alone.
+        workers: loader processes.
+    """
+
+    name: str
+    kind: str
+    trains: tuple[str, ...]
+    steps: int
+    batch: int
+    lr: float
+    rates: dict[str, float] = field(default_factory=dict)
+    asking: Asking = Asking()
+    regions: bool = True
+    decoder_only: bool = False
+    workers: int = 0
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise InputError(f"stage {self.name}: kind {self.kind!r}; choose {', '.join(KINDS)}")
+        unknown = set(self.trains) | set(self.rates)
+        if unknown - set(PARTS):
+            raise InputError(f"stage {self.name}: no such part as {sorted(unknown - set(PARTS))}")
+        for key in ("steps", "batch"):
+            if getattr(self, key) < 1:
+                raise InputError(f"stage {self.name}: {key} must be at least 1")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A whole training.
+
+    Attributes:
+        name: of the recipe.
+        preset: model preset (model.presets).
+        scenes: how many training scenes the pool holds.
+        seed: of scenes, weights and order.
+        stages: in order.
+    """
+
+    name: str
+    preset: str
+    scenes: int
+    seed: int
+    stages: tuple[Stage, ...]
+
+    def stage(self, name: str) -> Stage:
+        """A stage by name.
+
+        Raises:
+            InputError: no such stage.
+        """
+        for stage in self.stages:
+            if stage.name == name:
+                return stage
+        names = ", ".join(s.name for s in self.stages)
+        raise InputError(f"recipe {self.name} has no stage {name!r}; it has {names}")
+
+
+def mini() -> Recipe:
+    """The shipped model: about two hours on two CPU cores, minutes on a GPU."""
+    return Recipe(
+        name="mini",
+        preset="mini",
+        scenes=6000,
+        seed=0,
+        stages=(
+            Stage("stage0-convnext", "dense", ("convnext",), steps=2200, batch=16, lr=2e-3),
+            Stage("stage0-sam", "clicks", ("sam",), steps=2200, batch=16, lr=1.2e-3),
+            Stage("stage0-clip", "contrast", ("clip", "alpha"), steps=1200, batch=16, lr=1e-3),
+            Stage("stage0-llm", "text", ("llm",), steps=600, batch=16, lr=2e-3),
+            Stage(
+                "stage1", "captions", ("adapter",), steps=250, batch=16, lr=2e-3,
+                asking=Asking(whole=1.0),
+            ),
+            # 10 % whole-image masks, as Alpha-CLIP's training mixes them in.
+            Stage(
+                "stage2", "captions", ("alpha",), steps=150, batch=6, lr=3e-3,
+                asking=Asking(whole=0.4),
+            ),
+            Stage(
+                "stage3", "captions", PARTS, steps=2400, batch=6, lr=1e-3,
+                rates={"convnext": 0.15, "sam": 0.15, "alpha": 3.0}, workers=1,
+            ),
+            Stage(
+                "stage3-clicks", "clicks", (), steps=400, batch=16, lr=1e-3, decoder_only=True
+            ),
+        ),
+    )  # fmt: skip
+
+
+def smoke() -> Recipe:
+    """Every stage of mini for two steps, at the size of the tests."""
+    full = mini()
+    short = tuple(
+        dataclasses.replace(
+            s, steps=2, batch=2, workers=0, asking=dataclasses.replace(s.asking, regions=2, questions=3)
+        )
+        for s in full.stages
+    )
+    return dataclasses.replace(full, name="smoke", preset="tiny", scenes=4, stages=short)
+
+
+RECIPES: dict[str, Callable[[], Recipe]] = {"mini": mini, "smoke": smoke}
+
+
+def find_recipe(name: str) -> Recipe:
+    """A recipe by name.
+
+    Raises:
+        InputError: no such recipe.
+    """
+    if name not in RECIPES:
+        raise InputError(f"no recipe {name!r}; there are {', '.join(RECIPES)}")
+    return RECIPES[name]()
+
+
+def _cast(old: Any, text: str, key: str) -> Any:
+    kind = type(old)
+    try:
+        if kind is bool:
+            return {"true": True, "false": False}[text.lower()]
+        if kind in (int, float, str):
+            return kind(text)
+    except (KeyError, ValueError):
+        raise InputError(f"{key}={text}: expected a {kind.__name__}, such as {old}") from None
+    raise InputError(f"{key} is not a plain value; change the recipe in train/recipes.py")
+
+
+def override(recipe: Recipe, settings: Sequence[str]) -> Recipe:
+    """A recipe with ``key=value`` changes: "scenes=100", "stage3.steps=50".
+
+    Raises:
+        InputError: a malformed setting, an unknown key or a value of another type.
+    """
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not equals:
+            raise InputError(f"{setting!r} is not key=value")
+        stage_name, dot, leaf = key.rpartition(".")
+        target: Any = recipe.stage(stage_name) if dot else recipe
+        names = [f.name for f in dataclasses.fields(target)]
+        if leaf not in names:
+            raise InputError(f"{key}: unknown; {stage_name or 'the recipe'} has {', '.join(names)}")
+        changed = dataclasses.replace(target, **{leaf: _cast(getattr(target, leaf), text, key)})
+        if dot:
+            stages = tuple(changed if s.name == stage_name else s for s in recipe.stages)
+            recipe = dataclasses.replace(recipe, stages=stages)
+        else:
+            recipe = changed
+    return recipe

@@ -1,0 +1,179 @@
+"""Runs a recipe, stage after stage, into one folder; every step resumes.
+
+    OUT/recipe.json            what was run
+    OUT/pool/                  drawn scenes (train.pool)
+    OUT/stage0-*/state.safetensors
+    OUT/stage0/ .. OUT/stage3/ whole models with processor and, at the end, the click segmenter
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import platform
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from transformers import set_seed
+
+from finecaption.model.modeling import FineCaptionForConditionalGeneration
+from finecaption.model.processing import FineCaptionProcessor
+from finecaption.train import build
+from finecaption.train.clicks import ClickPretraining
+from finecaption.train.pool import Pool, render_pool
+from finecaption.train.recipes import Recipe, Stage
+from finecaption.train.trainer import train_stage
+
+Say = Callable[[str], None]
+ASSEMBLED = "stage0"
+
+
+def hardware() -> str:
+    """The machine in words, for provenance."""
+    if torch.cuda.is_available():
+        return f"1 x {torch.cuda.get_device_name()}"
+    return f"{os.cpu_count()} CPU cores ({platform.machine()}), {torch.get_num_threads()} threads"
+
+
+def _save_model(
+    model: FineCaptionForConditionalGeneration, processor: FineCaptionProcessor, folder: Path,
+    history: list[dict[str, Any]],
+) -> None:  # fmt: skip
+    temporary = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(temporary, ignore_errors=True)
+    model.save_pretrained(temporary)
+    processor.save_pretrained(temporary)
+    (temporary / "provenance.json").write_text(json.dumps(history, indent=1) + "\n")
+    if (folder / "checkpoints").exists():  # Trainer's own, not needed once the stage is done
+        shutil.rmtree(folder)
+    elif folder.exists():
+        shutil.rmtree(folder)
+    temporary.rename(folder)
+
+
+def _history(folder: Path) -> list[dict[str, Any]]:
+    path = folder / "provenance.json"
+    return json.loads(path.read_text()) if path.exists() else []
+
+
+class Run:
+    """One recipe in one folder."""
+
+    def __init__(self, recipe: Recipe, root: Path, pool: Path | None, say: Say) -> None:
+        self.recipe, self.root, self.say = recipe, root, say
+        self.pool_folder = pool or root / "pool"
+        root.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(dataclasses.asdict(recipe), indent=1) + "\n"
+        (root / "recipe.json").write_text(text)
+        self.config, self.processor = build.make_processor(recipe.preset)
+
+    def pool(self) -> Pool:
+        """The drawn scenes, drawn now if they are missing."""
+        wanted = self.recipe.scenes
+        self.say(f"pool of {wanted} scenes in {self.pool_folder}")
+        shards = render_pool(
+            self.pool_folder, "train", self.recipe.seed, wanted,
+            clip_size=self.config.clip_size, hr_size=self.config.image_size,
+        )  # fmt: skip
+        for shard in shards:
+            self.say(f"  shard {shard} drawn")
+        return Pool(self.pool_folder)
+
+    def _note(self, stage: Stage, metrics: dict[str, float], began: float) -> dict[str, Any]:
+        return {
+            "stage": stage.name, "recipe": self.recipe.name, "seed": self.recipe.seed,
+            "trains": list(stage.trains), "steps": stage.steps, "pictures": stage.steps * stage.batch,
+            "lr": stage.lr, "seconds": round(time.time() - began, 1), "hardware": hardware(),
+            "train_loss": metrics.get("train_loss"),
+            "torch": torch.__version__, "transformers": transformers.__version__,
+        }  # fmt: skip
+
+    def _previous(self, stage: Stage) -> Path:
+        """The model that a caption stage starts from: the whole model before it."""
+        order = [ASSEMBLED, *(s.name for s in self.recipe.stages if s.kind == "captions")]
+        if stage.kind == "captions":
+            return self.root / order[order.index(stage.name) - 1]
+        return self.root / order[-1]
+
+    def _model(self, folder: Path) -> FineCaptionForConditionalGeneration:
+        if folder.name == ASSEMBLED and not (folder / "config.json").exists():
+            self.assemble()
+        return FineCaptionForConditionalGeneration.from_pretrained(folder)
+
+    def assemble(self) -> None:
+        """Puts stage 0's parts together as OUT/stage0."""
+        set_seed(self.recipe.seed)
+        model = build.assemble(self.recipe, self.root, self.config)
+        notes: list[dict[str, Any]] = []
+        for s in self.recipe.stages:
+            if s.kind != "captions" and not s.decoder_only:
+                notes += _history(self.root / s.name)
+        _save_model(model, self.processor, self.root / ASSEMBLED, notes)
+
+    def stage(self, stage: Stage) -> None:
+        """Runs one stage, unless it is done; from its last checkpoint if it was interrupted."""
+        folder = self.root / stage.name
+        if (folder / "provenance.json").exists():
+            self.say(f"{stage.name}: done before")
+            return
+        set_seed(self.recipe.seed)
+        pool = Pool(self.pool_folder)
+        began = time.time()
+        self.say(f"{stage.name}: {stage.steps} steps of {stage.batch}, trains {stage.trains}")
+        if stage.kind == "captions":
+            source = self._previous(stage)
+            model = self._model(source)
+            job = build.caption_job(self.recipe, stage, pool, model, self.processor)
+        elif stage.decoder_only:
+            source = self._previous(stage)
+            job = build.decoder_job(self.recipe, stage, pool, self._model(source), self.root)
+        else:
+            job = build.pretraining_job(self.recipe, stage, pool, self.config, self.processor)
+        metrics = train_stage(
+            job.module, stage, job.items, job.collate, folder, self.recipe.seed, job.part_of
+        )
+        note = self._note(stage, metrics, began)
+        if stage.kind == "captions":
+            logs = folder / "log"
+            kept = self.root / "logs" / stage.name
+            if logs.exists():
+                shutil.copytree(logs, kept, dirs_exist_ok=True)
+            _save_model(model, self.processor, folder, [*_history(source), note])
+            return
+        build.save_state(job.module, folder / build.STATE)
+        if stage.decoder_only:
+            assert isinstance(job.module, ClickPretraining)
+            job.module.decoder.save_pretrained(source)
+            (source / "provenance.json").write_text(json.dumps([*_history(source), note], indent=1) + "\n")
+        (folder / "provenance.json").write_text(json.dumps([note], indent=1) + "\n")
+        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+
+
+def run_recipe(
+    recipe: Recipe, out: Path, *, pool: Path | None = None, only: Sequence[str] = (), say: Say = print
+) -> Path:
+    """Trains a recipe, or the named stages of it.
+
+    Args:
+        out: folder of the run; finished stages in it are not run again.
+        pool: folder of drawn scenes (default OUT/pool); several runs can share one.
+        only: stage names; all if empty.
+
+    Returns:
+        The folder of the last whole model.
+
+    Raises:
+        InputError: unknown stage, or one whose forerunner has not been run.
+    """
+    stages = [recipe.stage(name) for name in only] or list(recipe.stages)
+    run = Run(recipe, out, pool, say)
+    run.pool()
+    for stage in stages:
+        run.stage(stage)
+    return run.root / [s.name for s in recipe.stages if s.kind == "captions"][-1]
