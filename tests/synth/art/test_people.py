@@ -52,10 +52,10 @@ def random_look(rng: random.Random) -> Look:
     )  # fmt: skip
 
 
-def document(drawing: Drawing) -> str:
+def document(drawing: Drawing, size: float = 1.0) -> str:
     return (
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="-200 -360 400 380" width="400" '
-        f'height="380"><defs>{drawing.defs}</defs>{drawing.svg}</svg>'
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="-200 -360 400 380" '
+        f'width="{400 * size}" height="{380 * size}"><defs>{drawing.defs}</defs>{drawing.svg}</svg>'
     )
 
 
@@ -119,7 +119,7 @@ def test_every_value_can_be_told_apart(
     field: str, values: tuple[str, ...], category: str
 ) -> None:
     pictures = [
-        pixels(document(draw(replace(plain(category), **{field: v}))))[::2, ::2].astype(int)
+        pixels(document(draw(replace(plain(category), **{field: v})), 0.5)).astype(int)
         for v in values
     ]
     for i, a in enumerate(pictures):
@@ -134,7 +134,7 @@ def test_categories_and_ages_differ_from_every_side(facing: str) -> None:
         replace(look, age="elderly", skin_texture="wrinkled", hair_colour="grey")
         for look in looks[:2]
     ]
-    pictures = [pixels(document(draw(look)))[::2, ::2].astype(int) for look in looks]
+    pictures = [pixels(document(draw(look), 0.5)).astype(int) for look in looks]
     for i, a in enumerate(pictures):
         for b in pictures[:i]:
             assert (np.abs(a - b).max(axis=-1) > 60).sum() > 100

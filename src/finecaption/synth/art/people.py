@@ -78,8 +78,8 @@ def _arms(look: Look, f: Frame) -> tuple[Arm, Arm]:
             return up, hang
         if pose == "arms raised":
             top = f.cy - f.ry - 2
-            return Arm(s, (x - 34 * a, y - 22 * a), (-f.rx - 14, top), True), Arm(
-                s, (x + 42 * a, y - 20 * a), (f.rx + 26, top - 6), True)
+            return Arm(s, (x + 42 * a, y - 20 * a), (f.rx + 26, top - 6), True), Arm(
+                s, (x - 34 * a, y - 22 * a), (-f.rx - 14, top), True)
         if pose == "walking":
             return Arm(s, (x - 30 * a, y + 26 * a), (x - 42 * a, y + 52 * a)), Arm(
                 s, (x + 14 * a, y + 36 * a), (x + 48 * a, y + 44 * a))
@@ -158,7 +158,7 @@ def _arm(pen: Pen, arm: Arm, f: Frame, o: Outfit) -> None:
 def _scarf(pen: Pen, f: Frame, look: Look) -> None:
     c = HEX[look.accent]
     k = 0.75 if f.child else 1.0
-    y = f.sy - 1
+    y = f.sy + (7 if f.child else 4)  # below the lips
     w = (f.depth * 0.5 + 18 if f.side else min(f.sw, 44) * 0.5 + 16) * (0.9 if f.child else 1)
     dark = shade(c, 0.25 if look.accent != "black" else -0.3)
     with pen.group(f.stoop * 0.8, y, data_part="scarf"):
@@ -281,7 +281,7 @@ def _compose(look: Look) -> tuple[Pen, Frame, Arm]:
             _arm(pen, near, f, o)
         _lights(pen, f, look, near if f.side else far)
     free = near
-    if look.state == "drinking" or (f.side and look.pose == "waving"):
+    if look.state == "drinking" or (f.side and look.pose in ("waving", "arms raised")):
         free = far
     return pen, f, free
 
