@@ -180,8 +180,8 @@ class _Sampler:
         self.count += 1
         return Look(
             category=category, colour=str(colour), accent=rng.choice(accents),
-            uid=f"u{self.count}", pitch=self.pitch, variant=rng.randrange(2**31),
-            **values,  # type: ignore[arg-type]  # each value is drawn from its own field's list
+            uid=f"u{self.count}", pitch=self.pitch,
+            **{"variant": rng.randrange(2**31), **values},  # type: ignore[arg-type]  # each value is drawn from its own field's list
         )  # fmt: skip
 
     def _person(self, category: str) -> dict[str, object]:
@@ -247,7 +247,8 @@ class _Sampler:
         facing = rng.choice(("front", "front", "left", "right", "back"))
         person = self.figure(self.look(name, pose=pose, state="idle", facing=facing))
         held = rng.choice(_HELD)
-        fixed = {"shape": "round"} if held == "cup" else {}
+        # An odd variant of a flower has no pot (art.plants.potted), an even one stands in one.
+        fixed = {"variant": rng.randrange(2**30) * 2 + 1} if held == "flower" else {}
         thing = self.figure(self.look(held, **fixed), grounded=False)
         thing = self.at(thing, "grip", *person.point("hand"))
         self.bonds.append((person, "holding", thing))
@@ -286,7 +287,8 @@ class _Sampler:
         out = [base]
         for (x, y), name in zip(spots, rng.sample(names, len(spots)), strict=True):
             low, high = voc.CATEGORIES[name].height
-            thing = self.figure(self.look(name), rng.uniform(low, (low + high) / 2), False)
+            look = self.look(name, variant=rng.randrange(2**30) * 2)
+            thing = self.figure(look, rng.uniform(low, (low + high) / 2), False)
             if thing.box[2] - thing.box[0] > 110 and len(spots) > 1:
                 continue
             thing = replace(thing, x=x + rng.uniform(-6, 6), y=y + rng.uniform(-1, 3))

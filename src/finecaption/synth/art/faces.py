@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass
 
 from finecaption.synth.art.core import Look
-from finecaption.synth.art.paint import HAIR, HEX, INK, SKIN, shade
+from finecaption.synth.art.paint import HAIR, HEX, INK, SKIN, mix, shade
 from finecaption.synth.art.pen import LINE, Pen, scallops, symmetric
 
 MOUTH = "#7c2433"
@@ -380,9 +380,11 @@ def _brow(pen: Pen, h: Head, look: Look, x: float, s: int) -> None:
 def _mouth(pen: Pen, h: Head, look: Look, x: float, y: float, k: float) -> None:
     """The mouth about (x, y), k times its full width (profile: narrower)."""
     w = 13.5 * k
-    line, width = (LIPS, 4.2) if h.female else (INK, LINE)
-    if not h.female and look.skin in ("brown", "dark"):
-        line, width = "#d9947c", 4.0  # ink would vanish on the skin
+    deep = look.skin in ("brown", "dark")
+    # Lips in a tone of the skin; ink would vanish on a deep one.
+    line, width = (mix(LIPS, h.skin, 0.5 if deep else 0.3), 3.4) if h.female else (INK, LINE)
+    if not h.female and deep:
+        line, width = mix(h.skin, "#f0b9a0", 0.4), 3.0
     kind = look.expression or "happy"
     if kind == "happy":
         pen.path(["M", x - w, y - 5, "Q", x, y - 1, x + w, y - 5, "Q", x + w * 0.85, y + 11, x,
