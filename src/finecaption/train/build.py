@@ -21,14 +21,14 @@ from finecaption.attributes import (
     region_instruction,
 )
 from finecaption.errors import InputError
-from finecaption.model import parts
 from finecaption.model.configuration import FineCaptionConfig
 from finecaption.model.encoders import ConvNextTower, MaskAwareCLIP, SamTower
 from finecaption.model.modeling import FineCaptionForConditionalGeneration
+from finecaption.model.parts import part_of
 from finecaption.model.presets import PRESETS
 from finecaption.model.processing import FineCaptionProcessor
 from finecaption.model.tokenizer import build_word_tokenizer
-from finecaption.segment import ClickDecoder
+from finecaption.segment import ClickDecoder, ClickDecoderConfig
 from finecaption.synth.language import corpus
 from finecaption.train import data
 from finecaption.train.clicks import ClickPretraining
@@ -100,10 +100,10 @@ class Job:
 
 
 def _prefix(table: dict[str, str]) -> Callable[[str], str | None]:
-    def part_of(name: str) -> str | None:
+    def find(name: str) -> str | None:
         return next((part for start, part in table.items() if name.startswith(start)), None)
 
-    return part_of
+    return find
 
 
 def _clip(config: FineCaptionConfig) -> MaskAwareCLIP:
@@ -112,9 +112,15 @@ def _clip(config: FineCaptionConfig) -> MaskAwareCLIP:
 
 def _click_module(config: FineCaptionConfig) -> ClickPretraining:
     tower = SamTower(config.sam_config, config.sam_unshuffle)
+    sam = config.sam_config
+    decoder = ClickDecoder(
+        ClickDecoderConfig(
+            image_size=config.image_size, patch_size=sam.patch_size, hidden_size=sam.output_channels
+        )
+    )
     statistics = (config.sam_image_mean, config.sam_image_std)
-    dense = DensePretraining(tower, statistics, config.sam_grid, config.sam_config.output_channels)
-    return ClickPretraining(dense, ClickDecoder.for_model(config))
+    dense = DensePretraining(tower, statistics, config.sam_grid, sam.output_channels)
+    return ClickPretraining(dense, decoder)
 
 
 def pretraining_job(
@@ -134,9 +140,7 @@ def pretraining_job(
         return Job(module, items, data.collate_dense, _prefix({"tower.": "convnext"}))
     if stage.kind == "clicks":
         items = data.DenseItems(pool, count, seed + 1)
-        return Job(
-            _click_module(config), items, data.collate_dense, _prefix({"dense.tower.": "sam"})
-        )
+        return Job(_click_module(config), items, data.collate_dense, _prefix({"dense.tower.": "sam"}))
     if stage.kind == "contrast":
         module = ContrastivePretraining(
             _clip(config), (config.clip_image_mean, config.clip_image_std),
@@ -162,7 +166,7 @@ def caption_job(
         stage.asking, *Texts(processor).cached(),
     )  # fmt: skip
     collate = data.CaptionCollator(processor.tokenizer.pad_token_id)
-    return Job(model, items, collate, parts.part_of)
+    return Job(model, items, collate, part_of)
 
 
 def decoder_job(

@@ -29,7 +29,7 @@ from finecaption.errors import InputError
 from finecaption.model.preparation import prepare_image, prepare_mask
 from finecaption.synth.compose import render_rgb
 from finecaption.synth.observe import Observed, observe
-from finecaption.synth.scene import sample_scene
+from finecaption.synth.scene import SIZE, sample_scene
 from finecaption.synth.truth import SceneTruth, truth_from_json, truth_to_json
 from finecaption.train.labels import scene_labels
 
@@ -46,19 +46,28 @@ def id_map(observed: Observed, size: int = IDS_SIZE) -> np.ndarray:
     return full[step // 2 :: step, step // 2 :: step]
 
 
-def _write_shard(job: tuple[str, int, int, str, int, int]) -> int:
-    split, seed, shard, folder, clip_size, hr_size = job
+def _write_shard(job: tuple[str, int, range, int, str, int, int]) -> int:
+    split, seed, scenes, shard, folder, clip_size, hr_size = job
     final = Path(folder) / f"shard-{shard:04d}"
     if final.exists():
         return shard
-    clip, hr, ids, masks, labels, starts, lines = [], [], [], [], [], [0], []
-    for index in range(shard * SHARD, (shard + 1) * SHARD):
+    clip: list[np.ndarray] = []
+    hr: list[np.ndarray] = []
+    ids: list[np.ndarray] = []
+    masks: list[np.ndarray] = []
+    labels: list[np.ndarray] = []
+    starts, lines = [0], []
+    for index in scenes:
         observed = observe(sample_scene(split, seed, index))
-        small, large = prepare_image(Image.fromarray(render_rgb(observed.svg)), clip_size, hr_size)
+        # Two scenes in three are drawn at the target size, at a third of the cost; the others go
+        # through a resize as users' pictures do, so that the model knows both kinds of edge.
+        picture = Image.fromarray(render_rgb(observed.svg, SIZE if index % 3 == 0 else hr_size))
+        small, large = prepare_image(picture, clip_size, hr_size)
         clip.append(small)
         hr.append(large)
         ids.append(id_map(observed))
-        masks += [prepare_mask(observed.masks[r.region_id], clip_size) for r in observed.truth.regions]
+        regions = [r.region_id for r in observed.truth.regions]
+        masks += [prepare_mask(observed.masks[k], clip_size) for k in regions]
         labels.append(scene_labels(observed.truth))
         starts.append(len(masks))
         lines.append(json.dumps(truth_to_json(observed.truth)))
@@ -86,14 +95,16 @@ def render_pool(
     hr_size: int,
     workers: int | None = None,
 ) -> Iterator[int]:
-    """Draws a pool of at least ``scenes`` scenes, whole shards; yields each shard's number.
+    """Draws a pool of ``scenes`` scenes; yields each shard's number as it is done.
 
     Interrupted, it goes on with the shards that are missing.
     """
     root = Path(folder)
     root.mkdir(parents=True, exist_ok=True)
-    shards = -(-scenes // SHARD)
-    jobs = [(split, seed, k, str(root), clip_size, hr_size) for k in range(shards)]
+    jobs = [
+        (split, seed, range(first, min(first + SHARD, scenes)), k, str(root), clip_size, hr_size)
+        for k, first in enumerate(range(0, scenes, SHARD))
+    ]
     with ProcessPoolExecutor(workers or os.cpu_count()) as pool:
         yield from pool.map(_write_shard, jobs)
 

@@ -24,6 +24,7 @@ from transformers import set_seed
 
 from finecaption.model.modeling import FineCaptionForConditionalGeneration
 from finecaption.model.processing import FineCaptionProcessor
+from finecaption.segment import save_segmenter
 from finecaption.train import build
 from finecaption.train.clicks import ClickPretraining
 from finecaption.train.pool import Pool, render_pool
@@ -149,7 +150,7 @@ class Run:
         build.save_state(job.module, folder / build.STATE)
         if stage.decoder_only:
             assert isinstance(job.module, ClickPretraining)
-            job.module.decoder.save_pretrained(source)
+            save_segmenter(job.module.decoder, source)
             (source / "provenance.json").write_text(json.dumps([*_history(source), note], indent=1) + "\n")
         (folder / "provenance.json").write_text(json.dumps([note], indent=1) + "\n")
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)

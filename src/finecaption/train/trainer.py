@@ -13,6 +13,7 @@ from torch.utils.data import Dataset, SequentialSampler
 from transformers import Trainer, TrainingArguments
 from transformers.trainer_utils import get_last_checkpoint
 
+from finecaption.train.labels import HEADS
 from finecaption.train.recipes import Stage
 
 PartOf = Callable[[str], str | None]  # parameter name -> part name
@@ -79,7 +80,8 @@ class StageTrainer(Trainer):
             if len(mean) == 1:
                 logs[key] = round(float(mean[0]), 4)
             else:
-                logs |= {f"{key}_{i}": round(float(v), 4) for i, v in enumerate(mean)}
+                names = list(HEADS) if len(mean) == len(HEADS) else range(len(mean))
+                logs |= {f"{key} {n}": round(float(v), 3) for n, v in zip(names, mean, strict=True)}
                 logs[key] = round(float(mean.nanmean()), 4)
         self._measured = {}
         super().log(logs, *args, **kwargs)
