@@ -2,8 +2,47 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
 from hypothesis import settings
 
 # derandomized: a run fails for a change in the code, not for the draw; no deadline: machines vary
 settings.register_profile("suite", derandomize=True, deadline=None, max_examples=60)
 settings.load_profile("suite")
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A saved model with random weights that sees masks: it babbles, but differently each time."""
+    import torch
+
+    from finecaption.attributes import (
+        ATTRIBUTE_NAMES,
+        dense_instruction,
+        global_instruction,
+        region_instruction,
+    )
+    from finecaption.model import (
+        FineCaptionForConditionalGeneration,
+        FineCaptionProcessor,
+        build_word_tokenizer,
+        tiny,
+    )
+
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    prompts = [region_instruction(name) for name in ATTRIBUTE_NAMES]
+    prompts += [dense_instruction(), global_instruction(), "A red cup stands on the left table."]
+    tokenizer = build_word_tokenizer(prompts)
+    torch.manual_seed(5)
+    config = tiny(vocab_size=len(tokenizer), image_token_id=3)
+    model = FineCaptionForConditionalGeneration(config)
+    for name, parameter in model.named_parameters():
+        if "alpha" in name or "pos_embed" in name:
+            torch.nn.init.normal_(parameter, std=0.3)
+        elif "adapter" in name or "lm_head" in name or "language_model" in name:
+            if parameter.ndim == 2:  # wider than usual, so that pictures and masks count
+                torch.nn.init.normal_(parameter, std=0.25)
+    model.save_pretrained(folder)
+    FineCaptionProcessor.for_config(config, tokenizer, capitalise=True).save_pretrained(folder)
+    return folder

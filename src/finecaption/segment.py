@@ -46,6 +46,9 @@ if TYPE_CHECKING:
 CONFIG_FILE = "segmenter.json"
 WEIGHTS_FILE = "segmenter.safetensors"
 
+_NEARNESS = (1 / 32, 1 / 8)  # widths of the clicks' maps, of the square's side
+_MAPS = 5
+
 PAD = -1  # label of a point that is not there: SAM's "not a point" token
 
 
@@ -149,6 +152,7 @@ class Refinement(nn.Module):
         super().__init__()
         hidden, channels, width = config.hidden_size, config.refine_channels, config.refine_width
         self.width = width
+        self.side = config.image_size
         self.up = config.patch_size // 4
         self.stem = nn.Conv2d(3, channels, 4, stride=4)
         self.spread = nn.Conv2d(hidden, channels * self.up**2, 1)
@@ -158,7 +162,8 @@ class Refinement(nn.Module):
         self.control = nn.Sequential(
             nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, width * (channels + 1))
         )
-        self.context = nn.Conv2d(hidden // 8 + 1, width, 1)
+        self.place = nn.Conv2d(_MAPS, hidden, 1)
+        self.context = nn.Conv2d(hidden // 8 + 1 + _MAPS, width, 1)
         self.join = nn.Conv2d(width, width, 3, padding=1)
         self.out = nn.Conv2d(width, 4, 1)
 
@@ -167,6 +172,35 @@ class Refinement(nn.Module):
         pixels = pixel_values.to(embeddings.dtype) / 127.5 - 1
         coarse = F.pixel_shuffle(self.spread(embeddings), self.up)
         return F.gelu(self.mix(F.gelu(self.stem(pixels) + coarse)))
+
+    def maps(
+        self, points: torch.Tensor, labels: torch.Tensor, boxes: torch.Tensor | None
+    ) -> torch.Tensor:
+        """The prompts as pictures, (B * P, 5, l, l); arguments as `ClickDecoder.forward`.
+
+        Nearness (Gaussian, two widths) to clicks on the thing and to others, as CondInst's
+        relative positions; then 1 inside a box, -1 outside, 0 without a box.
+        """
+        cells = self.side // 4
+        centres = (torch.arange(cells, device=points.device, dtype=points.dtype) + 0.5) * 4
+        square = (points.flatten(0, 1).unsqueeze(-1) - centres) ** 2  # (N, K, 2, l)
+        signs = labels.flatten(0, 1)
+        found = []
+        for width in _NEARNESS:
+            near = torch.exp(-square / (2 * (width * self.side) ** 2))
+            for sign in (1, 0):
+                rows = near[:, :, 1] * (signs == sign).unsqueeze(-1)
+                found.append(rows.transpose(1, 2) @ near[:, :, 0])
+        inside = torch.zeros_like(found[0])
+        if boxes is not None:
+            x0, y0, x1, y1 = boxes.reshape(-1, 4, 1).unbind(1)
+            columns, rows = (
+                ((centres >= low) & (centres < high)).to(points.dtype)
+                for low, high in ((x0, x1), (y0, y1))
+            )
+            inside = 2 * (rows.unsqueeze(2) * columns.unsqueeze(1)) - 1
+            inside = inside * (~boxes.isnan().any(-1)).reshape(-1, 1, 1)
+        return torch.stack((*found, inside), dim=1)
 
     def at(self, features: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
         """Token parts (B, P, K, C) from the features at places (B, P, K, 2), 0..1."""
@@ -180,13 +214,15 @@ class Refinement(nn.Module):
         token: torch.Tensor,
         upscaled: torch.Tensor,
         logits: torch.Tensor,
+        maps: torch.Tensor,
     ) -> torch.Tensor:
         """
         Args:
             features: (B, F, l, l).
-            token: (B, P, C), the mask token after the transformer.
+            token: (B, P, C), the mask token after the transformer and what the clicks touch.
             upscaled: (B * P, C / 8, l, l), SAM's upscaled embedding.
             logits: (B * P, 1, l, l), SAM's mask.
+            maps: (B * P, 5, l, l).
 
         Returns:
             (B * P, 1, 2 l, 2 l).
@@ -194,7 +230,7 @@ class Refinement(nn.Module):
         control = self.control(token).unflatten(-1, (self.width, -1))  # (B, P, width, F + 1)
         weight, bias = control.split((features.shape[1], 1), dim=-1)
         own = weight.flatten(1, 2) @ features.flatten(2) + bias.flatten(1, 2)
-        context = self.context(torch.cat((upscaled, logits), dim=1))
+        context = self.context(torch.cat((upscaled, logits, maps), dim=1))
         joined = F.relu(own.view(context.shape) + context)
         fine = F.pixel_shuffle(self.out(F.relu(self.join(joined))), 2)
         return fine + F.interpolate(logits, scale_factor=2, mode="bilinear", align_corners=False)
@@ -301,13 +337,16 @@ class ClickDecoder(nn.Module):
         """
         batch, prompts = points.shape[:2]
         sparse, dense, points, labels = self._prompt(points, labels, boxes)
-        features = None
+        cells = (embeddings + dense).repeat_interleave(prompts, 0)
         if self.refinement is not None:
             if pixel_values is None:
                 raise InputError("pixel_values: this click decoder also needs the raw pixels")
             features = self.refinement.features(embeddings, pixel_values)
             touched = self.refinement.at(features, points / self.config.image_size)
             touched = touched * (labels >= 0).unsqueeze(-1)
+            maps = self.refinement.maps(points, labels, boxes)
+            places = F.avg_pool2d(maps, self.refinement.up)
+            cells = cells + self.refinement.place(places)
             sparse = sparse + F.pad(touched, (0, 0, 0, sparse.shape[2] - touched.shape[2]))
 
         # SamMaskDecoder.forward, step by step: the refinement needs what it has in between.
@@ -316,7 +355,7 @@ class ClickDecoder(nn.Module):
         tokens = torch.cat((first.expand(batch, prompts, -1, -1), sparse), dim=2)
         tokens, cells = decoder.transformer(
             point_embeddings=tokens,
-            image_embeddings=(embeddings + dense).repeat_interleave(prompts, 0),
+            image_embeddings=cells,
             image_positional_embeddings=self._positions().expand(batch * prompts, -1, -1, -1),
             attention_similarity=None,
         )
@@ -327,8 +366,9 @@ class ClickDecoder(nn.Module):
         weight = decoder.output_hypernetworks_mlps[0](token).reshape(batch * prompts, 1, -1)
         logits = (weight @ upscaled.flatten(2)).unflatten(2, upscaled.shape[2:])
         quality = decoder.iou_prediction_head(tokens[:, :, 0])[..., 0]
-        if self.refinement is not None and features is not None:
-            logits = self.refinement(features, token, upscaled, logits)
+        if self.refinement is not None:
+            token = token + (touched * (labels == 1).unsqueeze(-1)).sum(2)
+            logits = self.refinement(features, token, upscaled, logits, maps)
         return logits.unflatten(0, (batch, prompts)), quality
 
 

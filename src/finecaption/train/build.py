@@ -24,7 +24,7 @@ from finecaption.errors import InputError
 from finecaption.model.configuration import FineCaptionConfig
 from finecaption.model.encoders import ConvNextTower, MaskAwareCLIP, SamTower
 from finecaption.model.modeling import FineCaptionForConditionalGeneration
-from finecaption.model.parts import part_of
+from finecaption.model.parts import part_of, unused_by_captions
 from finecaption.model.presets import PRESETS
 from finecaption.model.processing import FineCaptionProcessor
 from finecaption.model.tokenizer import build_word_tokenizer
@@ -91,12 +91,14 @@ class Job:
         module: what Trainer moves; its forward returns {"loss": ...}.
         items, collate: its data.
         part_of: parameter name -> part of the finished model, None for what is thrown away.
+        idle: parameters that its loss does not depend on.
     """
 
     module: nn.Module
     items: Dataset
     collate: Callable[[Sequence[Any]], Any]
     part_of: Callable[[str], str | None]
+    idle: frozenset[str] = frozenset()
 
 
 def _prefix(table: dict[str, str]) -> Callable[[str], str | None]:
@@ -166,7 +168,7 @@ def caption_job(
         stage.asking, *Texts(processor).cached(),
     )  # fmt: skip
     collate = data.CaptionCollator(processor.tokenizer.pad_token_id)
-    return Job(model, items, collate, part_of)
+    return Job(model, items, collate, part_of, frozenset(unused_by_captions(model)))
 
 
 def decoder_job(

@@ -137,8 +137,9 @@ class Run:
         else:
             job = build.pretraining_job(self.recipe, stage, pool, self.config, self.processor)
         metrics = train_stage(
-            job.module, stage, job.items, job.collate, folder, self.recipe.seed, job.part_of
-        )
+            job.module, stage, job.items, job.collate, folder, self.recipe.seed, job.part_of,
+            job.idle,
+        )  # fmt: skip
         note = self._note(stage, metrics, began)
         if stage.kind == "captions":
             logs = folder / "log"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,13 @@ from finecaption.train.recipes import Stage
 PartOf = Callable[[str], str | None]  # parameter name -> part name
 
 
-def freeze(model: nn.Module, trains: tuple[str, ...], part_of: PartOf) -> list[str]:
+def freeze(
+    model: nn.Module, trains: tuple[str, ...], part_of: PartOf, idle: Collection[str] = ()
+) -> list[str]:
     """Lets only the given parts move; parameters of no part (heads, decoders) always move.
+
+    ``idle`` names parameters that the loss does not depend on; left to move, they would make
+    several processes wait for gradients that never come.
 
     Returns:
         Names of the parameters that move.
@@ -28,7 +33,7 @@ def freeze(model: nn.Module, trains: tuple[str, ...], part_of: PartOf) -> list[s
     moving = []
     for name, parameter in model.named_parameters():
         part = part_of(name)
-        parameter.requires_grad_(part is None or part in trains)
+        parameter.requires_grad_((part is None or part in trains) and name not in idle)
         if parameter.requires_grad:
             moving.append(name)
     return moving
@@ -89,7 +94,7 @@ class StageTrainer(Trainer):
 
 def train_stage(
     model: nn.Module, stage: Stage, items: Dataset, collate: Callable[[Any], Any],
-    folder: Path, seed: int, part_of: PartOf,
+    folder: Path, seed: int, part_of: PartOf, idle: Collection[str] = (),
 ) -> dict[str, float]:  # fmt: skip
     """Runs a stage, from its last checkpoint if there is one; the model ends up trained.
 
@@ -99,7 +104,7 @@ def train_stage(
     Returns:
         Trainer's figures: seconds, samples a second, mean loss.
     """
-    freeze(model, stage.trains, part_of)
+    freeze(model, stage.trains, part_of, idle)
     cuda = torch.cuda.is_available()
     os.environ["TENSORBOARD_LOGGING_DIR"] = str(folder / "log")
     arguments = TrainingArguments(
