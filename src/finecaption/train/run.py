@@ -3,6 +3,7 @@
     OUT/recipe.json            what was run
     OUT/pool/                  drawn scenes (train.pool)
     OUT/stage0-*/state.safetensors
+    OUT/work/STAGE/            checkpoints of the stage that runs, and tensorboard's log
     OUT/stage0/ .. OUT/stage3/ whole models with processor and, at the end, the click segmenter
 """
 
@@ -22,6 +23,7 @@ import torch
 import transformers
 from transformers import set_seed
 
+from finecaption.errors import InputError
 from finecaption.model.modeling import FineCaptionForConditionalGeneration
 from finecaption.model.processing import FineCaptionProcessor
 from finecaption.segment import save_segmenter
@@ -29,7 +31,7 @@ from finecaption.train import build
 from finecaption.train.clicks import ClickPretraining
 from finecaption.train.pool import Pool, render_pool
 from finecaption.train.recipes import Recipe, Stage
-from finecaption.train.trainer import train_stage
+from finecaption.train.trainer import processes, train_stage
 
 Say = Callable[[str], None]
 ASSEMBLED = "stage0"
@@ -38,8 +40,9 @@ ASSEMBLED = "stage0"
 def hardware() -> str:
     """The machine in words, for provenance."""
     if torch.cuda.is_available():
-        return f"1 x {torch.cuda.get_device_name()}"
-    return f"{os.cpu_count()} CPU cores ({platform.machine()}), {torch.get_num_threads()} threads"
+        return f"{processes()} x {torch.cuda.get_device_name()}"
+    threads = torch.get_num_threads()
+    return f"{os.cpu_count()} CPU cores ({platform.machine()}): {processes()} x {threads} threads"
 
 
 def _save_model(
@@ -51,10 +54,6 @@ def _save_model(
     model.save_pretrained(temporary)
     processor.save_pretrained(temporary)
     (temporary / "provenance.json").write_text(json.dumps(history, indent=1) + "\n")
-    if (folder / "checkpoints").exists():  # Trainer's own, not needed once the stage is done
-        shutil.rmtree(folder)
-    elif folder.exists():
-        shutil.rmtree(folder)
     temporary.rename(folder)
 
 
@@ -63,20 +62,46 @@ def _history(folder: Path) -> list[dict[str, Any]]:
     return json.loads(path.read_text()) if path.exists() else []
 
 
+def is_first() -> bool:
+    """Whether this process is the one that writes (torchrun starts several)."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def meet() -> None:
+    """Waits for the other processes, if there are any."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.barrier()
+
+
+def wait_until(ready: Callable[[], bool]) -> None:
+    """Waits for what another process makes, before Trainer has connected the processes."""
+    while True:
+        try:
+            if ready():
+                return
+        except InputError:  # nothing there yet
+            pass
+        time.sleep(0.5)
+
+
 class Run:
-    """One recipe in one folder."""
+    """One recipe in one folder; under torchrun, the first process draws and writes."""
 
     def __init__(self, recipe: Recipe, root: Path, pool: Path | None, say: Say) -> None:
         self.recipe, self.root, self.say = recipe, root, say
         self.pool_folder = pool or root / "pool"
-        root.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(dataclasses.asdict(recipe), indent=1) + "\n"
-        (root / "recipe.json").write_text(text)
+        if is_first():
+            root.mkdir(parents=True, exist_ok=True)
+            text = json.dumps(dataclasses.asdict(recipe), indent=1) + "\n"
+            (root / "recipe.json").write_text(text)
         self.config, self.processor = build.make_processor(recipe.preset)
 
-    def pool(self) -> Pool:
-        """The drawn scenes, drawn now if they are missing."""
+    def draw(self) -> None:
+        """Draws the scenes that are missing."""
         wanted = self.recipe.scenes
+        if not is_first():
+            wait_until(lambda: len(Pool(self.pool_folder)) >= wanted)
+            return
         self.say(f"pool of {wanted} scenes in {self.pool_folder}")
         shards = render_pool(
             self.pool_folder, "train", self.recipe.seed, wanted,
@@ -84,7 +109,6 @@ class Run:
         )  # fmt: skip
         for shard in shards:
             self.say(f"  shard {shard} drawn")
-        return Pool(self.pool_folder)
 
     def _note(self, stage: Stage, metrics: dict[str, float], began: float) -> dict[str, Any]:
         return {
@@ -103,8 +127,10 @@ class Run:
         return self.root / order[-1]
 
     def _model(self, folder: Path) -> FineCaptionForConditionalGeneration:
-        if folder.name == ASSEMBLED and not (folder / "config.json").exists():
-            self.assemble()
+        if folder.name == ASSEMBLED and not folder.exists():
+            if is_first():
+                self.assemble()
+            wait_until(folder.exists)
         return FineCaptionForConditionalGeneration.from_pretrained(folder)
 
     def assemble(self) -> None:
@@ -126,6 +152,7 @@ class Run:
         set_seed(self.recipe.seed)
         pool = Pool(self.pool_folder)
         began = time.time()
+        source: Path | None = None
         self.say(f"{stage.name}: {stage.steps} steps of {stage.batch}, trains {stage.trains}")
         if stage.kind == "captions":
             source = self._previous(stage)
@@ -137,24 +164,30 @@ class Run:
         else:
             job = build.pretraining_job(self.recipe, stage, pool, self.config, self.processor)
         metrics = train_stage(
-            job.module, stage, job.items, job.collate, folder, self.recipe.seed, job.part_of,
-            job.idle,
+            job.module, stage, job.items, job.collate, self.root / "work" / stage.name,
+            self.recipe.seed, job.part_of, job.idle,
         )  # fmt: skip
-        note = self._note(stage, metrics, began)
+        meet()
+        if is_first():
+            self._finish(stage, job, folder, source, self._note(stage, metrics, began))
+            shutil.rmtree(self.root / "work" / stage.name / "checkpoints", ignore_errors=True)
+        meet()
+
+    def _finish(
+        self, stage: Stage, job: build.Job, folder: Path, source: Path | None, note: dict[str, Any]
+    ) -> None:
+        """Writes what a stage has made."""
         if stage.kind == "captions":
-            logs = folder / "log"
-            kept = self.root / "logs" / stage.name
-            if logs.exists():
-                shutil.copytree(logs, kept, dirs_exist_ok=True)
-            _save_model(model, self.processor, folder, [*_history(source), note])
+            assert isinstance(job.module, FineCaptionForConditionalGeneration) and source
+            _save_model(job.module, self.processor, folder, [*_history(source), note])
             return
+        folder.mkdir(parents=True, exist_ok=True)
         build.save_state(job.module, folder / build.STATE)
         if stage.decoder_only:
-            assert isinstance(job.module, ClickPretraining)
+            assert isinstance(job.module, ClickPretraining) and source
             save_segmenter(job.module.decoder, source)
             (source / "provenance.json").write_text(json.dumps([*_history(source), note], indent=1) + "\n")
         (folder / "provenance.json").write_text(json.dumps([note], indent=1) + "\n")
-        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
 
 
 def run_recipe(
@@ -175,7 +208,7 @@ def run_recipe(
     """
     stages = [recipe.stage(name) for name in only] or list(recipe.stages)
     run = Run(recipe, out, pool, say)
-    run.pool()
+    run.draw()
     for stage in stages:
         run.stage(stage)
     return run.root / [s.name for s in recipe.stages if s.kind == "captions"][-1]

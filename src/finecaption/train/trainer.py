@@ -13,10 +13,16 @@ from torch.utils.data import Dataset, SequentialSampler
 from transformers import Trainer, TrainingArguments
 from transformers.trainer_utils import get_last_checkpoint
 
+from finecaption.errors import InputError
 from finecaption.train.labels import HEADS
 from finecaption.train.recipes import Stage
 
 PartOf = Callable[[str], str | None]  # parameter name -> part name
+
+
+def processes() -> int:
+    """How many processes train together (torchrun); 1 without it."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def freeze(
@@ -72,11 +78,11 @@ class StageTrainer(Trainer):
         self, model: nn.Module, inputs: dict[str, Any], return_outputs: bool = False, **kwargs: Any
     ) -> Any:
         """Trainer's; values beside the loss (accuracy, iou) are kept for the next log line."""
-        outputs = model(**inputs)
+        loss, outputs = super().compute_loss(model, inputs, return_outputs=True, **kwargs)
         for key in ("accuracy", "iou"):
             if key in outputs:
                 self._measured.setdefault(key, []).append(outputs[key].detach().float().cpu())
-        return (outputs["loss"], outputs) if return_outputs else outputs["loss"]
+        return (loss, outputs) if return_outputs else loss
 
     def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
         """Adds the means since the last line."""
@@ -105,12 +111,16 @@ def train_stage(
         Trainer's figures: seconds, samples a second, mean loss.
     """
     freeze(model, stage.trains, part_of, idle)
+    world = processes()
+    if stage.batch % world:
+        raise InputError(f"stage {stage.name}: {world} processes cannot share a batch of {stage.batch}")
     cuda = torch.cuda.is_available()
     os.environ["TENSORBOARD_LOGGING_DIR"] = str(folder / "log")
     arguments = TrainingArguments(
         output_dir=str(folder / "checkpoints"),
         max_steps=stage.steps,
-        per_device_train_batch_size=stage.batch,
+        per_device_train_batch_size=stage.batch // world,
+        ddp_find_unused_parameters=False,
         learning_rate=stage.lr,
         lr_scheduler_type="cosine",
         warmup_steps=max(1, round(0.03 * stage.steps)),
