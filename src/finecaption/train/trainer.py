@@ -120,7 +120,7 @@ def train_stage(
         output_dir=str(folder / "checkpoints"),
         max_steps=stage.steps,
         per_device_train_batch_size=stage.batch // world,
-        ddp_find_unused_parameters=False,
+        ddp_find_unused_parameters=not idle,  # a caption job names them, the others need the search
         learning_rate=stage.lr,
         lr_scheduler_type="cosine",
         warmup_steps=max(1, round(0.03 * stage.steps)),
