@@ -211,9 +211,7 @@ def click_loss(
 class ClickPretraining(nn.Module):
     """The SAM tower with its dense head and its click decoder: batch in, loss out."""
 
-    def __init__(
-        self, dense: DensePretraining, decoder: ClickDecoder, weight: float = 1.0
-    ) -> None:
+    def __init__(self, dense: DensePretraining, decoder: ClickDecoder, weight: float = 1.0) -> None:
         """
         Args:
             dense: of a `SamTower`.
