@@ -1,0 +1,9 @@
+"""Scoring against the drawn world's truth. Every arrow is a file, and any step reruns alone::
+
+    data + model -> predictions.jsonl, twins.jsonl, clicks.jsonl -> scores.json -> table.md
+
+data: pictures, masks and truth; steps: what the model is asked; records: files that survive a
+kill; score, table, stages: figures; run: all of it in order.
+"""
+
+from __future__ import annotations

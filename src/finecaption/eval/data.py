@@ -1,0 +1,332 @@
+"""What an evaluation looks at: pictures, region masks and the structured truth, in a fixed order.
+
+``synth:SPLIT[:SEED]`` is drawn as it is needed, in other processes, ahead of the model; a folder
+is what ``finecaption synth render`` wrote.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import multiprocessing
+import os
+import signal
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+
+from finecaption import masks
+from finecaption.errors import InputError
+from finecaption.geometry import box_iou
+from finecaption.images import load_image
+from finecaption.synth.compose import render_rgb
+from finecaption.synth.dataset import scene_name
+from finecaption.synth.observe import observe
+from finecaption.synth.scene import SPLITS, Scene, sample_scene
+from finecaption.synth.truth import Facets
+
+TWIN_IOU = 0.6  # two wholes whose boxes overlap so much are twins: a box does not tell which
+_LIKELY = 0.4  # ... of the unhidden boxes, below which a scene is not drawn in search of twins
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class EvalRegion:
+    """A region to be asked about.
+
+    Attributes:
+        region_id: its number in the picture.
+        category: its true category or part name.
+        part_of: region id of the whole, for a part.
+        unseen: whether its combination was kept from training.
+        mask: bool (H, W).
+        truth: attribute -> facet -> accepted values.
+    """
+
+    region_id: int
+    category: str
+    part_of: int | None
+    unseen: bool
+    mask: np.ndarray
+    truth: dict[str, Facets]
+
+    @property
+    def box(self) -> tuple[int, int, int, int]:
+        """The mask's xyxy box, x1 and y1 exclusive."""
+        return masks.box_from_mask(self.mask)
+
+
+@dataclass(frozen=True)
+class EvalPicture:
+    """A picture: its place in the source's order, its name, uint8 (H, W, 3) RGB, its regions."""
+
+    index: int
+    name: str
+    image: np.ndarray
+    regions: tuple[EvalRegion, ...]
+
+
+def twin_pairs(picture: EvalPicture) -> list[tuple[EvalRegion, EvalRegion, float]]:
+    """Pairs of wholes whose masks' boxes have an IoU of TWIN_IOU or more, with that IoU.
+
+    Pairs of one category and one colour are left out: no caption tells these apart.
+    """
+    wholes = [r for r in picture.regions if r.part_of is None]
+    out = []
+    for a, b in itertools.combinations(wholes, 2):
+        overlap = box_iou(a.box, b.box)
+        told = any(a.truth.get(n) != b.truth.get(n) for n in ("Category Name", "Color"))
+        if overlap >= TWIN_IOU and told:
+            out.append((a, b, overlap))
+    return out
+
+
+def _only_twins(picture: EvalPicture) -> EvalPicture:
+    """The picture with those regions alone that have a twin."""
+    kept = {r.region_id for a, b, _ in twin_pairs(picture) for r in (a, b)}
+    return replace(picture, regions=tuple(r for r in picture.regions if r.region_id in kept))
+
+
+class Source(Protocol):
+    """Pictures in a fixed order.
+
+    Attributes:
+        identity: what makes two sources the same data, as plain JSON values, and "name" for
+            reports.
+        unseen_only: whether regions of combinations that training showed are left out.
+    """
+
+    @property
+    def identity(self) -> dict[str, Any]: ...
+
+    @property
+    def unseen_only(self) -> bool: ...
+
+    def pictures(self, start: int = 0) -> Iterator[EvalPicture]:
+        """Pictures with at least one region, from this index on."""
+        ...
+
+    def twins(self, start: int = 0) -> Iterator[EvalPicture]:
+        """Pictures with twins, from this index on, with those regions alone."""
+        ...
+
+
+def ahead(function: Callable[[Job], Result], jobs: Iterable[Job], workers: int) -> Iterator[Result]:
+    """`map` in other processes, a few jobs ahead of the reader, in order.
+
+    Args:
+        workers: processes; 0 computes here, on demand.
+    """
+    if workers < 1:
+        yield from map(function, jobs)
+        return
+    # spawn: a fork of a process in which torch runs threads may hang
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(workers, context, initializer=_leave_interrupts_to_the_reader)
+    queue: deque[Future[Result]] = deque()
+    remaining = iter(jobs)
+    try:
+        while True:
+            queue.extend(
+                pool.submit(function, job)
+                for job in itertools.islice(remaining, 4 * workers + 4 - len(queue))
+            )
+            if not queue:
+                return
+            yield queue.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _leave_interrupts_to_the_reader() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+# --- drawn on the way -----------------------------------------------------------------------
+
+
+def _observe(scene: Scene, unseen_only: bool, twins: bool) -> EvalPicture | None:
+    """The scene as a picture, or None when it has no region to ask about."""
+    seen = observe(scene)
+    regions = tuple(
+        EvalRegion(
+            t.region_id, t.category, t.part_of, t.region_id in seen.unseen,
+            seen.masks[t.region_id], t.attributes,
+        )
+        for t in seen.truth.regions
+    )  # fmt: skip
+    name = f"{scene.split}-{scene.seed}-{scene_name(scene.index)}"
+    picture = EvalPicture(scene.index, name, np.zeros((0, 0, 3), np.uint8), regions)
+    picture = _choose(picture, unseen_only, twins)
+    return replace(picture, image=render_rgb(seen.svg)) if picture.regions else None
+
+
+def _choose(picture: EvalPicture, unseen_only: bool, twins: bool) -> EvalPicture:
+    if twins:
+        return _only_twins(picture)
+    if unseen_only:
+        return replace(picture, regions=tuple(r for r in picture.regions if r.unseen))
+    return picture
+
+
+def _draw(job: tuple[str, int, int, bool, bool]) -> EvalPicture | None:
+    split, seed, index, unseen_only, twins = job
+    scene = sample_scene(split, seed, index)
+    if twins:
+        boxes = [f.box for f in scene.figures]
+        if all(box_iou(a, b) < _LIKELY for a, b in itertools.combinations(boxes, 2)):
+            return None
+    return _observe(scene, unseen_only, twins)
+
+
+@dataclass(frozen=True)
+class SynthSource:
+    """Scenes 0, 1, 2, ... of a split and seed of the drawn world, without end."""
+
+    split: str
+    seed: int = 0
+    workers: int = 1
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        name = f"synth:{self.split}" + (f":{self.seed}" if self.seed else "")
+        return {"name": name, "split": self.split, "seed": self.seed}
+
+    @property
+    def unseen_only(self) -> bool:
+        return self.split == "test-unseen"
+
+    def _stream(self, start: int, twins: bool) -> Iterator[EvalPicture]:
+        jobs = ((self.split, self.seed, i, self.unseen_only, twins) for i in itertools.count(start))
+        yield from (p for p in ahead(_draw, jobs, self.workers) if p is not None)
+
+    def pictures(self, start: int = 0) -> Iterator[EvalPicture]:
+        """See Source."""
+        return self._stream(start, twins=False)
+
+    def twins(self, start: int = 0) -> Iterator[EvalPicture]:
+        """See Source."""
+        return self._stream(start, twins=True)
+
+
+# --- a rendered folder ------------------------------------------------------------------------
+
+
+class FolderSource:
+    """A folder that ``finecaption synth render`` wrote.
+
+    Raises:
+        InputError: no annotations.jsonl, or a record in it that cannot be used (with its line).
+    """
+
+    def __init__(self, root: str | os.PathLike[str], workers: int = 1) -> None:
+        self.root = Path(root)
+        self.workers = workers
+        path = self.root / "annotations.jsonl"
+        if not path.is_file():
+            raise InputError(
+                f"{self.root}: holds no annotations.jsonl; give a folder written by "
+                "`finecaption synth render`, or synth:test, synth:test-unseen"
+            )
+        text = path.read_bytes()
+        self._digest = hashlib.sha256(text).hexdigest()
+        self._splits: set[str] = set()
+        self._groups: dict[str, list[dict[str, Any]]] = {}
+        for number, line in enumerate(text.decode("utf-8", "replace").splitlines(), 1):
+            if line.strip():
+                self._add(line, f"{path}, line {number}")
+
+    def _add(self, line: str, where: str) -> None:
+        needed = ("image", "region_id", "category", "mask", "truth")
+        try:
+            record = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise InputError(f"{where}: is not JSON ({error}); render the folder again") from error
+        missing = [k for k in needed if not isinstance(record, dict) or k not in record]
+        if missing:
+            raise InputError(f"{where}: lacks {', '.join(missing)}; render the folder again")
+        if record["region_id"] == 0:  # the whole picture
+            return
+        self._splits.add(str(record.get("split")))
+        keep = (*needed, "part_of", "unseen", "split", "seed", "scene")
+        self._groups.setdefault(record["image"], []).append(
+            {k: record[k] for k in keep if k in record}
+        )
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        return {"name": self.root.resolve().name, "annotations_sha256": self._digest}
+
+    @property
+    def unseen_only(self) -> bool:
+        return self._splits == {"test-unseen"}
+
+    def _stream(self, start: int, twins: bool) -> Iterator[EvalPicture]:
+        groups = list(self._groups.values())
+        jobs = (
+            (str(self.root), i, groups[i], self.unseen_only, twins)
+            for i in range(start, len(groups))
+        )
+        yield from (p for p in ahead(_load, jobs, self.workers) if p is not None)
+
+    def pictures(self, start: int = 0) -> Iterator[EvalPicture]:
+        """See Source."""
+        return self._stream(start, twins=False)
+
+    def twins(self, start: int = 0) -> Iterator[EvalPicture]:
+        """See Source."""
+        return self._stream(start, twins=True)
+
+
+def _load(job: tuple[str, int, list[dict[str, Any]], bool, bool]) -> EvalPicture | None:
+    root, index, group, unseen_only, twins = job
+    first = group[0]
+    name = str(first["image"])
+    if {"split", "seed", "scene"} <= set(first):
+        name = f"{first['split']}-{first['seed']}-{scene_name(first['scene'])}"
+    regions = tuple(
+        EvalRegion(
+            r["region_id"],
+            r["category"],
+            r.get("part_of"),
+            bool(r.get("unseen", False)),
+            masks.decode_rle(r["mask"], field=f"{name}, region {r['region_id']}: mask"),
+            {n: {f: tuple(v) for f, v in d.items()} for n, d in r["truth"].items()},
+        )
+        for r in group
+    )
+    picture = _choose(
+        EvalPicture(index, name, np.zeros((0, 0, 3), np.uint8), regions), unseen_only, twins
+    )
+    if not picture.regions:
+        return None
+    return replace(picture, image=np.asarray(load_image(Path(root) / first["image"])))
+
+
+def open_source(text: str, workers: int = 1) -> Source:
+    """The source that ``--data`` names: ``synth:SPLIT[:SEED]``, or a rendered folder.
+
+    Raises:
+        InputError: unknown split, seed not an integer, or a folder that cannot be used.
+    """
+    if not text.startswith("synth:"):
+        return FolderSource(text, workers)
+    split, _, seed = text.removeprefix("synth:").partition(":")
+    if split not in SPLITS:
+        raise InputError(
+            f'data: "{text}" names no split; give synth:SPLIT or synth:SPLIT:SEED with SPLIT one '
+            f"of {', '.join(SPLITS)}"
+        )
+    try:
+        number = int(seed or "0")
+    except ValueError as error:
+        raise InputError(f'data: "{seed}" in "{text}" must be an integer seed') from error
+    return SynthSource(split, number, workers)

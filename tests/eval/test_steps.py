@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from finecaption.eval import steps
+from finecaption.eval.data import EvalPicture
+from finecaption.eval.questions import inapplicable, trick_question
+from finecaption.eval.records import RunFolder, read_records
+from finecaption.eval.steps import PictureQuestions, run_step
+
+from .conftest import DiskClicker, ListSource, region
+
+
+class Echo:
+    """Answers with the attribute and the area of the mask; counts batches, and may die."""
+
+    def __init__(self, dies_at: int | None = None) -> None:
+        self.batches = 0
+        self.dies_at = dies_at
+
+    def answer(self, batch: Sequence[PictureQuestions]) -> list[list[list[str]]]:
+        self.batches += 1
+        if self.batches == self.dies_at:
+            raise KeyboardInterrupt
+        return [
+            [
+                [f"{n} {m.sum()}" for n in names]
+                for m, names in zip(q.masks, q.attributes, strict=True)
+            ]
+            for q in batch
+        ]
+
+
+def run(path: Path, pictures: list[EvalPicture], echo: Echo, limit: int = 12) -> bytes:
+    folder = RunFolder(path, {"limit": limit})
+    run_step(steps.predictions(ListSource(pictures), echo), folder, limit, batch=2)
+    return (path / "predictions.jsonl").read_bytes()
+
+
+def test_a_record_a_region_up_to_the_limit(tmp_path: Path, plain: list[EvalPicture]) -> None:
+    run(tmp_path, plain, Echo(), limit=5)
+    records = read_records(tmp_path / "predictions.jsonl")
+    assert [(r["picture"], r["region_id"]) for r in records] == [
+        ("plain-0", 1), ("plain-1", 1), ("plain-1", 2), ("plain-2", 1), ("plain-2", 2),
+    ]  # fmt: skip
+    first = records[0]
+    assert first["box"] == [2, 1, 8, 9]
+    assert first["answers"] == {"Category Name": "Category Name 48", "Color": "Color 48"}
+    assert first["truth"]["Color"] == {"colour": ["red"]}
+    assert first["trick"]["answer"] == f"{first['trick']['attribute']} 48"
+
+
+def test_a_source_that_ends_early(tmp_path: Path, plain: list[EvalPicture]) -> None:
+    run(tmp_path, plain, Echo(), limit=100)
+    assert len(read_records(tmp_path / "predictions.jsonl")) == 13
+    assert RunFolder.existing(tmp_path).done("predictions")
+
+
+@pytest.mark.parametrize("dies_at", [1, 2, 3])
+def test_a_run_that_died_ends_the_same(
+    tmp_path: Path, plain: list[EvalPicture], dies_at: int
+) -> None:
+    whole = run(tmp_path / "a", plain, Echo())
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "b", plain, Echo(dies_at))
+    assert run(tmp_path / "b", plain, Echo()) == whole
+
+
+@pytest.mark.parametrize("share", [0.0, 0.2, 0.45, 0.71, 0.99, 1.0])
+def test_a_file_torn_anywhere_ends_the_same(
+    tmp_path: Path, plain: list[EvalPicture], share: float
+) -> None:
+    whole = run(tmp_path / "a", plain, Echo())
+    torn = RunFolder(tmp_path / "b", {"limit": 12}).records("predictions")
+    torn.path.write_bytes(whole[: round(len(whole) * share)])
+    assert run(tmp_path / "b", plain, Echo()) == whole
+
+
+def test_what_is_done_is_not_asked_again(tmp_path: Path, plain: list[EvalPicture]) -> None:
+    run(tmp_path, plain, Echo())
+    again = Echo()
+    run(tmp_path, plain, again)
+    assert again.batches == 0
+
+
+def test_progress_is_told_after_each_batch(tmp_path: Path, plain: list[EvalPicture]) -> None:
+    told: list[tuple[str, int, int]] = []
+    step = steps.predictions(ListSource(plain), Echo())
+    run_step(step, RunFolder(tmp_path, {}), 5, 2, lambda *state: told.append(state))
+    assert told == [("predictions", 3, 5), ("predictions", 5, 5)]
+
+
+def test_twins_are_pairs_with_both_answers(tmp_path: Path) -> None:
+    near = region(1, (0, 0, 20, 20)), region(2, (0, 0, 20, 19), category="tree")
+    pictures = [
+        EvalPicture(0, "none", np.zeros((40, 40, 3), np.uint8), near[:1]),
+        EvalPicture(1, "pair", np.zeros((40, 40, 3), np.uint8), near),
+    ]
+    run_step(steps.twins(ListSource(pictures), Echo()), RunFolder(tmp_path, {}), 9, 2)
+    (record,) = read_records(tmp_path / "twins.jsonl")
+    assert record["picture"] == "pair" and record["iou"] == 0.95
+    assert [r["answers"]["Color"] for r in record["regions"]] == ["Color 400", "Color 380"]
+    assert [r["truth"]["Category Name"]["category"] for r in record["regions"]] == [
+        ["car"],
+        ["tree"],
+    ]
+
+
+def test_clicks_follow_the_error(tmp_path: Path) -> None:
+    y, x = np.mgrid[:40, :40]
+    disk = np.hypot(y - 20, x - 20) < 12
+    picture = EvalPicture(
+        3, "disk", np.full((40, 40, 3), 3, np.uint8), (region(1, (0, 0, 9, 9), mask=disk),)
+    )
+    step = steps.clicks(ListSource([picture]), DiskClicker({3: disk}, exact_after=3))
+    run_step(step, RunFolder(tmp_path, {}), 9, 2)
+    (record,) = read_records(tmp_path / "clicks.jsonl")
+    box = disk.sum() / 23**2
+    assert record["iou"] == pytest.approx([box, box, 1, 1, 1], abs=1e-4)
+    assert record["region_id"] == 1 and record["part_of"] is None
+
+
+def test_trick_questions_cannot_apply() -> None:
+    assert inapplicable("man") == ()
+    assert "Body Pose/Gesture" in inapplicable("hat") and "Hair" in inapplicable("car")
+    assert "Body Pose/Gesture" not in inapplicable("cat") and "Age Range" in inapplicable("cat")
+    assert trick_question("man", "p", 1) is None
+    drawn = {trick_question("car", f"p{i}", 1) for i in range(60)}
+    assert drawn == set(inapplicable("car"))
