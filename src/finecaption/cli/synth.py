@@ -38,3 +38,26 @@ def render(
     for _ in track(done, "Drawing", total=count, console=console):
         pass
     print(out / "annotations.jsonl")
+
+
+@app.command()
+def gallery(
+    out: Annotated[Path, typer.Option(help="Folder for the sheets.")] = Path("docs/gallery"),
+    page: Annotated[
+        Path | None, typer.Option(help="Markdown file whose captions are written anew.")
+    ] = None,
+    scenes: Annotated[int, typer.Option(help="Scenes on the first sheet.")] = 100,
+    workers: Annotated[int, typer.Option(help="Processes that draw.")] = 1,
+) -> None:
+    """Draw contact sheets: scenes, categories, masks, hard pairs."""
+    from finecaption.errors import InputError
+    from finecaption.synth.gallery import Plan, gallery_captions, rewrite_captions, write_gallery
+
+    if scenes < 1:
+        raise InputError(f"scenes: is {scenes}; it must be at least 1")
+    plan = Plan(scenes=scenes)
+    for file in write_gallery(out, plan, workers):
+        print(file)
+    if page is not None:
+        rewrite_captions(page, gallery_captions(plan))
+        print(page)

@@ -1,0 +1,103 @@
+"""The contact sheets: layout, outlines, pairs, and the page whose captions are written anew."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from finecaption.errors import InputError
+from finecaption.synth.gallery import (
+    PAIR_IOU,
+    Plan,
+    find_pairs,
+    gallery_captions,
+    outlined,
+    rewrite_captions,
+    scene_cells,
+    sheet,
+    write_gallery,
+)
+
+
+def test_sheet_puts_cells_row_by_row() -> None:
+    cells = [np.full((10, 10, 3), shade, np.uint8) for shade in (0, 100, 200)]
+    page = np.asarray(sheet(cells, columns=2, size=10, gap=2))
+    assert page.shape == (2 * 12 + 2, 2 * 12 + 2, 3)
+    assert page[7, 7, 0] == 0
+    assert page[7, 19, 0] == 100
+    assert page[19, 7, 0] == 200
+    assert page[19, 19, 0] > 230  # paper
+
+
+def test_labels_make_room_below_the_cells() -> None:
+    cells = [np.zeros((10, 10, 3), np.uint8)]
+    plain, named = sheet(cells, 1, 30), sheet(cells, 1, 30, ["cat"])
+    assert named.height > plain.height
+    assert len(np.unique(np.asarray(named)[36:])) > 2
+
+
+def test_outlined_changes_the_mask_and_nothing_else() -> None:
+    rgb = np.full((20, 20, 3), 128, np.uint8)
+    mask = np.zeros((20, 20), bool)
+    mask[5:15, 5:15] = True
+    out = outlined(rgb, [mask], width=2, tint=0.25)
+    assert (out[~mask] == 128).all()
+    edge, inside = out[5, 10], out[10, 10]
+    assert (edge != inside).any()
+    assert (out[6, 10] == edge).all()
+    assert (out[7, 10] == inside).all()
+
+
+def test_outline_of_a_mask_at_the_border_stays_inside_the_picture() -> None:
+    mask = np.zeros((8, 8), bool)
+    mask[:, :4] = True
+    out = outlined(np.zeros((8, 8, 3), np.uint8), [mask], width=1, tint=0.0)
+    assert out[4, 0].any()  # the picture's border is an edge of the region
+    assert not out[4, 2].any()
+    assert not out[4, 7].any()
+
+
+def test_pairs_are_those_of_the_scenes() -> None:
+    found = {p.index: p for p in find_pairs("test", 0, 5)}
+    assert set(found) == {0, 3, 4}
+    assert all(PAIR_IOU <= p.iou <= 1 and p.a != p.b for p in found.values())
+
+
+def test_the_gallery_is_written_and_told(tmp_path: Path) -> None:
+    plan = Plan(scenes=2, columns=2, size=40, looks=1, masks=(1,), pairs=1, told=(1, (1,)))
+    files = write_gallery(tmp_path / "new", plan)
+    assert [f.name for f in files] == ["scenes.jpg", "categories.jpg", "masks.jpg", "pairs.jpg"]
+    for file in files:
+        with Image.open(file) as page:
+            assert min(page.size) >= 40
+    text = gallery_captions(plan)
+    assert "| Category Name |" in text
+    assert text.startswith("**The whole picture.**")
+
+
+def test_scenes_come_in_the_order_asked() -> None:
+    one, two = scene_cells("test", 0, [1, 7], 32)
+    assert one.shape == (32, 32, 3)
+    assert np.array_equal(scene_cells("test", 0, [7], 32)[0], two)
+    assert not np.array_equal(one, two)
+
+
+def test_only_the_captions_of_a_page_are_rewritten(tmp_path: Path) -> None:
+    page = tmp_path / "gallery.md"
+    page.write_text("# Title\n<!-- captions:begin -->\nold\n<!-- captions:end -->\nend\n", "utf-8")
+    rewrite_captions(page, "new\n")
+    rewrite_captions(page, "new\n")
+    assert page.read_text("utf-8") == (
+        "# Title\n<!-- captions:begin -->\n\nnew\n\n<!-- captions:end -->\nend\n"
+    )
+
+
+@pytest.mark.parametrize("text", ["no markers", "<!-- captions:begin -->"])
+def test_a_page_without_its_markers_is_refused(tmp_path: Path, text: str) -> None:
+    page = tmp_path / "gallery.md"
+    page.write_text(text, "utf-8")
+    with pytest.raises(InputError, match="captions:end"):
+        rewrite_captions(page, "new")
