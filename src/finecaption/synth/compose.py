@@ -158,8 +158,9 @@ def ids_svgs(svg: str) -> tuple[str, list[str]]:
     defs, groups = "", []
     for child in root:
         if _local(child.tag) == "defs":
-            clips = (ET.tostring(c, encoding="unicode") for c in child if _local(c.tag) == "clipPath")
-            defs = f"<defs>{''.join(clips)}</defs>"
+            clips = [c for c in child if _local(c.tag) == "clipPath"]
+            inner = "".join(ET.tostring(c, encoding="unicode") for c in clips)
+            defs = f"<defs>{inner}</defs>"
         index = child.get("data-figure")
         if index is None:
             continue

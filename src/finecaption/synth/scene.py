@@ -7,7 +7,7 @@ import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache
 
 from finecaption.synth import vocabulary as voc
 from finecaption.synth.art import DRAW, SETTINGS
@@ -88,7 +88,7 @@ def _qualities(category: str) -> tuple[str | None, ...]:
     return voc.COATS if c.group == "animal" else c.materials or (None,)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _held_out(category: str) -> frozenset[tuple[str, str | None]]:
     pairs = [(c, q) for c in voc.CATEGORIES[category].colours for q in _qualities(category)]
     if len(pairs) < 7:  # too few to spare one
@@ -302,7 +302,8 @@ class _Sampler:
         fronts = [f for f in _TWINS if self._fits(f)]
         front = rng.choice(fronts)
         back = rng.choice([b for b in _TWINS[front] if self._fits(b)])
-        pose = {"pose": "standing", "state": "idle"} if back in ("man", "woman", "boy", "girl") else {}
+        person = voc.CATEGORIES[back].group == "person"
+        pose = {"pose": "standing", "state": "idle"} if person else {}
         b = self.figure(self.look(back, **pose))
         bx0, by0, bx1, by1 = b.box
         fixed = {"shape": rng.choice(("round", "square"))} if front == "hoop" else {}
@@ -366,9 +367,10 @@ class _Sampler:
         makers: list[Callable[[], list[Figure]]] = [
             self.solo, self.holder, self.sitter, self.laden, self.twin,
         ]  # fmt: skip
+        weights = (8, 1.6, 1.3, 1.0 if self.place == "outdoor" else 3, 2.2)
         wanted = rng.choice((1, 2, 2, 3, 3, 4, 4))
         for _ in range(wanted * 2):
-            maker = rng.choices(makers, weights=(8, 1.6, 1.3, 1.0 if self.place == "outdoor" else 3, 2.2))[0]
+            maker = rng.choices(makers, weights=weights)[0]
             before = len(self.bonds)
             if not self.place_cluster(maker()):
                 del self.bonds[before:]

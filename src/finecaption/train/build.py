@@ -142,7 +142,9 @@ def pretraining_job(
         return Job(module, items, data.collate_dense, _prefix({"tower.": "convnext"}))
     if stage.kind == "clicks":
         items = data.DenseItems(pool, count, seed + 1)
-        return Job(_click_module(config), items, data.collate_dense, _prefix({"dense.tower.": "sam"}))
+        return Job(
+            _click_module(config), items, data.collate_dense, _prefix({"dense.tower.": "sam"})
+        )
     if stage.kind == "contrast":
         module = ContrastivePretraining(
             _clip(config), (config.clip_image_mean, config.clip_image_std),
@@ -205,7 +207,9 @@ def _below(state: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tenso
     return {k[len(prefix) :]: v for k, v in state.items() if k.startswith(prefix)}
 
 
-def assemble(recipe: Recipe, root: Path, config: FineCaptionConfig) -> FineCaptionForConditionalGeneration:
+def assemble(
+    recipe: Recipe, root: Path, config: FineCaptionConfig
+) -> FineCaptionForConditionalGeneration:
     """The whole model from the parts that stage 0 made; the adapter is new.
 
     Raises:

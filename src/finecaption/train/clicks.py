@@ -16,11 +16,13 @@ from finecaption.segment import PAD, ClickDecoder
 from finecaption.train.dense import DensePretraining, dense_loss, patch_targets
 
 PROMPTS = 4  # a picture
-POINTS = 4  # the most a prompt
+POINTS = 5  # the most a prompt
 MIN_AREA = 12  # of a clickable region, cells of the id map
 
 _CENTRE = 0.5  # chance that the first click is the innermost point, else any pixel
 _MORE = 0.3  # chance of further clicks
+_STILL_MORE = 0.7  # chance of yet another, given one
+_KIN = 0.5  # chance that a click on what is not wanted falls on a part, its whole or a sibling
 _BOX = 0.2  # chance of a box
 _ONLY_BOX = 0.5  # chance that a prompt with a box has no click
 _JITTER = 0.1  # of a box's sides
@@ -84,8 +86,25 @@ def region_targets(
     return own, target
 
 
+def kin_pixels(ids: torch.Tensor, chosen: torch.Tensor, parent: torch.Tensor) -> torch.Tensor:
+    """The pixels of everything that shares a whole with the chosen regions: bool (B, P, d, d).
+
+    A click that is right but for the choice between part and whole is the commonest one to need
+    another; arguments as `region_targets`.
+    """
+    root = torch.arange(parent.shape[1], device=ids.device).expand(len(ids), -1)
+    for _ in range(2):  # parts of parts
+        above = torch.gather(parent.long(), 1, root)
+        root = torch.where(above > 0, above, root)
+    roots = torch.gather(root, 1, ids.flatten(1).long()).view_as(ids)
+    return roots.unsqueeze(1) == torch.gather(root, 1, chosen)[..., None, None]
+
+
 def _any_pixel(allowed: torch.Tensor) -> torch.Tensor:
-    """bool (N, d, d) -> int64 (N,): a true pixel by chance, as an index into d * d."""
+    """(N, d, d) -> int64 (N,): a pixel by chance that is not 0, as an index into d * d.
+
+    Where there are pixels of 1 and of more, those of more are the likelier.
+    """
     return (torch.rand(allowed.shape, device=allowed.device) * allowed).flatten(1).argmax(1)
 
 
@@ -136,6 +155,8 @@ def sample_prompts(
     chosen, valid = choose_regions(ids, rows, prompts)
     own, target = (m.flatten(0, 1) for m in region_targets(ids, chosen, parent))
     count, device = len(own), ids.device
+    if parent is not None:
+        kin = kin_pixels(ids, chosen.clamp(max=parent.shape[1] - 1), parent).flatten(0, 1)
 
     def chance(share: float) -> torch.Tensor:
         return torch.rand(count, device=device) < share
@@ -149,11 +170,13 @@ def sample_prompts(
     more = chance(_MORE).nonzero()[:, 0]
     for slot in range(1, POINTS):
         positive = torch.rand(len(more), device=device) < 0.5
-        wanted = target[more] == positive[:, None, None]
-        pixels[more, slot] = _any_pixel(wanted)
+        allowed = (target[more] == positive[:, None, None]).float()
+        if parent is not None:
+            wary = torch.rand(len(more), device=device) < _KIN
+            allowed = allowed * (1 + kin[more] * (wary & ~positive)[:, None, None])
+        pixels[more, slot] = _any_pixel(allowed)
         labels[more, slot] = positive.long()
-        # Each further click is half as likely as the one before.
-        more = more[torch.rand(len(more), device=device) < 0.5]
+        more = more[torch.rand(len(more), device=device) < _STILL_MORE]
     boxed = chance(_BOX)
     scale = side / ids.shape[-1]
     boxes = torch.where(boxed[:, None], _bounding(target, scale), float("nan"))

@@ -101,5 +101,8 @@ class ContrastivePretraining(nn.Module):
         loss = multi_positive_loss(a, b, names, scale)
         with torch.no_grad():
             found = names[(a @ b.T).argmax(1)] == names
-            rates = [found[w].float().mean() if w.any() else torch.tensor(float("nan")) for w in (whole, ~whole)]
+            rates = [
+                found[w].float().mean() if w.any() else torch.tensor(float("nan"))
+                for w in (whole, ~whole)
+            ]
         return {"loss": loss, "accuracy": torch.stack(rates)}

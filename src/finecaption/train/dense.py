@@ -20,22 +20,34 @@ PATCHES = 32
 _WIDTH = 64  # of a patch's own feature, before the heads
 
 
+class ChannelNorm(nn.LayerNorm):
+    """Layer norm over the channels of a map (B, C, h, w)."""
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        return super().forward(input.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
 class DenseHead(nn.Module):
-    """From a feature map to classes a patch; thrown away after pretraining."""
+    """From a feature map to classes a patch; thrown away after pretraining.
+
+    Normed on the way: without it the first hundreds of steps go into growing the head's signal
+    (docs/log.md).
+    """
 
     def __init__(self, channels: int, grid: int) -> None:
         super().__init__()
         self.split = PATCHES // grid
+        self.norm = ChannelNorm(channels)
         self.spread = nn.Conv2d(channels, _WIDTH * self.split**2, 1)
         self.mix = nn.Sequential(
-            nn.GELU(), nn.Conv2d(_WIDTH, 128, 1), nn.GELU(),
-        )  # fmt: skip
+            ChannelNorm(_WIDTH), nn.GELU(), nn.Conv2d(_WIDTH, 128, 1), ChannelNorm(128), nn.GELU()
+        )
         self.sizes = [n + (head == "category") for head, n in CLASSES.items()]
         self.heads = nn.Conv2d(128, sum(self.sizes), 1)
 
     def forward(self, features: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """(B, C, g, g) -> logits a head, each (B, classes, n, n)."""
-        patches = F.pixel_shuffle(self.spread(features), self.split)
+        patches = F.pixel_shuffle(self.spread(self.norm(features)), self.split)
         return self.heads(self.mix(patches)).split(self.sizes, dim=1)
 
 
@@ -88,7 +100,9 @@ def dense_loss(
 class DensePretraining(nn.Module):
     """A tower with its dense head, as Trainer takes it: batch in, loss out."""
 
-    def __init__(self, tower: ConvNextTower | SamTower, statistics: tuple, grid: int, channels: int) -> None:
+    def __init__(
+        self, tower: ConvNextTower | SamTower, statistics: tuple, grid: int, channels: int
+    ) -> None:
         """
         Args:
             tower: the encoder; SAM's neck output is used before the pixel-unshuffle.

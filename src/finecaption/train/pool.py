@@ -39,10 +39,10 @@ SHARD = 250  # scenes
 
 def id_map(observed: Observed, size: int = IDS_SIZE) -> np.ndarray:
     """Region id a pixel: uint8 (size, size); where masks nest, the part wins over the whole."""
-    full = np.zeros(observed.ids.shape, dtype=np.uint8)
+    full = np.zeros((SIZE, SIZE), dtype=np.uint8)
     for region in observed.truth.regions:  # wholes come before parts
         full[observed.masks[region.region_id]] = region.region_id
-    step = full.shape[0] // size
+    step = SIZE // size
     return full[step // 2 :: step, step // 2 :: step]
 
 
@@ -135,9 +135,7 @@ class Pool:
         if not shards:
             raise InputError(f"no shard in {folder}; draw the pool first")
         names = ("clip", "hr", "ids", "masks", "labels", "starts")
-        self._shards = [
-            {n: np.load(s / f"{n}.npy", mmap_mode="r") for n in names} for s in shards
-        ]
+        self._shards = [{n: np.load(s / f"{n}.npy", mmap_mode="r") for n in names} for s in shards]
         self._lines = [(s / "truth.jsonl").read_text().splitlines() for s in shards]
         counts = [len(s["hr"]) for s in self._shards]
         self._first = np.concatenate([[0], np.cumsum(counts)])

@@ -53,7 +53,7 @@ _ANIMATE = ("Body Pose/Gesture", "Body Shape", "Skin Texture and Color")
 
 
 def _foreign(truth: RegionTruth, name: str) -> bool:
-    """Whether the attribute is absent because the thing cannot have it, not because it is unclear."""
+    """Whether an absent attribute is one that the thing cannot have, not one that is unclear."""
     if name not in _PERSONAL or truth.category in _PEOPLE:
         return False
     return not (truth.category in _ANIMALS and name in _ANIMATE)

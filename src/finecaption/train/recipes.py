@@ -127,7 +127,11 @@ def smoke() -> Recipe:
     full = mini()
     short = tuple(
         dataclasses.replace(
-            s, steps=2, batch=2, workers=0, asking=dataclasses.replace(s.asking, regions=2, questions=3)
+            s,
+            steps=2,
+            batch=2,
+            workers=0,
+            asking=dataclasses.replace(s.asking, regions=2, questions=3),
         )
         for s in full.stages
     )

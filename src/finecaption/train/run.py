@@ -1,5 +1,7 @@
 """Runs a recipe, stage after stage, into one folder; every step resumes.
 
+Layout of the folder::
+
     OUT/recipe.json            what was run
     OUT/pool/                  drawn scenes (train.pool)
     OUT/stage0-*/state.safetensors
@@ -186,12 +188,19 @@ class Run:
         if stage.decoder_only:
             assert isinstance(job.module, ClickPretraining) and source
             save_segmenter(job.module.decoder, source)
-            (source / "provenance.json").write_text(json.dumps([*_history(source), note], indent=1) + "\n")
+            (source / "provenance.json").write_text(
+                json.dumps([*_history(source), note], indent=1) + "\n"
+            )
         (folder / "provenance.json").write_text(json.dumps([note], indent=1) + "\n")
 
 
 def run_recipe(
-    recipe: Recipe, out: Path, *, pool: Path | None = None, only: Sequence[str] = (), say: Say = print
+    recipe: Recipe,
+    out: Path,
+    *,
+    pool: Path | None = None,
+    only: Sequence[str] = (),
+    say: Say = print,
 ) -> Path:
     """Trains a recipe, or the named stages of it.
 

@@ -113,7 +113,9 @@ def train_stage(
     freeze(model, stage.trains, part_of, idle)
     world = processes()
     if stage.batch % world:
-        raise InputError(f"stage {stage.name}: {world} processes cannot share a batch of {stage.batch}")
+        raise InputError(
+            f"stage {stage.name}: {world} processes cannot share a batch of {stage.batch}"
+        )
     cuda = torch.cuda.is_available()
     os.environ["TENSORBOARD_LOGGING_DIR"] = str(folder / "log")
     arguments = TrainingArguments(
@@ -141,5 +143,9 @@ def train_stage(
         stage=stage, part_of=part_of,
     )  # fmt: skip
     folder.mkdir(parents=True, exist_ok=True)
-    last = get_last_checkpoint(str(folder / "checkpoints")) if (folder / "checkpoints").exists() else None
+    last = (
+        get_last_checkpoint(str(folder / "checkpoints"))
+        if (folder / "checkpoints").exists()
+        else None
+    )
     return trainer.train(resume_from_checkpoint=last).metrics

@@ -43,8 +43,8 @@ def shade(colour: str, t: float) -> str:
 
 def saturate(colour: str, factor: float) -> str:
     """The colour with its saturation multiplied."""
-    h, l, s = colorsys.rgb_to_hls(*(v / 255 for v in rgb(colour)))
-    r, g, b = colorsys.hls_to_rgb(h, l, min(1.0, s * factor))
+    hue, light, s = colorsys.rgb_to_hls(*(v / 255 for v in rgb(colour)))
+    r, g, b = colorsys.hls_to_rgb(hue, light, min(1.0, s * factor))
     return f"#{round(r * 255):02x}{round(g * 255):02x}{round(b * 255):02x}"
 
 
@@ -66,7 +66,7 @@ def _pattern(uid: str, w: float, h: float, scale: float, inner: str, rotate: flo
     turn = f" rotate({rotate})" if rotate else ""
     transform = f"scale({1 / scale:.4f}){turn}"
     return (
-        f"<pattern {attrs(id=uid, width=w, height=h)} patternUnits=\"userSpaceOnUse\" "
+        f'<pattern {attrs(id=uid, width=w, height=h)} patternUnits="userSpaceOnUse" '
         f'patternTransform="{transform}">{inner}</pattern>'
     )
 
@@ -91,6 +91,7 @@ def paint(material: str | None, colour: str, uid: str, scale: float = 1.0) -> tu
     if sum(rgb(base)) < 200:
         dark, deep = shade(base, -0.25), shade(base, -0.4)
     ref = f"url(#{uid})"
+    stops: tuple[tuple[float, str], ...]
     if material == "wood":
         inner = (
             el("rect", width=44, height=12, fill=base)
