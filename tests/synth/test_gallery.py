@@ -67,9 +67,9 @@ def test_pairs_are_those_of_the_scenes() -> None:
 
 
 def test_the_gallery_is_written_and_told(tmp_path: Path) -> None:
-    plan = Plan(scenes=2, columns=2, size=40, looks=1, masks=(1,), pairs=1, told=(1, (1,)))
+    plan = Plan(scenes=2, columns=2, size=40, looks=0, masks=(1,), pairs=1, told=(1, (1,)))
     files = write_gallery(tmp_path / "new", plan)
-    assert [f.name for f in files] == ["scenes.jpg", "categories.jpg", "masks.jpg", "pairs.jpg"]
+    assert [f.name for f in files] == ["scenes.jpg", "masks.jpg", "pairs.jpg"]
     for file in files:
         with Image.open(file) as page:
             assert min(page.size) >= 40

@@ -189,7 +189,16 @@ def _told(name: str, seen: Observed, region_id: int) -> str:
 
 @dataclass(frozen=True)
 class Plan:
-    """What the gallery shows; the defaults are those of docs/gallery.md."""
+    """What the gallery shows; the defaults are those of docs/gallery.md.
+
+    Attributes:
+        split, seed, scenes: scenes 0 to `scenes` - 1 of it make the first sheet.
+        columns, size: of the first sheet, size in pixels.
+        looks: of each category; 0 leaves the sheet out.
+        masks: scenes whose regions are shown; none leaves the sheet out.
+        pairs: hard pairs to show; 0 leaves the sheet out.
+        told: a scene, and the regions of it whose captions the page shows.
+    """
 
     split: str = "test"
     seed: int = 0
@@ -200,7 +209,6 @@ class Plan:
     masks: tuple[int, ...] = (3, 16, 24, 25, 38, 43, 60, 67)
     pairs: int = 8
     told: tuple[int, tuple[int, ...]] = (24, (2, 5))
-    """A scene and the regions of it whose captions the page shows."""
 
 
 def gallery_captions(plan: Plan | None = None) -> str:
@@ -246,14 +254,15 @@ def write_gallery(
             cells = list(pool.map(_scene_job, jobs, chunksize=4))
     else:
         cells = [_scene_job(job) for job in jobs]
-    looks, names = category_cells(plan.looks, 128, seed)
-    pairs = list(itertools.islice(find_pairs(split, seed, 1000), plan.pairs))
-    pages = {
-        "scenes": sheet(cells, plan.columns, plan.size),
-        "categories": sheet(looks, 4 * plan.looks, 128, names),
-        "masks": sheet(list(_mask_cells(split, seed, plan.masks, 300)), 4, 300),
-        "pairs": sheet(list(_pair_cells(split, seed, pairs, 220)), 6, 220),
-    }
+    pages = {"scenes": sheet(cells, plan.columns, plan.size)}
+    if plan.looks:
+        looks, names = category_cells(plan.looks, 128, seed)
+        pages["categories"] = sheet(looks, 4 * plan.looks, 128, names)
+    if plan.masks:
+        pages["masks"] = sheet(list(_mask_cells(split, seed, plan.masks, 300)), 4, 300)
+    if plan.pairs:
+        pairs = list(itertools.islice(find_pairs(split, seed, 1000), plan.pairs))
+        pages["pairs"] = sheet(list(_pair_cells(split, seed, pairs, 220)), 6, 220)
     files = []
     for name, page in pages.items():
         path = root / f"{name}.jpg"
