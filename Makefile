@@ -3,6 +3,7 @@
 #   make demo      describe a region of a drawn picture; the annotated picture goes to out/
 #   make test      ruff, mypy, import direction, tests
 #   make lint      the first three of these
+#   make gallery   draw the contact sheets of docs/gallery.md again
 #   make setup     only the environment
 # Another interpreter: make PYTHON=python3.12 setup
 
@@ -11,14 +12,14 @@ VENV := .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 
-DEMO_SCENE := park
-DEMO_REGION ?= --point 256,256
+DEMO_SCENE ?= examples/park.png
+DEMO_REGION ?= --point 130,250
 
 # the tests never go to the network, and two processes of one thread each suit two cores
 TEST_ENV := HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint clean
+.PHONY: help setup demo test lint gallery clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -36,8 +37,11 @@ $(STAMP): pyproject.toml constraints.txt
 
 demo: setup
 	@mkdir -p out
-	$(PY) -m finecaption caption examples/$(DEMO_SCENE).png $(DEMO_REGION) --all --save out/$(DEMO_SCENE).png
-	@echo "Annotated picture: out/$(DEMO_SCENE).png"
+	$(VENV)/bin/finecaption caption $(DEMO_SCENE) $(DEMO_REGION) --all --save out/demo.png
+	@echo "Annotated picture: out/demo.png"
+
+gallery: setup
+	@$(VENV)/bin/finecaption synth gallery --out docs/gallery --page docs/gallery.md
 
 lint: setup
 	@$(PY) -m ruff check .
