@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -190,7 +191,7 @@ def test_round_trip(
 
 
 @pytest.mark.parametrize("broken", ["none", "weights", "field", "json"])
-def test_unusable_files(broken: str, segmenter: Segmenter, tmp_path) -> None:
+def test_unusable_files(broken: str, segmenter: Segmenter, tmp_path: Path) -> None:
     if broken != "none":
         segmenter.save_pretrained(tmp_path)
     if broken == "weights":

@@ -11,6 +11,7 @@ from finecaption.train.clicks import (
     ClickPretraining,
     choose_regions,
     click_loss,
+    kin_pixels,
     region_targets,
     sample_prompts,
 )
@@ -58,6 +59,13 @@ def test_a_whole_has_its_parts(ids: torch.Tensor) -> None:
     assert target[0, 0].sum() == 1500 + 1600
 
 
+def test_kin() -> None:
+    ids = torch.arange(5, dtype=torch.uint8).reshape(1, 1, 5)
+    parent = torch.tensor([[0, 0, 1, 2, 0]], dtype=torch.int8)
+    kin = kin_pixels(ids, torch.tensor([[1, 3, 4]]), parent)
+    assert kin[0, :, 0].int().tolist() == [[0, 1, 1, 1, 0]] * 2 + [[0, 0, 0, 0, 1]]
+
+
 def test_clicks_lie_where_they_say(ids: torch.Tensor) -> None:
     torch.manual_seed(0)
     kinds, boxed = [], 0
@@ -79,7 +87,7 @@ def test_clicks_lie_where_they_say(ids: torch.Tensor) -> None:
                 assert (box - edges).abs().max() <= 0.1 * 50 * SIDE / 128 + 1e-4
             kinds.append(tuple((labels >= 0).tolist()))
     assert 0.08 < boxed / len(kinds) < 0.35
-    assert len(set(kinds)) == 5  # none to four clicks, without gaps
+    assert len(set(kinds)) == 6  # none to five clicks, without gaps
 
 
 def test_the_innermost_pixel(ids: torch.Tensor) -> None:

@@ -35,7 +35,7 @@ class ClickDecoderConfig:
     num_attention_heads: int = 4
     num_multimask_outputs: int = 0
     iou_head_hidden_dim: int = 96
-    point_slots: int = 4
+    point_slots: int = 5
     position_scale: float = 2.0
     refine: bool = True
     refine_channels: int = 32

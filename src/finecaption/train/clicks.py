@@ -267,8 +267,10 @@ class ClickPretraining(nn.Module):
         embeddings = self.dense.features(pixel_values)
         named, accuracy = dense_loss(self.dense.head(embeddings), *patch_targets(ids, labels))
         prompts = sample_prompts(ids, labels.shape[1], pixel_values.shape[-1], parent)
-        logits, quality = self.decoder(
-            embeddings, prompts.points, prompts.labels, prompts.boxes, pixel_values
-        )
+        # Positions and areas need more than bfloat16's eight bits.
+        with torch.autocast(embeddings.device.type, enabled=False):
+            logits, quality = self.decoder(
+                embeddings.float(), prompts.points, prompts.labels, prompts.boxes, pixel_values
+            )
         clicks, iou = click_loss(logits, quality, prompts.targets, prompts.valid)
         return {"loss": named + self.weight * clicks, "accuracy": accuracy, "iou": iou}
