@@ -1,4 +1,4 @@
-"""The captioner on a random tiny model: what is asked, of what, and that batching changes nothing."""
+"""The captioner on a random tiny model: what is asked of what; batching changes nothing."""
 
 from __future__ import annotations
 

@@ -69,6 +69,7 @@ def test_exif_rotation(orientation: int) -> None:
     data = encode(Image.fromarray(np.ascontiguousarray(stored)), exif=exif)
     assert np.array_equal(pixels(data), expected)
     assert np.array_equal(pixels(Image.open(io.BytesIO(data))), expected)
+    assert np.array_equal(pixels(load_image(data)), expected)  # it is not turned twice
 
 
 def test_a_broken_exif_block_does_not_matter() -> None:

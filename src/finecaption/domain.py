@@ -221,7 +221,9 @@ def features_of(model: Any, pictures: Iterable[Image.Image | np.ndarray]) -> np.
     from finecaption.model.preparation import place_image
 
     side = model.config.image_size
-    found, batch, sizes = [], [], []
+    found: list[np.ndarray] = []
+    batch: list[np.ndarray] = []
+    sizes: list[Size] = []
 
     def flush() -> None:
         with torch.inference_mode():

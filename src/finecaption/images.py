@@ -75,8 +75,7 @@ def open_picture(
     if isinstance(source, Image.Image):
         picture = source
         _check_pixels(picture.size, max_pixels, name)
-        orientation = _orientation(picture)
-        return picture.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else picture
+        return _upright(picture, _orientation(picture))
     stream = _stream(source, name)
     try:
         with warnings.catch_warnings():
@@ -106,7 +105,16 @@ def open_picture(
         raise InputError(
             f"{name}: the picture is broken ({error}); export or download it again"
         ) from error
-    return frame.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else frame
+    return _upright(frame, orientation)
+
+
+def _upright(picture: Image.Image, orientation: int) -> Image.Image:
+    if orientation not in _UPRIGHT:
+        return picture
+    turned = picture.transpose(_UPRIGHT[orientation])
+    # without the file's metadata, so that who opens the result again does not turn it again
+    turned.info = {key: value for key, value in turned.info.items() if key == "transparency"}
+    return turned
 
 
 def _describe(source: object) -> str:

@@ -1,0 +1,261 @@
+"""`finecaption caption`: describe regions of a picture."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from finecaption.errors import InputError
+
+if TYPE_CHECKING:
+    from PIL import Image
+    from rich.console import Console
+
+    from finecaption.captioner import CaptionResult
+    from finecaption.types import RegionPrompt
+
+_PICTURE_TYPES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+
+app = typer.Typer(help="Describe regions of a picture, attribute by attribute.")
+
+
+@app.command()
+def caption(
+    image: Annotated[str, typer.Argument(metavar="IMAGE", help="Picture file; - reads stdin.")],
+    mask: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE", help="Region: a mask of the picture's size. Repeat for several regions."
+        ),
+    ] = None,
+    box: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="X0,Y0,X1,Y1", help="Region: the thing in this box. Repeat for several regions."
+        ),
+    ] = None,
+    point: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="X,Y[:-]",
+            help="Region: the thing under the click; :- marks what does not belong to it. All "
+            "points are of one region; with one --box, of the thing in it.",
+        ),
+    ] = None,
+    attribute: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help='Ask for an attribute, e.g. "Color". Repeat for more.'),
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Ask for all 18 attributes.")] = False,
+    dense: Annotated[bool, typer.Option("--dense", help="A paragraph on each region.")] = False,
+    whole: Annotated[bool, typer.Option("--global", help="A paragraph on the picture.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    save: Annotated[
+        Path | None,
+        typer.Option(metavar="OUT.png", help="Draw outlines and captions into this picture."),
+    ] = None,
+    model: Annotated[
+        str, typer.Option(metavar="NAME|FOLDER", help="The model.")
+    ] = "finecaption-mini",
+    device: Annotated[
+        str | None, typer.Option(help="cpu or cuda (default: cuda if there is one).")
+    ] = None,
+) -> None:
+    """Describe regions of a picture, attribute by attribute.
+
+    Without a question, each region gets a sentence and a paragraph; without a region, the whole
+    picture is described.
+    """
+    from finecaption.attributes import ATTRIBUTE_NAMES, resolve_attribute
+    from finecaption.images import load_image
+
+    # All that can be wrong is looked at before the seconds that the model takes.
+    if everything and attribute:
+        raise InputError("--all and --attribute: give one of them; --all asks for every attribute")
+    names = [resolve_attribute(name).name for name in attribute or ()]
+    if everything:
+        names = list(ATTRIBUTE_NAMES)
+    if save is not None:
+        _check_save(save, image)
+    prompts = _prompts(box or (), point or ())
+    has_region = bool(mask or prompts)
+    if not has_region and names:
+        which = "--all" if everything else "--attribute"
+        raise InputError(f"{which}: asks about a region; give --mask, --box or --point")
+    picture = load_image(_stdin() if image == "-" else image)
+    regions = [_mask_region(file, picture.size) for file in mask or ()]
+    asked: list[Any] = [*regions, *(prompt.within(picture.size) for prompt in prompts)]
+    if not has_region and not whole:
+        _note("no region given (--mask, --box, --point): describing the whole picture")
+
+    result = _run(picture, asked, names, dense and has_region, whole, image, model, device)
+    if save is not None:
+        _save(save, picture, result)
+    _print(result, as_json)
+
+
+def _prompts(boxes: Sequence[str], points: Sequence[str]) -> list[RegionPrompt]:
+    from finecaption.geometry import parse_box, parse_point
+    from finecaption.types import RegionPrompt
+
+    frames = [parse_box(text, "--box") for text in boxes]
+    clicks = tuple(parse_point(text, "--point") for text in points)
+    if len(frames) > 1 and clicks:
+        raise InputError(
+            "--point: which of the boxes it belongs to is not clear; give one --box, or none"
+        )
+    if len(frames) == 1:
+        return [RegionPrompt(clicks, frames[0])]
+    if clicks and not any(click.positive for click in clicks):
+        raise InputError("--point: give at least one click on the thing, without :-")
+    return [RegionPrompt((), frame) for frame in frames] + (
+        [RegionPrompt(clicks)] if clicks else []
+    )
+
+
+def _mask_region(file: str, size: tuple[int, int]) -> Any:
+    from finecaption.masks import load_mask
+    from finecaption.types import Region
+
+    values = load_mask(file, size)
+    if not values.any():
+        raise InputError(f"{file}: the mask is empty; mark at least one pixel of the region")
+    return Region(values)
+
+
+def _stdin() -> bytes:
+    if sys.stdin.isatty():
+        _note("reading the picture from standard input")
+    data = sys.stdin.buffer.read()
+    if not data:
+        raise InputError("-: standard input is empty; pipe a picture into it")
+    return data
+
+
+def _run(
+    picture: Image.Image,
+    regions: list[Any],
+    names: list[str],
+    dense: bool,
+    whole: bool,
+    image: str,
+    model: str,
+    device: str | None,
+) -> CaptionResult:
+    from dataclasses import replace
+
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    with console.status("Loading the model") as status:
+        from transformers.utils import logging
+
+        logging.disable_progress_bar()  # the status line says it
+        logging.set_verbosity_error()
+        from finecaption.captioner import FineCaption
+
+        captioner = FineCaption.from_pretrained(model, device)
+        status.update("Looking at the picture")
+
+        def told(done: int, total: int) -> None:
+            status.update(f"Describing: {done} of {total} answers")
+
+        result = captioner.caption(
+            picture, regions=regions, attributes=names or None, dense=dense, whole=whole,
+            progress=told,
+        )  # fmt: skip
+    return replace(result, image=image)
+
+
+def _print(result: CaptionResult, as_json: bool) -> None:
+    if as_json:
+        print(result.to_json(indent=2))
+        return
+    from rich.console import Console
+
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")  # terminals that cannot show a sign
+    console = Console(highlight=False)
+    if console.is_terminal:
+        _print_styled(result, console)
+    else:
+        print("\n".join(_plain(result)))
+
+
+def _sections(result: CaptionResult) -> list[tuple[str, list[tuple[str, str]]]]:
+    """(title, [(name, text)]) for each region and the whole picture."""
+    sections = []
+    for number, entry in enumerate(result.regions, 1):
+        x0, y0, x1, y1 = entry.region.box
+        lines = list(entry.captions.items())
+        if entry.dense is not None:
+            lines.append(("In detail", entry.dense))
+        sections.append((f"Region {number} (box {x0},{y0},{x1},{y1})", lines))
+    if result.whole is not None:
+        sections.append(("Whole picture", [("In detail", result.whole)]))
+    return sections
+
+
+def _plain(result: CaptionResult) -> list[str]:
+    """One answer a line, for pipes."""
+    lines = [] if result.notice is None else [f"Notice: {result.notice.text}", ""]
+    for number, (title, answers) in enumerate(_sections(result)):
+        lines += [""] * bool(number) + [title]
+        lines += [f"  {name}: {text}" for name, text in answers]
+    return lines
+
+
+def _print_styled(result: CaptionResult, console: Console) -> None:
+    from rich.panel import Panel
+    from rich.table import Table
+    from rich.text import Text
+
+    if result.notice is not None:
+        console.print(Panel(Text(result.notice.text), title="Notice", border_style="yellow"))
+    for title, answers in _sections(result):
+        console.print()
+        console.print(Text(title, style="bold"))
+        table = Table.grid(padding=(0, 2))
+        table.add_column(style="dim", max_width=38)
+        table.add_column(ratio=1)
+        for name, text in answers:
+            table.add_row(Text(f"  {name}"), Text(text))
+        console.print(table)
+
+
+def _check_save(path: Path, image: str) -> None:
+    if path.suffix.lower() not in _PICTURE_TYPES:
+        raise InputError(f"--save {path}: must end in {', '.join(_PICTURE_TYPES)}")
+    if path.is_dir():
+        raise InputError(f"--save {path}: is a folder; give a file name")
+    if not path.parent.is_dir():
+        raise InputError(f"--save {path}: there is no folder {path.parent}; make it first")
+    if image != "-" and path.exists() and path.resolve() == Path(image).resolve():
+        raise InputError(f"--save {path}: would overwrite the picture itself; give another name")
+
+
+def _save(path: Path, picture: Image.Image, result: CaptionResult) -> None:
+    import os
+
+    from finecaption.draw import annotate
+
+    notice = None if result.notice is None else result.notice.text
+    drawn = annotate(picture, result.regions, result.whole, notice)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        try:
+            drawn.save(part, _PICTURE_TYPES[path.suffix.lower()])
+            os.replace(part, path)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(f"--save {path}: cannot be written ({error})") from error
+    _note(f"saved {path}")
+
+
+def _note(text: str) -> None:
+    print(text, file=sys.stderr)
