@@ -86,17 +86,17 @@ def mini(vocab_size: int, image_token_id: int = 3, **text: Any) -> FineCaptionCo
             "hidden_act": "quick_gelu",
         },
         convnext_config={
-            "depths": [2, 2, 6, 2],
-            "hidden_sizes": [40, 80, 160, 320],
+            "depths": [2, 2, 4, 2],
+            "hidden_sizes": [32, 64, 128, 320],
             "image_size": 256,
             # Trained from nothing and shallow: 1e-6 would keep the blocks shut for too long.
             "layer_scale_init_value": 0.1,
         },
         sam_config={
             "hidden_size": 192,
-            "num_hidden_layers": 6,
+            "num_hidden_layers": 4,
             "num_attention_heads": 6,
-            "global_attn_indexes": [2, 5],
+            "global_attn_indexes": [1, 3],
             "num_pos_feats": 48,
             "mlp_dim": 576,
             "image_size": 256,

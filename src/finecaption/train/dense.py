@@ -18,6 +18,7 @@ from finecaption.train.labels import BACKGROUND, CLASSES, IGNORE
 
 PATCHES = 32
 _WIDTH = 64  # of a patch's own feature, before the heads
+_TYPICAL = 8  # heads that apply to a patch, so that the loss is about that of one head
 
 
 class ChannelNorm(nn.LayerNorm):
@@ -77,24 +78,25 @@ def patch_targets(ids: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor
 def dense_loss(
     logits: tuple[torch.Tensor, ...], targets: torch.Tensor, weights: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean over heads of the weighted cross-entropy, and accuracy a head (nan where unasked)."""
+    """Weighted cross-entropy over all patches and heads, and accuracy a head (nan where unasked).
+
+    One sum for all heads: a mean a head would give the few patches of a rare head the pull of all
+    the others together, and at the start that is all noise (docs/log.md).
+    """
     losses, right = [], []
+    region = targets[..., 0] != BACKGROUND
+    # A third of the pictures' area is backdrop; it is easy and must not dominate.
+    weights = weights * torch.where(region, 1.0, 0.3)
     for i, head in enumerate(logits):
         target = targets[..., i]
-        asked = target != IGNORE
-        weight = weights * asked
-        # A third of the pictures' area is backdrop; it is easy and must not dominate.
-        if i == 0:
-            weight = weight * torch.where(target == BACKGROUND, 0.3, 1.0)
-        total = weight.sum()
-        if total == 0:
-            right.append(torch.tensor(float("nan")))
-            continue
+        weight = weights * (target != IGNORE)
         loss = F.cross_entropy(head, target.clamp(min=0), reduction="none")
-        losses.append((loss * weight).sum() / total)
+        losses.append((loss * weight).sum())
         hit = (head.detach().argmax(1) == target).to(weight.dtype)
-        right.append(((hit * weight).sum() / total).cpu())
-    return torch.stack(losses).mean(), torch.stack(right)
+        # The accuracy of the category leaves the backdrop out.
+        counted = weight * region
+        right.append(((hit * counted).sum() / counted.sum()).cpu())  # 0 / 0 is nan: unasked
+    return torch.stack(losses).sum() / weights.sum() / _TYPICAL, torch.stack(right)
 
 
 class DensePretraining(nn.Module):
@@ -114,6 +116,15 @@ class DensePretraining(nn.Module):
         self.tower = tower
         self.statistics = statistics
         self.head = DenseHead(channels, grid)
+        # Deep supervision: the stage before the last is asked as well, which brings the gradient
+        # nearer to where colour and texture are seen (docs/log.md).
+        self.middle_head: DenseHead | None = None
+        self._middle: list[torch.Tensor] = []
+        if isinstance(tower, ConvNextTower):
+            stage = tower.model.encoder.stages[-2]
+            width = tower.model.config.hidden_sizes[-2]
+            self.middle_head = DenseHead(width, 2 * grid)
+            stage.layers[-1].register_forward_hook(lambda _, __, out: self._middle.append(out))
 
     def features(self, pixel_values: torch.Tensor) -> torch.Tensor:
         """uint8 (B, 3, S, S) -> the map that the head reads."""
@@ -127,6 +138,10 @@ class DensePretraining(nn.Module):
         parent: torch.Tensor | None = None,
     ) -> dict[str, torch.Tensor]:  # fmt: skip
         """loss (), and accuracy (heads,) on this batch; ``parent`` is for clicks alone."""
+        self._middle.clear()
         logits = self.head(self.features(pixel_values))
-        loss, accuracy = dense_loss(logits, *patch_targets(ids, labels))
+        targets = patch_targets(ids, labels)
+        loss, accuracy = dense_loss(logits, *targets)
+        if self.middle_head is not None:
+            loss = loss + 0.5 * dense_loss(self.middle_head(self._middle.pop()), *targets)[0]
         return {"loss": loss, "accuracy": accuracy}

@@ -98,8 +98,8 @@ def mini() -> Recipe:
         scenes=6000,
         seed=0,
         stages=(
-            Stage("stage0-convnext", "dense", ("convnext",), steps=3200, batch=8, lr=1.5e-3),
-            Stage("stage0-sam", "clicks", ("sam",), steps=2400, batch=8, lr=1e-3),
+            Stage("stage0-convnext", "dense", ("convnext",), steps=3000, batch=8, lr=3e-3),
+            Stage("stage0-sam", "clicks", ("sam",), steps=2400, batch=8, lr=1.5e-3),
             Stage("stage0-clip", "contrast", ("clip", "alpha"), steps=1200, batch=16, lr=1e-3),
             Stage("stage0-llm", "text", ("llm",), steps=600, batch=16, lr=2e-3),
             Stage(
