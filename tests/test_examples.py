@@ -1,0 +1,79 @@
+"""The examples run, and the pictures are those that make.py draws."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from finecaption.geometry import box_iou
+from finecaption.masks import box_from_mask, load_mask
+from finecaption.segment import ClickDecoder, save_segmenter
+
+EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+FILES = ("park.png", "room.png", "street.png", "twins/rabbit.png", "twins/hoop.png")
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("examples")
+    old, sys.argv = sys.argv, ["make.py", str(folder)]
+    try:
+        runpy.run_path(str(EXAMPLES / "make.py"), run_name="__main__")
+    finally:
+        sys.argv = old
+    return folder
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_pictures_are_what_make_draws(drawn: Path, name: str) -> None:
+    with Image.open(EXAMPLES / name) as kept, Image.open(drawn / name) as new:
+        # the palette is Pillow's to choose, so colours may differ a little between its releases
+        difference = np.abs(
+            np.asarray(kept.convert("RGB"), float) - np.asarray(new.convert("RGB"), float)
+        )
+    assert kept.size == (512, 512)
+    assert difference.mean() < 0.5
+
+
+def test_make_draws_nothing_else(drawn: Path) -> None:
+    assert {str(p.relative_to(drawn)) for p in drawn.rglob("*.png")} == set(FILES)
+
+
+def test_the_pictures_are_small() -> None:
+    assert sum((EXAMPLES / name).stat().st_size for name in FILES) < 200_000
+
+
+def test_the_twins_have_nearly_one_box() -> None:
+    rabbit, hoop = (
+        load_mask(EXAMPLES / "twins" / f"{n}.png", (512, 512)) for n in ("rabbit", "hoop")
+    )
+    iou = box_iou(box_from_mask(rabbit), box_from_mask(hoop))
+    assert f"the IoU of their boxes is {iou:.2f}" in (EXAMPLES / "README.md").read_text("utf-8")
+    assert not (rabbit & hoop).any()
+
+
+def test_the_scenes_are_those_of_the_readme() -> None:
+    names: dict[str, Any] = runpy.run_path(str(EXAMPLES / "make.py"))
+    text = (EXAMPLES / "README.md").read_text("utf-8")
+    for name, (seed, index) in names["SCENES"].items():
+        assert f"| `{name}.png` | scene {index} of seed {seed}" in text
+
+
+def test_describe_runs(tiny_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from finecaption.model import FineCaptionConfig
+
+    save_segmenter(
+        ClickDecoder.for_model(FineCaptionConfig.from_pretrained(tiny_folder)), tiny_folder
+    )
+    main = runpy.run_path(str(EXAMPLES / "describe.py"))["main"]
+    main(str(tiny_folder))
+    lines = capsys.readouterr().out.splitlines()
+    starts = ("mask rabbit: ", "mask hoop: ", "box, Color: ", "box, Shape: ", "click, Hair: ",
+              "click, Body Pose/Gesture: ", "click, in detail: ", "whole picture: ")  # fmt: skip
+    assert [next(s for s in starts if line.startswith(s)) for line in lines] == list(starts)

@@ -1,0 +1,330 @@
+"""Every command and every Python block of the README and the guides is run; links and figures hold.
+
+Commands run in a copy of examples/, in this process, and long ones shortened (`SHORTER`). The
+README's run on the shipped model if there is one; all others on a random one under its name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import importlib.util
+import io
+import re
+import runpy
+import shlex
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from finecaption import captioner as captioner_module
+from finecaption import domain
+from finecaption.attributes import ATTRIBUTE_NAMES
+from finecaption.cli import main
+from finecaption.synth import scene
+from finecaption.synth import vocabulary as voc
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = sorted(
+    str(path.relative_to(ROOT))
+    for path in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), ROOT / "examples/README.md")
+)
+NAME = "finecaption-mini"
+# appended to a command; typer takes the last of an option that is given twice
+SHORTER = {
+    "synth render": ["--count", "1", "--workers", "1"],
+    "train": ["--print-config"],
+    "eval": ["--limit", "2", "--twins", "0", "--clicks", "1", "--batch", "1", "--workers", "0"],
+}
+KEPT = ("--rescore", "--stages")  # nothing to shorten
+
+
+def blocks(page: str, language: str) -> list[str]:
+    text = (ROOT / page).read_text("utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def commands(page: str) -> list[str]:
+    lines = "\n".join(blocks(page, "sh")).splitlines()
+    return [line.partition(" #")[0].strip() for line in lines if line.strip()]
+
+
+@pytest.fixture(scope="module")
+def random_model(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of shipped models with a random one, click segmenter and domain included."""
+    from finecaption.model import FineCaptionConfig
+    from finecaption.segment import ClickDecoder, save_segmenter
+
+    folder = tmp_path_factory.mktemp("pretrained") / NAME
+    shutil.copytree(tiny_folder, folder)
+    save_segmenter(ClickDecoder.for_model(FineCaptionConfig.from_pretrained(folder)), folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def workplace(random_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the commands can be run; nothing of the repository is written to."""
+    place = tmp_path_factory.mktemp("work")
+    shutil.copytree(ROOT / "examples", place / "examples")
+    shutil.copytree(random_model, place / "runs/mini/stage3")
+    return place
+
+
+@pytest.fixture
+def at_work(
+    request: pytest.FixtureRequest, workplace: Path, random_model: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Path:  # fmt: skip
+    shipped = captioner_module._SHIPPED / NAME
+    if request.param != "README.md" or not (shipped / "config.json").is_file():
+        monkeypatch.setattr(captioner_module, "_SHIPPED", random_model.parent)
+    monkeypatch.chdir(workplace)
+    return workplace
+
+
+class _Piped(io.BytesIO):
+    @property
+    def buffer(self) -> _Piped:
+        return self
+
+
+@contextlib.contextmanager
+def _stdin(file: str | None) -> Iterator[None]:
+    if file is None:
+        yield
+        return
+    old, sys.stdin = sys.stdin, _Piped(Path(file).read_bytes())  # type: ignore[assignment] # enough of a stream
+    try:
+        yield
+    finally:
+        sys.stdin = old
+
+
+def run(command: str) -> None:
+    """Runs one command of the docs; an unknown kind fails, so that none goes untested."""
+    words = shlex.split(command)
+    if words[0] == "make":
+        assert re.search(rf"^{words[1]}:", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    elif words[:2] == [".", ".venv/bin/activate"]:
+        assert "VENV := .venv" in (ROOT / "Makefile").read_text("utf-8")
+    elif words[:2] == ["mkdir", "-p"]:
+        Path(words[2]).mkdir(parents=True, exist_ok=True)
+    elif words[0] == "finecaption":
+        _run_finecaption(words[1:])
+    elif words[:3] == ["python", "-m", "finecaption.domain"]:
+        assert domain.main([*words[3:], "--scenes", "20"]) == 0
+    elif words[0] == "python":
+        _run_script(words[1:])
+    else:
+        pytest.fail(f"a command of a kind that this test does not run: {command}")
+
+
+def _run_finecaption(words: list[str]) -> None:
+    file = None
+    if "<" in words:
+        at = words.index("<")
+        words, file = words[:at], words[at + 1]
+    if not set(KEPT) & set(words):
+        for name, more in SHORTER.items():
+            if words[: len(name.split())] == name.split():
+                words = [*words, *more]
+    with _stdin(file):
+        assert main(words) == 0
+
+
+def _run_script(words: list[str]) -> None:
+    old, sys.argv = sys.argv, words
+    try:
+        runpy.run_path(words[0], run_name="__main__")
+    finally:
+        sys.argv = old
+
+
+def _with(language: str) -> Any:
+    pages = [page for page in PAGES if blocks(page, language)]
+    return pytest.mark.parametrize(("at_work", "page"), list(zip(pages, pages, strict=True)),
+                                   ids=pages, indirect=["at_work"])  # fmt: skip
+
+
+@_with("sh")
+def test_commands(at_work: Path, page: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for command in commands(page):
+        try:
+            run(command)
+        except BaseException as error:
+            out = capsys.readouterr()
+            raise AssertionError(f"{page}: {command}\n{out.out[-500:]}{out.err[-500:]}") from error
+
+
+@_with("python")
+def test_python_blocks(at_work: Path, page: str, capsys: pytest.CaptureFixture[str]) -> None:
+    names: dict[str, Any] = {"__name__": "docs"}
+    for number, block in enumerate(blocks(page, "python"), 1):
+        exec(compile(block, f"{page}, Python block {number}", "exec"), names)
+    assert capsys.readouterr().out
+
+
+def test_every_fence_has_a_language_that_is_known() -> None:
+    for page in PAGES:
+        found = re.findall(r"^```(\w*)$", (ROOT / page).read_text("utf-8"), re.MULTILINE)
+        assert set(found) <= {"", "sh", "python", "json"}, page
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page: str) -> None:
+    text = (ROOT / page).read_text("utf-8")
+    for target in re.findall(r"\]\(([^)#\s]+)\)", text):
+        if not target.startswith(("http://", "https://")):
+            assert (ROOT / page).parent.joinpath(target).exists(), f"{page}: {target}"
+
+
+def test_readme_shows_what_the_demo_does() -> None:
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    picture = re.search(r"DEMO_SCENE \?= (\S+)", makefile)
+    region = re.search(r"DEMO_REGION \?= --point (\S+)", makefile)
+    assert picture and region
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert f"finecaption caption {picture[1]} --point {region[1]} --all" in readme
+    assert f"({region[1].replace(',', ', ')})" in readme
+
+
+def test_five_lines_of_python_in_the_readme() -> None:
+    (block,) = blocks("README.md", "python")
+    assert len([line for line in block.splitlines() if line.strip()]) == 5
+
+
+def test_every_decision_is_listed() -> None:
+    listed = (ROOT / "docs/decisions/README.md").read_text("utf-8")
+    for path in (ROOT / "docs/decisions").glob("0*.md"):
+        text = path.read_text("utf-8")
+        assert f"({path.name})" in listed
+        assert all(f"**{part}.**" in text for part in ("Context", "Decision", "Consequence")), path
+
+
+# Figures in the docs ---------------------------------------------------------------------------
+
+
+def page(name: str) -> str:
+    return (ROOT / "docs" / name).read_text("utf-8")
+
+
+def test_tables_name_every_attribute() -> None:
+    for name in ("first-caption.md", "drawn-world.md"):
+        rows = re.findall(r"^\| ([^|]+) \|", page(name), re.MULTILINE)
+        assert [row for row in rows if row in ATTRIBUTE_NAMES] == list(ATTRIBUTE_NAMES), name
+
+
+def test_figures_of_the_drawn_world() -> None:
+    text = page("drawn-world.md")
+    held = sum(len(scene._held_out(name)) for name in voc.CATEGORIES)
+    every = sum(len(c.colours) * len(scene._qualities(n)) for n, c in voc.CATEGORIES.items())
+    spared = sum(bool(scene._held_out(name)) for name in voc.CATEGORIES)
+    assert f"{held} of {every} combinations are held out" in text
+    assert f"For {spared} of the {len(voc.CATEGORIES)} categories" in text
+    assert f"| {len(voc.CATEGORIES)}: " in text
+    assert f"| {len(voc.PARTS)} that are regions of their own: {', '.join(voc.PARTS)} |" in text
+    assert f"| colours | {len(voc.COLOURS)} |" in text
+    assert f"| materials | {', '.join(voc.MATERIALS)} |" in text
+    assert f"| words | {', '.join(voc.WORDS)} |" in text
+    assert f"{', '.join(voc.OUTDOOR)}; {', '.join(voc.INDOOR)} |" in text
+    assert f"of the {len(voc.CATEGORIES)} categories" in page("gallery.md")
+
+
+def test_configuration_lists_every_field() -> None:
+    from finecaption.model import FineCaptionConfig
+
+    text = page("configuration.md")
+    fields = {f.name for f in dataclasses.fields(FineCaptionConfig)} & set(
+        FineCaptionConfig.__annotations__
+    )
+    own = fields - {"tie_word_embeddings", "initializer_range", "sub_configs", "model_type"}
+    assert len(own) > 15
+    for name in own:
+        assert f"`{name}`" in text, name
+
+
+def test_sizes_of_the_models() -> None:
+    import torch
+
+    from finecaption.model import PRESETS, FineCaptionForConditionalGeneration
+    from finecaption.model.parts import PART_NAMES, named_part_parameters
+    from finecaption.train.build import make_processor
+
+    config, processor = make_processor("mini")
+    words = len(processor.tokenizer)
+    assert f"{words} words" in page("model.md")
+    assert f"{words}\ntokens of vocabulary" in page("model-card.md")
+    assert f"its {words}," in (ROOT / "README.md").read_text("utf-8")
+    assert f"its vocabulary is {words} tokens" in page("photographs.md")
+    rows = dict(re.findall(r"^\| ([^|]+) \|( [\d.,]+ \| [\d.,]+ )\|$", page("model.md"), re.M))
+    labels = ("parameters, millions: CLIP", "alpha convolution", "ConvNeXt", "SAM with neck",
+              "adapter", "language model")  # fmt: skip
+    for column, preset in enumerate((config, PRESETS["8b"]())):
+        with torch.device("meta"):
+            model = FineCaptionForConditionalGeneration(preset)
+        sizes = {
+            label: sum(p.numel() for _, p in named_part_parameters(model, part)) / 1e6
+            for label, part in zip(
+                labels, ("clip", "alpha", "convnext", "sam", "adapter", "llm"), strict=True
+            )
+        }
+        assert len(sizes) == len(PART_NAMES)
+        sizes["all"] = sum(p.numel() for p in model.parameters()) / 1e6
+        for label, size in sizes.items():
+            told = rows[label].split("|")[column].strip().replace(",", "")
+            digits = len(told.partition(".")[2])
+            assert told == f"{size:.{digits}f}", label
+
+
+# Results -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def results() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("results", ROOT / "docs/results.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _scores(accuracy: float, **more: Any) -> dict[str, Any]:
+    color = {"accuracy": accuracy, "interval": [accuracy - 0.01, accuracy + 0.01], "count": 7}
+    return {
+        "attributes": {"Color": color}, "mean_accuracy": accuracy, "mean_interval": [0.1, 0.2],
+        "questions": 7, **more,
+    }  # fmt: skip
+
+
+def test_results_are_written_between_the_markers(results: ModuleType, tmp_path: Path) -> None:
+    import json
+
+    for name in results.PAGES:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    twins = {"accuracy": 0.955, "count": 400}
+    clicks = {"all": {"mean_iou": {"1": 0.871}, "count": 50}}
+    for name, scores in (("a", _scores(0.9321, twins=twins, clicks=clicks)), ("b", _scores(0.87))):
+        (tmp_path / f"{name}.json").write_text(json.dumps(scores))
+    for _ in range(2):
+        results.main(str(tmp_path / "a.json"), str(tmp_path / "b.json"), tmp_path)
+    for name in results.PAGES:
+        text = (tmp_path / name).read_text("utf-8")
+        assert text.count("| Color | 93.2 | 92.2–94.2 | 7 | 87.0 | 86.0–88.0 | 7 |") == 1
+        assert "95.5 % of 400 regions" in text
+        assert "0.871 after 1 (50 regions)" in text
+        assert text.count(results.BEGIN) == text.count(results.END) == 1
+        assert (
+            text.rpartition(results.END)[2]
+            == ((ROOT / name).read_text("utf-8").rpartition(results.END)[2])
+        )
+
+
+def test_results_need_their_markers(results: ModuleType) -> None:
+    with pytest.raises(ValueError, match="results:end"):
+        results.put("text", "a page without markers")
