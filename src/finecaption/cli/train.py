@@ -34,7 +34,11 @@ def train(
     if print_config:
         print(json.dumps(dataclasses.asdict(chosen), indent=1))
         return
+    from transformers.utils.logging import disable_progress_bar
+
     from finecaption.train.run import run_recipe
+
+    disable_progress_bar()  # of each load and save of a model; the stages have a bar of their own
 
     folder = run_recipe(
         chosen, out, pool=pool, only=only or (), say=lambda text: print(text, file=sys.stderr)

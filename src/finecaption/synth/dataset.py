@@ -2,19 +2,24 @@
 
 Layout of the folder::
 
-    images/00000.png        512 x 512 RGB
-    scenes/00000.svg        the same picture as vectors; masks can be read off it again
-    dense/00000.npz         on request: category, colour, material a pixel (uint8; see index.json)
+    images/000000.png       512 x 512 RGB
+    scenes/000000.svg       the same picture as vectors; masks can be read off it again
+    dense/000000.npz        on request: category, colour, material a pixel (uint8; see index.json)
     annotations.jsonl       a record a region, and one for the whole picture (region_id 0)
+    index.json              the settings, and what the numbers of the dense maps mean
+    .records/000000.jsonl   a scene's records, until annotations.jsonl has those of all scenes
 
-Rendering resumes: a scene whose records are on disk is not drawn again.
+Rendering resumes: a scene whose files and records are on disk is not drawn again.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
+import shutil
+import signal
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -34,6 +39,7 @@ from finecaption.synth.scene import SIZE, SPLITS, Scene, quality_of, sample_scen
 CATEGORY_INDEX = {name: i for i, name in enumerate((*voc.CATEGORIES, *voc.PARTS), 1)}
 COLOUR_INDEX = {name: i for i, name in enumerate(voc.COLOURS, 1)}
 MATERIAL_INDEX = {name: i for i, name in enumerate(voc.MATERIALS, 1)}
+RECORDS = ".records"  # folder of the scenes' own records; the last file of a scene to be written
 
 
 def scene_name(index: int) -> str:
@@ -133,8 +139,33 @@ def _render_one(job: tuple[str, int, int, str, bool, bool]) -> int:
         np.savez_compressed(maps, **dense_maps(scene, observed.ids))  # type: ignore[arg-type]  # stub lacks **kwargs of arrays
         os.replace(maps, root / "dense" / f"{name}.npz")
     lines = [json.dumps(r, ensure_ascii=False) for r in records(scene, observed, references)]
-    _write(root / "records" / f"{name}.jsonl", ("\n".join(lines) + "\n").encode())
+    _write(root / RECORDS / f"{name}.jsonl", ("\n".join(lines) + "\n").encode())
     return index
+
+
+def leave_interrupts() -> None:
+    """Lets Ctrl-C to the parent process, which stops its workers; they would print tracebacks."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _take_apart(root: Path) -> None:
+    """Puts the records of a finished folder back where an unfinished one has them."""
+    whole = root / "annotations.jsonl"
+    if not whole.exists():
+        return
+    with whole.open("rb") as lines:
+        for scene, own in itertools.groupby(lines, key=lambda line: json.loads(line)["scene"]):
+            _write(root / RECORDS / f"{scene_name(scene)}.jsonl", b"".join(own))
+
+
+def _put_together(root: Path, count: int) -> None:
+    """Writes annotations.jsonl, and takes the scenes' own records away."""
+    temporary = root / ".annotations.jsonl.part"
+    with temporary.open("wb") as out:
+        for i in range(count):
+            out.write((root / RECORDS / f"{scene_name(i)}.jsonl").read_bytes())
+    os.replace(temporary, root / "annotations.jsonl")
+    shutil.rmtree(root / RECORDS)
 
 
 def render_split(
@@ -155,12 +186,14 @@ def render_split(
         references: cross-references ``(entity_id_k)`` in the sentences.
 
     Raises:
-        InputError: unknown split, count below 1, or a folder begun with other settings.
+        InputError: unknown split, count or workers below 1, or a folder begun with other settings.
     """
     if split not in SPLITS:
         raise InputError(f"unknown split {split!r}; choose one of {', '.join(SPLITS)}")
     if count < 1:
         raise InputError(f"count is {count}; it must be at least 1")
+    if workers is not None and workers < 1:
+        raise InputError(f"workers is {workers}; it must be at least 1")
     root = Path(out)
     settings = {"split": split, "seed": seed, "dense": dense, "references": references}
     index_file = root / "index.json"
@@ -168,18 +201,24 @@ def render_split(
         found = json.loads(index_file.read_text())["settings"]
         if found != settings:
             raise InputError(f"{root} was begun with {found}, not {settings}; use another folder")
-    for name in ("images", "scenes", "records", *(["dense"] if dense else [])):
+    kinds = {"images": "png", "scenes": "svg"} | ({"dense": "npz"} if dense else {})
+    for name in (*kinds, RECORDS):
         (root / name).mkdir(parents=True, exist_ok=True)
     index = {
         "settings": settings,
         "category": CATEGORY_INDEX, "colour": COLOUR_INDEX, "material": MATERIAL_INDEX,
     }  # fmt: skip
-    _write(index_file, json.dumps(index, indent=1).encode())
-    done = [(root / "records" / f"{scene_name(i)}.jsonl").exists() for i in range(count)]
+    _write(index_file, (json.dumps(index, indent=1) + "\n").encode())
+    files = [(RECORDS, "jsonl"), *kinds.items()]
+    _take_apart(root)
+    done = [
+        all((root / k / f"{scene_name(i)}.{v}").exists() for k, v in files) for i in range(count)
+    ]
     yield from (i for i in range(count) if done[i])
     jobs = [(split, seed, i, str(root), dense, references) for i in range(count) if not done[i]]
-    if jobs:
-        with ProcessPoolExecutor(workers or os.cpu_count()) as pool:
+    if workers == 1 or len(jobs) <= 1:
+        yield from map(_render_one, jobs)
+    else:
+        with ProcessPoolExecutor(workers, initializer=leave_interrupts) as pool:
             yield from pool.map(_render_one, jobs, chunksize=4)
-    parts = (root / "records" / f"{scene_name(i)}.jsonl" for i in range(count))
-    _write(root / "annotations.jsonl", b"".join(p.read_bytes() for p in parts))
+    _put_together(root, count)

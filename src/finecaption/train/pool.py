@@ -10,6 +10,8 @@ A pool is a folder of shards; a shard holds, for its scenes and their regions:
     masks.npy    uint8 (R, s, s)         soft masks at CLIP's size
     starts.npy   int64 (N + 1,)          first region of each scene
     truth.jsonl  a scene's truth a line
+
+pool.json beside the shards says what they were drawn with.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from PIL import Image
 from finecaption.errors import InputError
 from finecaption.model.preparation import prepare_image, prepare_mask
 from finecaption.synth.compose import render_rgb
+from finecaption.synth.dataset import leave_interrupts
 from finecaption.synth.observe import Observed, observe
 from finecaption.synth.scene import SIZE, sample_scene
 from finecaption.synth.truth import SceneTruth, truth_from_json, truth_to_json
@@ -49,7 +52,8 @@ def id_map(observed: Observed, size: int = IDS_SIZE) -> np.ndarray:
 def _write_shard(job: tuple[str, int, range, int, str, int, int]) -> int:
     split, seed, scenes, shard, folder, clip_size, hr_size = job
     final = Path(folder) / f"shard-{shard:04d}"
-    if final.exists():
+    # A pool that grows had a last shard of fewer scenes.
+    if final.exists() and len(np.load(final / "starts.npy")) > len(scenes):
         return shard
     clip: list[np.ndarray] = []
     hr: list[np.ndarray] = []
@@ -81,6 +85,7 @@ def _write_shard(job: tuple[str, int, range, int, str, int, int]) -> int:
     for name, array in arrays.items():
         np.save(temporary / f"{name}.npy", array)
     (temporary / "truth.jsonl").write_text("\n".join(lines) + "\n")
+    shutil.rmtree(final, ignore_errors=True)
     os.replace(temporary, final)
     return shard
 
@@ -97,15 +102,32 @@ def render_pool(
 ) -> Iterator[int]:
     """Draws a pool of ``scenes`` scenes; yields each shard's number as it is done.
 
-    Interrupted, it goes on with the shards that are missing.
+    Interrupted, it goes on with the shards that are missing. The arrays do not depend on
+    ``workers``, the number of processes (default: one a core).
+
+    Raises:
+        InputError: the folder holds a pool of another split, seed or size.
     """
     root = Path(folder)
     root.mkdir(parents=True, exist_ok=True)
+    settings = {"split": split, "seed": seed, "clip_size": clip_size, "hr_size": hr_size}
+    note = root / "pool.json"
+    if note.exists() and json.loads(note.read_text()) != settings:
+        raise InputError(
+            f"{root} holds a pool of {json.loads(note.read_text())}, not of {settings}; "
+            "use another folder"
+        )
+    temporary = root / ".pool.json.part"
+    temporary.write_text(json.dumps(settings) + "\n")
+    os.replace(temporary, note)
     jobs = [
         (split, seed, range(first, min(first + SHARD, scenes)), k, str(root), clip_size, hr_size)
         for k, first in enumerate(range(0, scenes, SHARD))
     ]
-    with ProcessPoolExecutor(workers or os.cpu_count()) as pool:
+    if workers == 1 or len(jobs) == 1:
+        yield from map(_write_shard, jobs)
+        return
+    with ProcessPoolExecutor(workers, initializer=leave_interrupts) as pool:
         yield from pool.map(_write_shard, jobs)
 
 

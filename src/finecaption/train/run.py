@@ -31,7 +31,7 @@ from finecaption.model.processing import FineCaptionProcessor
 from finecaption.segment import save_segmenter
 from finecaption.train import build
 from finecaption.train.clicks import ClickPretraining
-from finecaption.train.pool import Pool, render_pool
+from finecaption.train.pool import SHARD, Pool, render_pool
 from finecaption.train.recipes import Recipe, Stage
 from finecaption.train.trainer import processes, train_stage
 
@@ -110,12 +110,13 @@ class Run:
             clip_size=self.config.clip_size, hr_size=self.config.image_size,
         )  # fmt: skip
         for shard in shards:
-            self.say(f"  shard {shard} drawn")
+            self.say(f"  {min((shard + 1) * SHARD, wanted)} of {wanted} scenes drawn")
 
     def _note(self, stage: Stage, metrics: dict[str, float], began: float) -> dict[str, Any]:
         return {
             "stage": stage.name, "recipe": self.recipe.name, "seed": self.recipe.seed,
-            "trains": list(stage.trains), "steps": stage.steps, "pictures": stage.steps * stage.batch,
+            "trains": list(stage.trains), "steps": stage.steps,
+            "pictures": stage.steps * stage.batch,
             "lr": stage.lr, "seconds": round(time.time() - began, 1), "hardware": hardware(),
             "train_loss": metrics.get("train_loss"),
             "torch": torch.__version__, "transformers": transformers.__version__,
@@ -133,6 +134,8 @@ class Run:
             if is_first():
                 self.assemble()
             wait_until(folder.exists)
+        if not folder.exists():
+            raise InputError(f"{folder} is missing: run {folder.name} first")
         return FineCaptionForConditionalGeneration.from_pretrained(folder)
 
     def assemble(self) -> None:
@@ -155,7 +158,8 @@ class Run:
         pool = Pool(self.pool_folder)
         began = time.time()
         source: Path | None = None
-        self.say(f"{stage.name}: {stage.steps} steps of {stage.batch}, trains {stage.trains}")
+        trains = ", ".join(stage.trains) or "the click decoder"
+        self.say(f"{stage.name}: {stage.steps} steps of {stage.batch}; trains {trains}")
         if stage.kind == "captions":
             source = self._previous(stage)
             model = self._model(source)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -10,10 +11,10 @@ from typing import Any
 import torch
 from torch import nn
 from torch.utils.data import Dataset, SequentialSampler
-from transformers import Trainer, TrainingArguments
-from transformers.trainer_utils import get_last_checkpoint
+from transformers import PrinterCallback, Trainer, TrainingArguments
 
 from finecaption.errors import InputError
+from finecaption.train.console import ConsoleCallback
 from finecaption.train.labels import HEADS
 from finecaption.train.recipes import Stage
 
@@ -47,6 +48,8 @@ def freeze(
 
 class StageTrainer(Trainer):
     """Trainer with a learning rate a part, items in their own order, and accuracies in the log."""
+
+    optimizer: torch.optim.Optimizer | None
 
     def __init__(self, *args: Any, stage: Stage, part_of: PartOf, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -98,6 +101,22 @@ class StageTrainer(Trainer):
         super().log(logs, *args, **kwargs)
 
 
+def last_checkpoint(folder: Path) -> str | None:
+    """The newest complete checkpoint in a folder; None where there is none.
+
+    Trainer writes trainer_state.json last, so a checkpoint that a kill cut short has none, or a
+    torn one. It stays where it is: the run comes by again and writes it anew.
+    """
+    found = {int(p.name.rpartition("-")[2]): p for p in folder.glob("checkpoint-*")}
+    for _, path in sorted(found.items(), reverse=True):
+        try:
+            json.loads((path / "trainer_state.json").read_text())
+        except (OSError, ValueError):
+            continue
+        return str(path)
+    return None
+
+
 def train_stage(
     model: nn.Module, stage: Stage, items: Dataset, collate: Callable[[Any], Any],
     folder: Path, seed: int, part_of: PartOf, idle: Collection[str] = (),
@@ -107,14 +126,23 @@ def train_stage(
     fp32 on CPU (bf16 measured five times slower without hardware for it), bf16 autocast on a GPU.
     Checkpoints every 200 steps or so; the same seed gives the same run.
 
+    Args:
+        model: its forward takes what ``collate`` gives and returns {"loss": ...}.
+        folder: of the stage's checkpoints and its tensorboard log.
+        part_of, idle: see freeze.
+
     Returns:
         Trainer's figures: seconds, samples a second, mean loss.
+
+    Raises:
+        InputError: torchrun's processes cannot share the batch evenly.
     """
     freeze(model, stage.trains, part_of, idle)
     world = processes()
     if stage.batch % world:
         raise InputError(
-            f"stage {stage.name}: {world} processes cannot share a batch of {stage.batch}"
+            f"stage {stage.name}: {world} processes cannot share a batch of {stage.batch} evenly; "
+            f"set {stage.name}.batch to a multiple of {world}"
         )
     cuda = torch.cuda.is_available()
     os.environ["TENSORBOARD_LOGGING_DIR"] = str(folder / "log")
@@ -137,15 +165,18 @@ def train_stage(
         dataloader_pin_memory=cuda,
         remove_unused_columns=False,
         report_to=["tensorboard"],
+        disable_tqdm=True,  # ConsoleCallback instead
     )
     trainer = StageTrainer(
         model=model, args=arguments, train_dataset=items, data_collator=collate,
         stage=stage, part_of=part_of,
     )  # fmt: skip
+    console = ConsoleCallback(stage.name)
+    trainer.remove_callback(PrinterCallback)
+    trainer.add_callback(console)
     folder.mkdir(parents=True, exist_ok=True)
-    last = (
-        get_last_checkpoint(str(folder / "checkpoints"))
-        if (folder / "checkpoints").exists()
-        else None
-    )
-    return trainer.train(resume_from_checkpoint=last).metrics
+    last = last_checkpoint(folder / "checkpoints")
+    try:
+        return trainer.train(resume_from_checkpoint=last).metrics
+    finally:
+        console.close()
