@@ -28,7 +28,7 @@ from finecaption.model.parts import part_of, unused_by_captions
 from finecaption.model.presets import PRESETS
 from finecaption.model.processing import FineCaptionProcessor
 from finecaption.model.tokenizer import build_word_tokenizer
-from finecaption.segment import ClickDecoder, ClickDecoderConfig
+from finecaption.segment import ClickDecoder
 from finecaption.synth.language import corpus
 from finecaption.train import data
 from finecaption.train.clicks import ClickPretraining
@@ -114,15 +114,10 @@ def _clip(config: FineCaptionConfig) -> MaskAwareCLIP:
 
 def _click_module(config: FineCaptionConfig) -> ClickPretraining:
     tower = SamTower(config.sam_config, config.sam_unshuffle)
-    sam = config.sam_config
-    decoder = ClickDecoder(
-        ClickDecoderConfig(
-            image_size=config.image_size, patch_size=sam.patch_size, hidden_size=sam.output_channels
-        )
-    )
     statistics = (config.sam_image_mean, config.sam_image_std)
-    dense = DensePretraining(tower, statistics, config.sam_grid, sam.output_channels)
-    return ClickPretraining(dense, decoder)
+    channels = config.sam_config.output_channels
+    dense = DensePretraining(tower, statistics, config.sam_grid, channels)
+    return ClickPretraining(dense, ClickDecoder.for_model(config))
 
 
 def pretraining_job(
