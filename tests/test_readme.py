@@ -253,6 +253,7 @@ def test_sizes_of_the_models() -> None:
 
     from finecaption.model import PRESETS, FineCaptionForConditionalGeneration
     from finecaption.model.parts import PART_NAMES, named_part_parameters
+    from finecaption.segment import ClickDecoder
     from finecaption.train.build import make_processor
 
     config, processor = make_processor("mini")
@@ -279,6 +280,36 @@ def test_sizes_of_the_models() -> None:
             told = rows[label].split("|")[column].strip().replace(",", "")
             digits = len(told.partition(".")[2])
             assert told == f"{size:.{digits}f}", label
+        if preset is config:
+            assert f"captioner of {sizes['all']:.1f} million" in page("model-card.md")
+            decoder = sum(p.numel() for p in ClickDecoder.for_model(config).parameters()) / 1e6
+            assert f"click segmenter of {decoder:.1f} million" in page("model-card.md")
+        else:
+            assert f"{sizes['all'] / 1e3:.1f} billion" in (ROOT / "README.md").read_text("utf-8")
+
+
+def test_architecture_of_mini() -> None:
+    from finecaption.model import mini
+
+    config, text = mini(vocab_size=8), page("model.md")
+    depths = "-".join(map(str, config.convnext_config.depths))
+    channels = config.convnext_config.hidden_sizes[-1]
+    assert f"| ConvNeXt | {depths}, up to {channels} channels |" in text
+    for name, part in (("CLIP", config.clip_config), ("SAM", config.sam_config)):
+        assert f"| {name} | {part.num_hidden_layers} layers of {part.hidden_size} |" in text
+    llm = config.text_config
+    assert f"Llama, {llm.num_hidden_layers} layers of {llm.hidden_size}, " in text
+    assert f"| small square, patch | {config.clip_size}, {config.clip_config.patch_size} |" in text
+    assert f"| large square | {config.image_size} |" in text
+    assert f"| {config.image_grid} x {config.image_grid}, {config.image_seq_length} |" in text
+    figure = page("model.svg")
+    for size in (
+        f"{config.clip_grid} x {config.clip_grid} x {config.clip_channels} (",
+        f"{config.image_grid} x {config.image_grid} x {config.convnext_channels} (",
+        f"{config.sam_grid} x {config.sam_grid} x {config.sam_config.output_channels} (",
+        f"{config.image_grid} x {config.image_grid} x {config.sam_channels}<",
+    ):
+        assert size in figure
 
 
 # Results -----------------------------------------------------------------------------------------
