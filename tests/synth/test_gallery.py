@@ -8,8 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from finecaption.cli import main
 from finecaption.errors import InputError
+from finecaption.synth import gallery
 from finecaption.synth.gallery import (
+    BEGIN,
+    END,
     PAIR_IOU,
     Plan,
     find_pairs,
@@ -101,3 +105,29 @@ def test_a_page_without_its_markers_is_refused(tmp_path: Path, text: str) -> Non
     page.write_text(text, "utf-8")
     with pytest.raises(InputError, match="captions:end"):
         rewrite_captions(page, "new")
+
+
+def test_the_page_in_docs_tells_what_the_truth_says() -> None:
+    page = Path(__file__).parents[2] / "docs/gallery.md"
+    told = page.read_text("utf-8").split(BEGIN)[1].split(END)[0]
+    assert told.strip() == gallery_captions().strip(), "run `make gallery`"
+
+
+def test_the_command_writes_sheets_and_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen = []
+
+    def write(out: Path, plan: Plan, workers: int) -> list[Path]:
+        seen.append((out, plan.scenes, workers))
+        return [out / "scenes.jpg"]
+
+    monkeypatch.setattr(gallery, "write_gallery", write)
+    page = tmp_path / "gallery.md"
+    page.write_text(f"{BEGIN}{END}", "utf-8")
+    command = ["synth", "gallery", "--out", str(tmp_path), "--page", str(page), "--scenes", "3"]
+    assert main(command) == 0
+    assert seen == [(tmp_path, 3, 1)]
+    assert "| Category Name |" in page.read_text("utf-8")
+    assert capsys.readouterr().out.split() == [str(tmp_path / "scenes.jpg"), str(page)]
+    assert main([*command[:-1], "0"]) == 2
