@@ -312,6 +312,17 @@ def test_architecture_of_mini() -> None:
         assert size in figure
 
 
+def test_stages_of_mini() -> None:
+    from finecaption.train.recipes import mini
+
+    recipe, text = mini(), page("training.md")
+    stages = re.findall(r"^\| `([\w-]+)` \|", text, re.MULTILINE)
+    assert stages == [stage.name for stage in recipe.stages]
+    assert f"with a weight of {recipe.stage('stage3').dense} beside the captions" in text
+    for stage in ("stage1", "stage2"):
+        assert not recipe.stage(stage).dense
+
+
 # Results -----------------------------------------------------------------------------------------
 
 
