@@ -33,7 +33,8 @@ from finecaption.synth.language import corpus
 from finecaption.train import data
 from finecaption.train.clicks import ClickPretraining
 from finecaption.train.contrast import ContrastivePretraining
-from finecaption.train.dense import DensePretraining
+from finecaption.train.dense import DenseHead, DensePretraining
+from finecaption.train.joint import JointTraining
 from finecaption.train.pool import Pool
 from finecaption.train.recipes import Recipe, Stage
 
@@ -155,17 +156,35 @@ def pretraining_job(
     return Job(module, items, collate, lambda name: "llm")
 
 
+_CAPTIONER = "captioner."  # JointTraining's prefix of the model's parameters
+
+
 def caption_job(
     recipe: Recipe, stage: Stage, pool: Pool, model: FineCaptionForConditionalGeneration,
-    processor: FineCaptionProcessor,
+    processor: FineCaptionProcessor, root: Path,
 ) -> Job:  # fmt: skip
-    """A stage of the paper: the whole model on captions."""
+    """A stage of the paper: the whole model on captions; with ``stage.dense`` labels beside."""
     items = data.CaptionItems(
         pool, stage.steps * stage.batch, recipe.seed + 10 + recipe.stages.index(stage),
         stage.asking, *Texts(processor).cached(),
     )  # fmt: skip
-    collate = data.CaptionCollator(processor.tokenizer.pad_token_id)
-    return Job(model, items, collate, part_of, frozenset(unused_by_captions(model)))
+    collate = data.CaptionCollator(processor.tokenizer.pad_token_id, dense=stage.dense > 0)
+    idle = unused_by_captions(model)
+    if not stage.dense:
+        return Job(model, items, collate, part_of, frozenset(idle))
+    config = model.config
+    heads = {
+        "dense": ("head.", DenseHead(config.convnext_channels, config.image_grid)),
+        "clicks": ("dense.head.", DenseHead(config.sam_config.output_channels, config.sam_grid)),
+    }
+    for kind, (prefix, head) in heads.items():
+        head.load_state_dict(_below(_state(root, kind, recipe), prefix))
+    joint = JointTraining(model, stage.dense, heads["dense"][1], heads["clicks"][1])
+
+    def find(name: str) -> str | None:
+        return part_of(name.removeprefix(_CAPTIONER)) if name.startswith(_CAPTIONER) else None
+
+    return Job(joint, items, collate, find, frozenset(_CAPTIONER + n for n in idle))
 
 
 def decoder_job(

@@ -18,6 +18,7 @@ from torch.utils.data import Dataset
 
 from finecaption.synth.language import region_paragraph, scene_paragraph
 from finecaption.synth.truth import RegionTruth, SceneTruth
+from finecaption.train.labels import IGNORE
 from finecaption.train.packing import Packed, collate_packed, pack
 from finecaption.train.pool import Pool, PooledScene
 from finecaption.train.questions import Question, region_questions, scene_question
@@ -71,17 +72,18 @@ class DenseItems(PoolItems):
         }
 
 
+def _stack_rows(tables: Sequence[torch.Tensor], filler: int) -> torch.Tensor:
+    """Tables of different lengths stacked, the shorter ones filled below."""
+    return torch.nn.utils.rnn.pad_sequence(list(tables), batch_first=True, padding_value=filler)
+
+
 def collate_dense(items: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
     """Stacks; class rows are padded to the most regions, with rows that no pixel points to."""
     return {
         "pixel_values": torch.stack([i["pixel_values"] for i in items]),
         "ids": torch.stack([i["ids"] for i in items]),
-        "labels": torch.nn.utils.rnn.pad_sequence(
-            [i["labels"] for i in items], batch_first=True, padding_value=-1
-        ),
-        "parent": torch.nn.utils.rnn.pad_sequence(
-            [i["parent"] for i in items], batch_first=True, padding_value=0
-        ),
+        "labels": _stack_rows([i["labels"] for i in items], IGNORE),
+        "parent": _stack_rows([i["parent"] for i in items], 0),
     }
 
 
@@ -130,6 +132,8 @@ class CaptionItems(PoolItems):
             "pixel_values_clip": _pixels(scene.clip),
             "masks": masks,
             "rows": rows,
+            "ids": torch.from_numpy(np.array(scene.ids)),
+            "classes": torch.from_numpy(np.array(scene.labels)),
         }
 
 
@@ -147,13 +151,22 @@ def choose_regions(truth: SceneTruth, rng: random.Random, most: int) -> list[Reg
 
 @dataclass(frozen=True)
 class CaptionCollator:
-    """Items -> the arguments of FineCaptionForConditionalGeneration.forward."""
+    """Items -> the arguments of FineCaptionForConditionalGeneration.forward.
+
+    With ``dense`` also ids and classes, as JointTraining takes them.
+    """
 
     pad_token_id: int
+    dense: bool = False
 
     def __call__(self, items: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
         counts = torch.tensor([len(i["rows"]) for i in items])
+        dense = {}
+        if self.dense:
+            dense["ids"] = torch.stack([i["ids"] for i in items])
+            dense["classes"] = _stack_rows([i["classes"] for i in items], IGNORE)
         return {
+            **dense,
             "pixel_values": torch.stack([i["pixel_values"] for i in items]),
             "pixel_values_clip": torch.stack([i["pixel_values_clip"] for i in items]),
             "region_masks": torch.stack([m for i in items for m in i["masks"]]),

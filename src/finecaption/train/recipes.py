@@ -31,6 +31,7 @@ class Stage:
         lr: peak learning rate; cosine to zero after a warm-up of 3 % (the paper's, by EAGLE).
         rates: part name -> factor on lr.
         asking: of a caption stage, what it asks.
+        dense: of a caption stage, weight of the dense labels beside the captions (train.joint).
         regions: of a contrast stage, whether regions are contrasted too (Alpha-CLIP).
         decoder_only: of a clicks stage, start from the finished model and fit the decoder alone.
         workers: loader processes.
@@ -44,6 +45,7 @@ class Stage:
     lr: float
     rates: dict[str, float] = field(default_factory=dict)
     asking: Asking = Asking()
+    dense: float = 0.0
     regions: bool = True
     decoder_only: bool = False
     workers: int = 0
@@ -98,22 +100,22 @@ def mini() -> Recipe:
         scenes=6000,
         seed=0,
         stages=(
-            Stage("stage0-convnext", "dense", ("convnext",), steps=3000, batch=8, lr=3e-3),
-            Stage("stage0-sam", "clicks", ("sam",), steps=2400, batch=8, lr=1.5e-3),
-            Stage("stage0-clip", "contrast", ("clip", "alpha"), steps=1200, batch=16, lr=1e-3),
-            Stage("stage0-llm", "text", ("llm",), steps=600, batch=16, lr=2e-3),
+            Stage("stage0-convnext", "dense", ("convnext",), steps=2000, batch=8, lr=3e-3),
+            Stage("stage0-sam", "clicks", ("sam",), steps=1500, batch=8, lr=1.5e-3),
+            Stage("stage0-clip", "contrast", ("clip", "alpha"), steps=700, batch=16, lr=1e-3),
+            Stage("stage0-llm", "text", ("llm",), steps=400, batch=16, lr=2e-3),
             Stage(
-                "stage1", "captions", ("adapter",), steps=250, batch=16, lr=2e-3,
+                "stage1", "captions", ("adapter",), steps=200, batch=16, lr=2e-3,
                 asking=Asking(whole=1.0),
             ),
             # 10 % whole-image masks, as Alpha-CLIP's training mixes them in.
             Stage(
-                "stage2", "captions", ("alpha",), steps=150, batch=6, lr=3e-3,
+                "stage2", "captions", ("alpha",), steps=120, batch=6, lr=3e-3,
                 asking=Asking(whole=0.4),
             ),
             Stage(
-                "stage3", "captions", PARTS, steps=2400, batch=6, lr=1e-3,
-                rates={"convnext": 0.15, "sam": 0.15, "alpha": 3.0}, workers=1,
+                "stage3", "captions", PARTS, steps=1800, batch=8, lr=1.2e-3, dense=0.5,
+                asking=Asking(regions=3, questions=10),
             ),
             Stage(
                 "stage3-clicks", "clicks", (), steps=400, batch=16, lr=1e-3, decoder_only=True

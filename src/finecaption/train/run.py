@@ -31,6 +31,7 @@ from finecaption.model.processing import FineCaptionProcessor
 from finecaption.segment import save_segmenter
 from finecaption.train import build
 from finecaption.train.clicks import ClickPretraining
+from finecaption.train.joint import JointTraining
 from finecaption.train.pool import SHARD, Pool, render_pool
 from finecaption.train.recipes import Recipe, Stage
 from finecaption.train.trainer import processes, train_stage
@@ -163,7 +164,9 @@ class Run:
         if stage.kind == "captions":
             source = self._previous(stage)
             model = self._model(source)
-            job = build.caption_job(self.recipe, stage, pool, model, self.processor)
+            job = build.caption_job(
+                self.recipe, stage, pool, model, self.processor, self.root
+            )
         elif stage.decoder_only:
             source = self._previous(stage)
             job = build.decoder_job(self.recipe, stage, pool, self._model(source), self.root)
@@ -184,8 +187,9 @@ class Run:
     ) -> None:
         """Writes what a stage has made."""
         if stage.kind == "captions":
-            assert isinstance(job.module, FineCaptionForConditionalGeneration) and source
-            _save_model(job.module, self.processor, folder, [*_history(source), note])
+            model = job.module.captioner if isinstance(job.module, JointTraining) else job.module
+            assert isinstance(model, FineCaptionForConditionalGeneration) and source
+            _save_model(model, self.processor, folder, [*_history(source), note])
             return
         folder.mkdir(parents=True, exist_ok=True)
         build.save_state(job.module, folder / build.STATE)

@@ -82,7 +82,7 @@ class StageTrainer(Trainer):
     ) -> Any:
         """Trainer's; values beside the loss (accuracy, iou) are kept for the next log line."""
         loss, outputs = super().compute_loss(model, inputs, return_outputs=True, **kwargs)
-        for key in ("accuracy", "iou"):
+        for key in ("accuracy", "iou", "caption_loss"):
             if key in outputs:
                 self._measured.setdefault(key, []).append(outputs[key].detach().float().cpu())
         return (loss, outputs) if return_outputs else loss
