@@ -105,12 +105,12 @@ def mini() -> Recipe:
             Stage("stage0-clip", "contrast", ("clip", "alpha"), steps=700, batch=16, lr=1e-3),
             Stage("stage0-llm", "text", ("llm",), steps=400, batch=16, lr=2e-3),
             Stage(
-                "stage1", "captions", ("adapter",), steps=200, batch=16, lr=2e-3,
+                "stage1", "captions", ("adapter",), steps=150, batch=16, lr=2e-3,
                 asking=Asking(whole=1.0),
             ),
             # 10 % whole-image masks, as Alpha-CLIP's training mixes them in.
             Stage(
-                "stage2", "captions", ("alpha",), steps=120, batch=6, lr=3e-3,
+                "stage2", "captions", ("alpha",), steps=100, batch=6, lr=3e-3,
                 asking=Asking(whole=0.4),
             ),
             Stage(
