@@ -111,3 +111,26 @@ def test_the_command_fits_to_drawn_scenes(
     assert domain.main([str(tmp_path), "--scenes", "30", "--seed", "2"]) == 0
     assert "threshold" in capsys.readouterr().out
     assert DomainModel.load(tmp_path) is not None
+
+
+SHIPPED = Path(domain.__file__).parent / "pretrained" / "finecaption-mini"
+PHOTOGRAPHS = ("astronaut.png", "camera.png", "chelsea.png", "coffee.png", "rocket.jpg")
+
+
+@pytest.mark.skipif(
+    not (SHIPPED / domain.DOMAIN_FILE).is_file(), reason="no model with a domain file is shipped"
+)
+def test_photographs_are_told_from_drawn_scenes() -> None:
+    import skimage
+
+    from finecaption.model import FineCaptionForConditionalGeneration
+
+    fitted = DomainModel.load(SHIPPED)
+    assert fitted is not None
+    model = FineCaptionForConditionalGeneration.from_pretrained(SHIPPED).float().eval()
+    folder = Path(skimage.__file__).parent / "data"
+    photographs = [Image.open(folder / name).convert("RGB") for name in PHOTOGRAPHS]
+    for name, features in zip(PHOTOGRAPHS, domain.features_of(model, photographs), strict=True):
+        assert fitted.judge(features) is not None, name
+    scenes = domain.features_of(model, domain.drawn_scenes(12, seed=77, split="test"))
+    assert np.mean(fitted.score(scenes) > fitted.threshold) < 0.1
