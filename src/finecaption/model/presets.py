@@ -109,8 +109,8 @@ def mini(vocab_size: int, image_token_id: int = 3, **text: Any) -> FineCaptionCo
         text_config={
             "model_type": "llama",
             "vocab_size": vocab_size,
-            "hidden_size": 256,
-            "intermediate_size": 640,
+            "hidden_size": 192,
+            "intermediate_size": 512,
             "num_hidden_layers": 4,
             "num_attention_heads": 4,
             "num_key_value_heads": 4,
