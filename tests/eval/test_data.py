@@ -1,11 +1,16 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import finecaption
 from finecaption.errors import InputError
 from finecaption.eval.data import (
     TWIN_IOU,
@@ -56,6 +61,37 @@ def test_another_process_draws_the_same(drawn: tuple[list[EvalPicture], dict]) -
 def test_ahead_keeps_the_order() -> None:
     assert list(ahead(abs, [-3, 2, -1], 0)) == [3, 2, 1]
     assert list(ahead(abs, [-3, 2, -1] * 9, 2)) == [3, 2, 1] * 9
+
+
+def test_processes_that_draw_end_with_a_killed_reader(tmp_path: Path) -> None:
+    script = tmp_path / "reader.py"
+    script.write_text(
+        "import multiprocessing, os, signal\n"
+        "from finecaption.eval.data import ahead\n"
+        "if __name__ == '__main__':\n"
+        "    stream = ahead(abs, range(10**9), 1)\n"
+        "    next(stream)\n"
+        "    print(*(p.pid for p in multiprocessing.active_children()), flush=True)\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    source = Path(finecaption.__file__).parents[1]
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True,
+        env={**os.environ, "PYTHONPATH": str(source)}, check=False,
+    )  # fmt: skip
+    (worker,) = map(int, done.stdout.split())
+    for _ in range(600):
+        try:
+            os.kill(worker, 0)
+        except ProcessLookupError:
+            return
+        if (
+            Path(f"/proc/{worker}/stat").is_file()
+            and " Z " in Path(f"/proc/{worker}/stat").read_text()
+        ):
+            return  # ended, and not yet waited for
+        time.sleep(0.1)
+    pytest.fail("the worker goes on")
 
 
 def test_unseen_shows_only_flagged_regions() -> None:

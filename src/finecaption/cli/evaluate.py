@@ -116,7 +116,7 @@ def _evaluate(
             made, seconds = about["made_last"], about["seconds_last"]
             what = "pairs" if step == "twins" else "regions"
             typer.echo(
-                f"{step}: {made} {what} in {seconds:.1f} s, {made / seconds:.1f} {what}/s",
+                f"{step}: {made} {what} in {seconds:.1f} s, {made / seconds:.2f} {what}/s",
                 err=True,
             )
     return scores
@@ -172,14 +172,21 @@ def _print_json(data: Any) -> None:
 
 
 def _show(scores: dict[str, Any], out: Path) -> None:
-    from rich.console import Console
-
-    from finecaption.eval.table import HEADER, attribute_rows, rich_table, summary
+    from finecaption.eval.table import HEADER, ON_SCREEN, attribute_rows, rich_table, summary
 
     for sentence in summary(scores):
         typer.echo(sentence)
-    Console().print(rich_table(HEADER, attribute_rows(scores), left=(0, 5)))
+    rows = [row[:ON_SCREEN] for row in attribute_rows(scores)]
+    _print_table(rich_table(HEADER[:ON_SCREEN], rows, left=(0,)))
     typer.echo(f"written: {out / 'scores.json'}, {out / 'table.md'}", err=True)
+
+
+def _print_table(table: Any) -> None:
+    from rich.console import Console
+
+    console = Console()
+    # a file has no width, and shall not have columns cut to that of a terminal
+    (console if console.is_terminal else Console(width=1000)).print(table)
 
 
 def _join(root: Path, out: Path | None, as_json: bool) -> None:
@@ -190,9 +197,7 @@ def _join(root: Path, out: Path | None, as_json: bool) -> None:
     if as_json:
         _print_json(found)
         return
-    from rich.console import Console
-
     from finecaption.eval.table import rich_table
 
-    Console().print(rich_table(*stage_table(found), left=(0,)))
+    _print_table(rich_table(*stage_table(found), left=(0,)))
     typer.echo(f"written: {path}", err=True)

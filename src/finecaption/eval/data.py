@@ -12,6 +12,7 @@ import json
 import multiprocessing
 import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -130,7 +131,7 @@ def ahead(function: Callable[[Job], Result], jobs: Iterable[Job], workers: int) 
         return
     # spawn: a fork of a process in which torch runs threads may hang
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, context, initializer=_leave_interrupts_to_the_reader)
+    pool = ProcessPoolExecutor(workers, context, initializer=_follow_the_reader)
     queue: deque[Future[Result]] = deque()
     remaining = iter(jobs)
     try:
@@ -146,8 +147,20 @@ def ahead(function: Callable[[Job], Result], jobs: Iterable[Job], workers: int) 
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _leave_interrupts_to_the_reader() -> None:
+def _follow_the_reader() -> None:
+    """In a worker: leaves interrupts to the reader, and ends when it is killed.
+
+    Of itself a worker would wait for its next job for ever, since it holds the queue's other end.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    reader = multiprocessing.parent_process()
+    if reader is not None:
+        threading.Thread(target=_end_with, args=(reader,), daemon=True).start()
+
+
+def _end_with(process: Any) -> None:
+    process.join()
+    os._exit(1)
 
 
 # --- drawn on the way -----------------------------------------------------------------------

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.table import Table
 
-HEADER = ("Attribute", "Accuracy", "95 %", "All right", "Questions", "By facet")
+HEADER = ("Attribute", "Accuracy", "95 %", "Exact", "Count", "By facet")
+ON_SCREEN = 5  # columns that a terminal of 80 has room for
 
 
 def percent(value: float | None) -> str:
@@ -57,7 +58,7 @@ def summary(scores: dict[str, Any]) -> list[str]:
     out = [
         f"{settings['model']['name']} on {settings['data']['name']}: {scores['regions']} regions"
         f"{which} in {scores['pictures']} pictures. Accuracy: mean share of an attribute's facets "
-        "that are stated right; intervals: bootstrap over pictures."
+        "that are stated right; 95 %: bootstrap over pictures; exact: all facets right."
     ]
     twins = scores["twins"]
     if twins:
@@ -100,7 +101,7 @@ def rich_table(header: Sequence[str], rows: Sequence[Sequence[str]], left: Seque
 
     table = Table(box=box.SIMPLE_HEAD)
     for i, name in enumerate(header):
-        table.add_column(name, justify="left" if i in left else "right", no_wrap=i == 0)
+        table.add_column(name, justify="left" if i in left else "right", no_wrap=True)
     for row in rows:
         table.add_row(*row)
     return table
