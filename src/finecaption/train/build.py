@@ -123,10 +123,21 @@ def _click_module(config: FineCaptionConfig) -> ClickPretraining:
 
 def pretraining_job(
     recipe: Recipe, stage: Stage, pool: Pool, config: FineCaptionConfig,
-    processor: FineCaptionProcessor,
+    processor: FineCaptionProcessor, root: Path,
 ) -> Job:  # fmt: skip
-    """A stage that trains one part alone, from random weights."""
-    count, seed = stage.steps * stage.batch, recipe.seed
+    """A stage that trains one part alone: from random weights, or from the run of its kind before."""
+    earlier = [s for s in recipe.stages[: recipe.stages.index(stage)] if s.kind == stage.kind]
+    job = _part_job(recipe, stage, pool, config, processor, recipe.seed + 100 * len(earlier))
+    if earlier:
+        job.module.load_state_dict(_stage_state(root, earlier[-1]))
+    return job
+
+
+def _part_job(
+    recipe: Recipe, stage: Stage, pool: Pool, config: FineCaptionConfig,
+    processor: FineCaptionProcessor, seed: int,
+) -> Job:  # fmt: skip
+    count = stage.steps * stage.batch
     tokenizer = processor.tokenizer
     if stage.kind == "dense":
         tower = ConvNextTower(config.convnext_config, config.convnext_norm_eps)
@@ -202,7 +213,11 @@ def decoder_job(
 
 
 def _state(root: Path, kind: str, recipe: Recipe) -> dict[str, torch.Tensor]:
-    stage = next(s for s in recipe.stages if s.kind == kind)
+    """What the last pretraining run of a kind has made."""
+    return _stage_state(root, [s for s in recipe.stages if s.kind == kind and not s.decoder_only][-1])
+
+
+def _stage_state(root: Path, stage: Stage) -> dict[str, torch.Tensor]:
     path = root / stage.name / STATE
     if not path.exists():
         raise InputError(f"{path} is missing: run {stage.name} first")

@@ -70,7 +70,7 @@ class Recipe:
         preset: model preset (model.presets).
         scenes: how many training scenes the pool holds.
         seed: of scenes, weights and order.
-        stages: in order.
+        stages: in order. Of several stage-0 runs of one kind, each goes on from the one before.
     """
 
     name: str
@@ -101,8 +101,10 @@ def mini() -> Recipe:
         seed=0,
         stages=(
             Stage("stage0-convnext", "dense", ("convnext",), steps=2000, batch=8, lr=3e-3),
+            # A warm restart with both cores, for as long as there was time.
+            Stage("stage0-convnext-2", "dense", ("convnext",), steps=1200, batch=16, lr=2.5e-3),
             Stage("stage0-sam", "clicks", ("sam",), steps=1500, batch=8, lr=1.5e-3),
-            Stage("stage0-clip", "contrast", ("clip", "alpha"), steps=700, batch=16, lr=1e-3),
+            Stage("stage0-clip", "contrast", ("clip", "alpha"), steps=400, batch=16, lr=1e-3),
             Stage("stage0-llm", "text", ("llm",), steps=400, batch=16, lr=2e-3),
             Stage(
                 "stage1", "captions", ("adapter",), steps=150, batch=16, lr=2e-3,

@@ -171,7 +171,9 @@ class Run:
             source = self._previous(stage)
             job = build.decoder_job(self.recipe, stage, pool, self._model(source), self.root)
         else:
-            job = build.pretraining_job(self.recipe, stage, pool, self.config, self.processor)
+            job = build.pretraining_job(
+                self.recipe, stage, pool, self.config, self.processor, self.root
+            )
         metrics = train_stage(
             job.module, stage, job.items, job.collate, self.root / "work" / stage.name,
             self.recipe.seed, job.part_of, job.idle,
