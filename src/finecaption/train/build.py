@@ -125,7 +125,7 @@ def pretraining_job(
     recipe: Recipe, stage: Stage, pool: Pool, config: FineCaptionConfig,
     processor: FineCaptionProcessor, root: Path,
 ) -> Job:  # fmt: skip
-    """A stage that trains one part alone: from random weights, or from the run of its kind before."""
+    """A stage that trains one part alone, from random weights or on from the run of its kind."""
     earlier = [s for s in recipe.stages[: recipe.stages.index(stage)] if s.kind == stage.kind]
     job = _part_job(recipe, stage, pool, config, processor, recipe.seed + 100 * len(earlier))
     if earlier:
@@ -214,7 +214,8 @@ def decoder_job(
 
 def _state(root: Path, kind: str, recipe: Recipe) -> dict[str, torch.Tensor]:
     """What the last pretraining run of a kind has made."""
-    return _stage_state(root, [s for s in recipe.stages if s.kind == kind and not s.decoder_only][-1])
+    runs = [s for s in recipe.stages if s.kind == kind and not s.decoder_only]
+    return _stage_state(root, runs[-1])
 
 
 def _stage_state(root: Path, stage: Stage) -> dict[str, torch.Tensor]:
