@@ -22,6 +22,9 @@ _REFLECTIVE = ("frozen lake", "gallery")
 _SHAPES = {"path", "rect", "circle", "ellipse", "line", "polyline", "polygon"}
 _DROP = {"opacity", "fill-opacity", "stroke-opacity", "filter", "class"}
 
+# Here and not where it is needed: elements are to be written alike from the first scene on.
+ET.register_namespace("", NAMESPACE)
+
 
 def body_id(figure: int) -> int:
     """The id-map value of a figure's body, by its index in the scene."""
@@ -63,7 +66,7 @@ def is_reflected(scene: Scene, f: Figure) -> bool:
 def _silhouette(f: Figure, ink: str) -> str:
     root = ET.fromstring(f'<svg xmlns="{NAMESPACE}">{f.drawing.svg}</svg>')
     flat = _flatten(root, ink, "black", None, parts=None)
-    return "".join(ET.tostring(c, encoding="unicode") for c in flat).replace("ns0:", "")
+    return "".join(ET.tostring(c, encoding="unicode") for c in flat)
 
 
 def _ground_effects(scene: Scene, f: Figure) -> str:
@@ -153,7 +156,6 @@ def ids_svgs(svg: str) -> tuple[str, list[str]]:
     Returns:
         The whole scene, and each figure alone, unhidden by the others.
     """
-    ET.register_namespace("", NAMESPACE)
     root = ET.fromstring(svg)
     defs, groups = "", []
     for child in root:

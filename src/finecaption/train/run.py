@@ -164,9 +164,7 @@ class Run:
         if stage.kind == "captions":
             source = self._previous(stage)
             model = self._model(source)
-            job = build.caption_job(
-                self.recipe, stage, pool, model, self.processor, self.root
-            )
+            job = build.caption_job(self.recipe, stage, pool, model, self.processor, self.root)
         elif stage.decoder_only:
             source = self._previous(stage)
             job = build.decoder_job(self.recipe, stage, pool, self._model(source), self.root)
