@@ -102,7 +102,7 @@ def mini() -> Recipe:
         stages=(
             Stage("stage0-convnext", "dense", ("convnext",), steps=2000, batch=8, lr=3e-3),
             # A warm restart with both cores, for as long as there was time.
-            Stage("stage0-convnext-2", "dense", ("convnext",), steps=1200, batch=16, lr=2.5e-3),
+            Stage("stage0-convnext-2", "dense", ("convnext",), steps=1000, batch=16, lr=2.5e-3),
             Stage("stage0-sam", "clicks", ("sam",), steps=1500, batch=8, lr=1.5e-3),
             Stage("stage0-clip", "contrast", ("clip", "alpha"), steps=400, batch=16, lr=1e-3),
             Stage("stage0-llm", "text", ("llm",), steps=400, batch=16, lr=2e-3),
@@ -116,7 +116,7 @@ def mini() -> Recipe:
                 asking=Asking(whole=0.4),
             ),
             Stage(
-                "stage3", "captions", PARTS, steps=1800, batch=8, lr=1.2e-3, dense=0.5,
+                "stage3", "captions", PARTS, steps=1250, batch=8, lr=1.2e-3, dense=0.5,
                 asking=Asking(regions=3, questions=10),
             ),
             Stage(
