@@ -99,13 +99,13 @@ def test_the_command_fits_to_drawn_scenes(
 ) -> None:
     for file in tiny_folder.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
-    scenes = list(domain.drawn_scenes(4))
+    scenes = list(domain.drawn_scenes(2))
     assert all(scene.mode == "RGB" and min(scene.size) >= 256 for scene in scenes)
-    again = list(domain.drawn_scenes(4))
+    again = list(domain.drawn_scenes(2))
     assert [s.tobytes() for s in again] == [s.tobytes() for s in scenes]
 
     def copies(count: int, seed: int) -> list[Image.Image]:
-        return [scenes[i % 4].rotate(i + seed) for i in range(count)]
+        return [scenes[i % 2].rotate(i + seed) for i in range(count)]
 
     monkeypatch.setattr(domain, "drawn_scenes", copies)
     assert domain.main([str(tmp_path), "--scenes", "30", "--seed", "2"]) == 0

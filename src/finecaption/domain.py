@@ -302,7 +302,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Fits a saved model's detector to drawn scenes."""
     parser = argparse.ArgumentParser(prog="python -m finecaption.domain", description=main.__doc__)
     parser.add_argument("folder", help="of the saved model; the file is written into it")
-    parser.add_argument("--scenes", type=int, default=2000, help="how many to draw")
+    parser.add_argument("--scenes", type=int, default=1000, help="how many to draw")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--quantile", type=float, default=QUANTILE, help="share to accept")
     options = parser.parse_args(argv)
