@@ -16,6 +16,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 # What of a log entry a line shows, under which name and in which format.
 _SHOWN = (
     ("loss", "loss", ".4f"),
+    ("caption_loss", "captions", ".4f"),
     ("accuracy", "accuracy", ".3f"),
     ("iou", "iou", ".3f"),
     ("learning_rate", "lr", ".1e"),
