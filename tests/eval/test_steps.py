@@ -8,9 +8,10 @@ import pytest
 
 from finecaption.eval import steps
 from finecaption.eval.data import EvalPicture
-from finecaption.eval.questions import inapplicable, trick_question
+from finecaption.eval.questions import trick_question
 from finecaption.eval.records import RunFolder, read_records
 from finecaption.eval.steps import PictureQuestions, run_step
+from finecaption.synth.vocabulary import inapplicable
 
 from .conftest import DiskClicker, ListSource, region
 

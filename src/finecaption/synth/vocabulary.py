@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from finecaption.attributes import ATTRIBUTE_NAMES
+
 COLOURS = (
     "red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "white", "grey",
 )  # fmt: skip
@@ -153,3 +155,23 @@ PARTS: dict[str, str] = {
     "hat": "person", "scarf": "person", "bag": "person",
     "flowers": "vessel", "roof": "building", "wheels": "vehicle", "shade": "furniture",
 }  # fmt: skip
+
+_PEOPLE_ONLY = ("Facial Expression", "Hair", "Clothing Shoes Accessories", "Age Range")
+_ANIMATE_ONLY = ("Body Pose/Gesture", "Body Shape", "Skin Texture and Color")
+
+
+def inapplicable(category: str) -> tuple[str, ...]:
+    """The attributes that a region of this category cannot have: none for a person.
+
+    Only what is plain to anyone: a car has no hair. What is merely not asked of a category in the
+    drawn world (the shape of a man) is not among them.
+
+    Args:
+        category: of CATEGORIES, or a part name.
+    """
+    known = CATEGORIES.get(category)
+    group = known.group if known else "part"
+    if group == "person":
+        return ()
+    lacking = _PEOPLE_ONLY if group == "animal" else (*_PEOPLE_ONLY, *_ANIMATE_ONLY)
+    return tuple(name for name in ATTRIBUTE_NAMES if name in lacking)

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import random
 
-from finecaption.attributes import (
-    ATTRIBUTE_NAMES,
-    dense_instruction,
-    global_instruction,
-    region_instruction,
-)
+from finecaption.attributes import dense_instruction, global_instruction, region_instruction
 from finecaption.synth.language import (
     not_applicable,
     paraphrases,
@@ -17,6 +12,7 @@ from finecaption.synth.language import (
     scene_paragraph,
 )
 from finecaption.synth.truth import RegionTruth, SceneTruth
+from finecaption.synth.vocabulary import inapplicable
 
 Question = tuple[str, str]  # instruction, answer
 
@@ -33,7 +29,7 @@ def region_questions(truth: RegionTruth, rng: random.Random, most: int) -> list[
     rng.shuffle(names)
     out = [(region_instruction(n), rng.choice(paraphrases(truth, n))) for n in names[:most]]
     if rng.random() < NOT_APPLICABLE_RATE:
-        foreign = [n for n in ATTRIBUTE_NAMES if n not in truth.attributes and _foreign(truth, n)]
+        foreign = inapplicable(truth.category)
         if foreign:
             name = rng.choice(foreign)
             answer = rng.choice(not_applicable(name, truth.category))
@@ -41,22 +37,6 @@ def region_questions(truth: RegionTruth, rng: random.Random, most: int) -> list[
     if rng.random() < DENSE_RATE:
         out.append((dense_instruction(), region_paragraph(truth, rng)))
     return out
-
-
-_PERSONAL = (
-    "Facial Expression", "Hair", "Clothing Shoes Accessories", "Age Range",
-    "Body Pose/Gesture", "Body Shape", "Skin Texture and Color",
-)  # fmt: skip
-_PEOPLE = ("man", "woman", "boy", "girl")
-_ANIMALS = ("cat", "dog", "rabbit", "horse")
-_ANIMATE = ("Body Pose/Gesture", "Body Shape", "Skin Texture and Color")
-
-
-def _foreign(truth: RegionTruth, name: str) -> bool:
-    """Whether an absent attribute is one that the thing cannot have, not one that is unclear."""
-    if name not in _PERSONAL or truth.category in _PEOPLE:
-        return False
-    return not (truth.category in _ANIMALS and name in _ANIMATE)
 
 
 def scene_question(truth: SceneTruth, rng: random.Random) -> Question:

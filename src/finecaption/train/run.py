@@ -113,12 +113,12 @@ class Run:
         for shard in shards:
             self.say(f"  {min((shard + 1) * SHARD, wanted)} of {wanted} scenes drawn")
 
-    def _note(self, stage: Stage, metrics: dict[str, float], began: float) -> dict[str, Any]:
+    def _note(self, stage: Stage, metrics: dict[str, float]) -> dict[str, Any]:
         return {
             "stage": stage.name, "recipe": self.recipe.name, "seed": self.recipe.seed,
             "trains": list(stage.trains), "steps": stage.steps,
             "pictures": stage.steps * stage.batch,
-            "lr": stage.lr, "seconds": round(time.time() - began, 1), "hardware": hardware(),
+            "lr": stage.lr, "seconds": metrics["seconds"], "hardware": hardware(),
             "train_loss": metrics.get("train_loss"),
             "torch": torch.__version__, "transformers": transformers.__version__,
         }  # fmt: skip
@@ -157,7 +157,6 @@ class Run:
             return
         set_seed(self.recipe.seed)
         pool = Pool(self.pool_folder)
-        began = time.time()
         source: Path | None = None
         trains = ", ".join(stage.trains) or "the click decoder"
         self.say(f"{stage.name}: {stage.steps} steps of {stage.batch}; trains {trains}")
@@ -178,7 +177,7 @@ class Run:
         )  # fmt: skip
         meet()
         if is_first():
-            self._finish(stage, job, folder, source, self._note(stage, metrics, began))
+            self._finish(stage, job, folder, source, self._note(stage, metrics))
             shutil.rmtree(self.root / "work" / stage.name / "checkpoints", ignore_errors=True)
         meet()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,13 @@ from typing import Any
 import torch
 from torch import nn
 from torch.utils.data import Dataset, SequentialSampler
-from transformers import PrinterCallback, Trainer, TrainingArguments
+from transformers import (
+    PrinterCallback,
+    Trainer,
+    TrainerCallback,
+    TrainerState,
+    TrainingArguments,
+)
 
 from finecaption.errors import InputError
 from finecaption.train.console import ConsoleCallback
@@ -44,6 +51,26 @@ def freeze(
         if parameter.requires_grad:
             moving.append(name)
     return moving
+
+
+class Clock(TrainerCallback):
+    """The time that a stage takes, added up over interruptions (what was lost with them is not)."""
+
+    def __init__(self, path: Path) -> None:
+        """Goes on from the seconds that ``path`` holds, if it is there."""
+        self.path, self.began = path, time.monotonic()
+        self.before = float(path.read_text()) if path.exists() else 0.0
+
+    def seconds(self) -> float:
+        """So far."""
+        return round(self.before + time.monotonic() - self.began, 1)
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, *_: Any, **__: Any) -> None:
+        """Writes the seconds beside the checkpoint that they led to."""
+        if state.is_world_process_zero:
+            temporary = self.path.with_name(f".{self.path.name}.part")
+            temporary.write_text(str(self.seconds()))
+            temporary.replace(self.path)
 
 
 class StageTrainer(Trainer):
@@ -171,12 +198,14 @@ def train_stage(
         model=model, args=arguments, train_dataset=items, data_collator=collate,
         stage=stage, part_of=part_of,
     )  # fmt: skip
-    console = ConsoleCallback(stage.name)
+    console, clock = ConsoleCallback(stage.name), Clock(folder / "seconds.json")
+    trainer.add_callback(clock)
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(console)
     folder.mkdir(parents=True, exist_ok=True)
     last = last_checkpoint(folder / "checkpoints")
     try:
-        return trainer.train(resume_from_checkpoint=last).metrics
+        metrics = trainer.train(resume_from_checkpoint=last).metrics
+        return {**metrics, "seconds": clock.seconds()}
     finally:
         console.close()
