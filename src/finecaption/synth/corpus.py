@@ -153,7 +153,7 @@ def each_value_once(combos: list[Facets]) -> Iterator[Facets]:
 
 
 def _linked(facet: str, attribute: str, link: Link) -> list[str]:
-    attributes = {attribute: {facet: (link.value,)}}
+    attributes: dict[str, Facets] = {attribute: {facet: (link.value,)}}
     if facet == "relation":
         truth = RegionTruth(1, "cup", "red", attributes, relation=link)
     else:
