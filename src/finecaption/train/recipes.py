@@ -97,7 +97,7 @@ def mini() -> Recipe:
     return Recipe(
         name="mini",
         preset="mini",
-        scenes=6000,
+        scenes=4500,
         seed=0,
         stages=(
             Stage("stage0-convnext", "dense", ("convnext",), steps=2000, batch=8, lr=3e-3),
