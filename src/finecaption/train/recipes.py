@@ -156,6 +156,9 @@ def find_recipe(name: str) -> Recipe:
     return RECIPES[name]()
 
 
+_IN_WORDS = {bool: "true or false", int: "a whole number", float: "a number"}
+
+
 def _cast(old: Any, text: str, key: str) -> Any:
     kind = type(old)
     try:
@@ -164,7 +167,7 @@ def _cast(old: Any, text: str, key: str) -> Any:
         if kind in (int, float, str):
             return kind(text)
     except (KeyError, ValueError):
-        raise InputError(f"{key}={text}: expected a {kind.__name__}, such as {old}") from None
+        raise InputError(f"{key}={text}: expected {_IN_WORDS[kind]}, such as {old}") from None
     raise InputError(f"{key} is not a plain value; change the recipe in train/recipes.py")
 
 
