@@ -116,11 +116,11 @@ def mini() -> Recipe:
                 asking=Asking(whole=0.4),
             ),
             Stage(
-                "stage3", "captions", PARTS, steps=1250, batch=8, lr=1.2e-3, dense=0.5,
+                "stage3", "captions", PARTS, steps=1100, batch=8, lr=1.2e-3, dense=0.5,
                 asking=Asking(regions=3, questions=10),
             ),
             Stage(
-                "stage3-clicks", "clicks", (), steps=400, batch=16, lr=1e-3, decoder_only=True
+                "stage3-clicks", "clicks", (), steps=300, batch=16, lr=1e-3, decoder_only=True
             ),
         ),
     )  # fmt: skip
