@@ -28,6 +28,7 @@ from finecaption.attributes import ATTRIBUTE_NAMES
 from finecaption.cli import main
 from finecaption.synth import scene
 from finecaption.synth import vocabulary as voc
+from finecaption.train import ship
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted(
@@ -118,6 +119,8 @@ def run(command: str) -> None:
         _run_finecaption(words[1:])
     elif words[:3] == ["python", "-m", "finecaption.domain"]:
         assert domain.main([*words[3:], "--scenes", "20"]) == 0
+    elif words[:3] == ["python", "-m", "finecaption.train.ship"]:
+        assert ship.main(words[3:]) == 0
     elif words[0] == "python":
         _run_script(words[1:])
     else:

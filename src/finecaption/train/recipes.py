@@ -116,7 +116,7 @@ def mini() -> Recipe:
                 asking=Asking(whole=0.4),
             ),
             Stage(
-                "stage3", "captions", PARTS, steps=1100, batch=8, lr=1.2e-3, dense=0.5,
+                "stage3", "captions", PARTS, steps=900, batch=8, lr=1.2e-3, dense=0.5,
                 asking=Asking(regions=3, questions=10),
             ),
             Stage(

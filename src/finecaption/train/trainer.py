@@ -100,6 +100,17 @@ class StageTrainer(Trainer):
             )  # fmt: skip
         return self.optimizer
 
+    def _save(
+        self, output_dir: str | None = None, state_dict: dict[str, torch.Tensor] | None = None
+    ) -> None:
+        # safetensors refuses two names for one tensor (tied embeddings); only transformers' own
+        # models know which to leave out. The other name comes back with the tie at loading.
+        state = state_dict or self.accelerator.unwrap_model(self.model).state_dict()
+        places: dict[int, str] = {}
+        for name, tensor in state.items():
+            places.setdefault(tensor.data_ptr() or id(tensor), name)
+        super()._save(output_dir, {name: state[name] for name in places.values()})
+
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> SequentialSampler:
         # Items are drawn at random by their number already; order by number resumes exactly.
         return SequentialSampler(train_dataset if train_dataset is not None else self.train_dataset)
