@@ -18,6 +18,7 @@ from torch.utils.data import Dataset
 
 from finecaption.synth.language import region_paragraph, scene_paragraph
 from finecaption.synth.truth import RegionTruth, SceneTruth
+from finecaption.train.asking import Asking
 from finecaption.train.labels import IGNORE
 from finecaption.train.packing import Packed, collate_packed, pack
 from finecaption.train.pool import Pool, PooledScene
@@ -85,21 +86,6 @@ def collate_dense(items: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
         "labels": _stack_rows([i["labels"] for i in items], IGNORE),
         "parent": _stack_rows([i["parent"] for i in items], 0),
     }
-
-
-@dataclass(frozen=True)
-class Asking:
-    """What a caption stage asks of a picture.
-
-    Attributes:
-        regions: the most regions a picture.
-        questions: the most attribute questions a region.
-        whole: chance of the whole-image question; 1 asks nothing else.
-    """
-
-    regions: int = 4
-    questions: int = 10
-    whole: float = 0.15
 
 
 class CaptionItems(PoolItems):

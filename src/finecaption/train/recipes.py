@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from finecaption.errors import InputError
-from finecaption.train.data import Asking
+from finecaption.train.asking import Asking
 
 PARTS = ("clip", "alpha", "convnext", "sam", "adapter", "llm")
 KINDS = ("dense", "clicks", "contrast", "text", "captions")
