@@ -128,6 +128,16 @@ def test_processes_must_share_the_batch_evenly(
         train_stage(Toy(), toy_stage(), Numbers(6), stack, tmp_path, 0, toy_part)
 
 
+def test_a_checkpoint_of_another_model_is_refused(tmp_path: Path) -> None:
+    train_stage(Toy(), toy_stage(), Numbers(6), stack, tmp_path, 0, toy_part)
+    other = Toy()
+    other.extra = nn.Linear(1, 1)
+    with pytest.raises(
+        InputError, match=r"toy is of another model: it lacks \['extra.bias', 'extr"
+    ):
+        train_stage(other, toy_stage(steps=4), Numbers(8), stack, tmp_path, 0, toy_part)
+
+
 def test_the_last_complete_checkpoint_is_found(tmp_path: Path) -> None:
     assert last_checkpoint(tmp_path / "none") is None
 

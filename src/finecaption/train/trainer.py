@@ -53,6 +53,14 @@ def freeze(
     return moving
 
 
+def first_names(state: dict[str, torch.Tensor]) -> set[str]:
+    """The first name of each tensor of a state: tied weights have two."""
+    places: dict[int, str] = {}
+    for name, tensor in state.items():
+        places.setdefault(tensor.data_ptr() or id(tensor), name)
+    return set(places.values())
+
+
 class Clock(TrainerCallback):
     """The time that a stage takes, added up over interruptions (what was lost with them is not)."""
 
@@ -106,10 +114,19 @@ class StageTrainer(Trainer):
         # safetensors refuses two names for one tensor (tied embeddings); only transformers' own
         # models know which to leave out. The other name comes back with the tie at loading.
         state = state_dict or self.accelerator.unwrap_model(self.model).state_dict()
-        places: dict[int, str] = {}
-        for name, tensor in state.items():
-            places.setdefault(tensor.data_ptr() or id(tensor), name)
-        super()._save(output_dir, {name: state[name] for name in places.values()})
+        kept = first_names(state)
+        super()._save(output_dir, {name: t for name, t in state.items() if name in kept})
+
+    def _issue_warnings_after_load(self, load_result: Any) -> None:
+        # Trainer's own asks the model what may be missing; only transformers' models can say it.
+        state = self.accelerator.unwrap_model(self.model).state_dict()
+        missing = sorted(first_names(state) & set(load_result.missing_keys))
+        if missing or load_result.unexpected_keys:
+            raise InputError(
+                f"the checkpoint of {self.stage.name} is of another model: it lacks "
+                f"{missing or 'nothing'} and has {load_result.unexpected_keys or 'nothing'} "
+                f"besides; delete {self.args.output_dir} to begin the stage anew"
+            )
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> SequentialSampler:
         # Items are drawn at random by their number already; order by number resumes exactly.
