@@ -93,7 +93,7 @@ class Recipe:
 
 
 def mini() -> Recipe:
-    """The shipped model: about two hours on two CPU cores, minutes on a GPU."""
+    """The shipped model, in an hour and a half of two CPU cores; more steps make it better."""
     return Recipe(
         name="mini",
         preset="mini",
