@@ -161,8 +161,8 @@ def test_captions_are_collated_with_the_picture_of_each_region(pool: Pool, texts
     assert len(batch["region_masks"]) == len(batch["input_ids"]) == sum(counts)
     assert batch["pixel_values"].dtype == batch["region_masks"].dtype == torch.uint8
     assert "ids" not in batch
-    dense = CaptionCollator(0, dense=True)(chosen)
-    assert dense.keys() - batch.keys() == {"ids", "classes"}
+    dense = CaptionCollator(0, labels=True)(chosen)
+    assert dense.keys() - batch.keys() == {"ids", "classes", "region_classes", "asked"}
     assert dense["classes"].shape[::2] == (3, len(HEADS))
     for row, item in zip(dense["classes"], chosen, strict=True):
         size = len(item["classes"])

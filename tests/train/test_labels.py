@@ -5,7 +5,17 @@ import pytest
 
 from finecaption.synth.language import FACETS
 from finecaption.synth.truth import RegionTruth
-from finecaption.train.labels import BACKGROUND, CLASSES, HEADS, IGNORE, region_labels, scene_labels
+from finecaption.train.labels import (
+    BACKGROUND,
+    CLASSES,
+    HEADS,
+    IGNORE,
+    LINK_HEADS,
+    link_labels,
+    region_labels,
+    region_row,
+    scene_labels,
+)
 from finecaption.train.pool import Pool
 
 
@@ -37,3 +47,19 @@ def test_the_table_of_a_scene_begins_with_the_backdrop(pool: Pool) -> None:
     assert table[0, 0] == BACKGROUND and (table[0, 1:] == IGNORE).all()
     for region in truth.regions:
         assert np.array_equal(table[region.region_id], region_labels(region))
+
+
+def test_links_are_the_ones_said_first(regions: list[RegionTruth]) -> None:
+    linked = 0
+    for region in regions:
+        labels = link_labels(region)
+        said = [
+            None if k == IGNORE else c[k] for k, c in zip(labels, LINK_HEADS.values(), strict=True)
+        ]
+        for (kind, other), link, none in (
+            (said[:2], region.relation, "alone"), (said[2:], region.interaction, "none"),
+        ):  # fmt: skip
+            assert (kind, other) == ((link.kind, link.category) if link else (none, None))
+            linked += link is not None
+        assert np.array_equal(region_row(region), [*region_labels(region), *labels])
+    assert linked > 20

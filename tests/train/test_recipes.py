@@ -37,7 +37,9 @@ def test_an_unknown_recipe_is_refused_with_those_that_there_are() -> None:
 
 def test_mini_has_the_stages_of_the_paper() -> None:
     stages = {s.name: s.trains for s in mini().stages if s.kind == "captions"}
+    labels = stages.pop("stage3-regions")
     assert stages == {"stage1": ("adapter",), "stage2": ("alpha",), "stage3": PARTS}
+    assert "llm" not in labels and mini().stage("stage3-regions").labels
     before = {p for s in mini().stages if s.kind != "captions" for p in s.trains}
     assert before == set(PARTS) - {"adapter"}  # which is new in stage 1
 

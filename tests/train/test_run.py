@@ -39,13 +39,16 @@ def moved(before: Weights, after: Weights) -> set[str]:
     return {name for name in before if not torch.equal(before[name], after[name])}
 
 
+MODELS = ("stage0", "stage1", "stage2", "stage3-regions", "stage3")
+
+
 def of_part(names: Weights, *parts: str) -> set[str]:
     return {name for name in names if part_of(name) in parts}
 
 
 @pytest.fixture(scope="module")
 def models(trained: Trained) -> dict[str, Weights]:
-    return {name: weights(trained.root / name) for name in ("stage0", "stage1", "stage2", "stage3")}
+    return {name: weights(trained.root / name) for name in MODELS}
 
 
 def test_stage_1_moves_the_adapter_alone(models: dict[str, Weights]) -> None:
@@ -66,6 +69,27 @@ def test_stage_3_moves_everything_that_captions_depend_on(
     everything = of_part(models["stage2"], *PART_NAMES)
     assert idle and everything == set(models["stage2"])
     assert moved(models["stage2"], models["stage3"]) == everything - idle
+
+
+def test_reading_regions_leaves_the_large_towers_and_the_language_model(
+    trained: Trained, models: dict[str, Weights]
+) -> None:
+    """The heads are gone on with in stage 3."""
+    names = models["stage2"]
+    changed = moved(names, models["stage3-regions"])
+    assert changed and changed <= of_part(names, "clip", "alpha", "adapter")
+    assert of_part(names, "adapter", "alpha") <= changed
+    before, after = (
+        load_file(trained.root / name / build.HEADS_STATE) for name in ("stage3-regions", "stage3")
+    )
+    stages = trained.recipe.stages
+    dense = [s for s in stages if s.kind == "dense"][-1].name
+    head = load_file(trained.root / dense / build.STATE)
+    assert all(
+        torch.equal(before["convnext." + k.removeprefix("head.")], v)
+        for k, v in head.items() if k.startswith("head.")
+    )  # fmt: skip
+    assert {n.partition(".")[0] for n in moved(before, after)} == {"convnext", "sam", "region"}
 
 
 def test_stage_0_parts_are_in_the_model(trained: Trained, models: dict[str, Weights]) -> None:
@@ -92,7 +116,7 @@ def test_the_click_decoder_is_fitted_to_the_finished_tower(
     for name, value in models["stage3"].items():
         if name.startswith("model.sam."):
             assert torch.equal(state["dense.tower." + name.removeprefix("model.sam.")], value)
-    before = load_file(trained.root / "stage0-sam" / build.STATE)
+    before = load_file(trained.root / "stage0-sam-2" / build.STATE)
     changed = {n for n in state if not torch.equal(state[n], before[n])}
     assert {n for n in changed if n.startswith("decoder.")}
     assert not {n for n in changed if n.startswith("dense.head.")}
@@ -151,7 +175,7 @@ class Killed(Exception):
 def copy_forerunner(trained: Trained, root: Path, stage: str) -> None:
     """What a stage starts from."""
     root.mkdir()
-    for name in {"stage2": ["stage1"], "stage3": ["stage2"]}.get(stage, []):
+    for name in {"stage2": ["stage1"], "stage3": ["stage3-regions"]}.get(stage, []):
         shutil.copytree(trained.root / name, root / name)
     for folder in trained.root.glob("stage0-*"):
         if folder.name != stage:
@@ -208,7 +232,7 @@ def test_a_run_that_was_killed_ends_as_if_it_had_not_been(
     for root in (straight, broken):
         copy_forerunner(trained, root, stage)
         if tied:  # as mini's are
-            tie_embeddings(root / "stage2")
+            tie_embeddings(root / "stage3-regions")
     go(straight)
     mend = killed_at(4, monkeypatch)
     with pytest.raises(Killed):
@@ -229,7 +253,7 @@ def test_a_run_that_was_killed_ends_as_if_it_had_not_been(
     if stage == "stage3":
         assert ("lm_head.weight" in twice) != tied
         assert moved(
-            {k: v for k, v in weights(trained.root / "stage2").items() if k in twice}, twice
+            {k: v for k, v in weights(trained.root / "stage3-regions").items() if k in twice}, twice
         )
 
 

@@ -64,7 +64,7 @@ def tiny(vocab_size: int = 64, image_token_id: int = 3, **text: Any) -> FineCapt
 def mini(vocab_size: int, image_token_id: int = 3, **text: Any) -> FineCaptionConfig:
     """The shipped size, a quarter of the paper's linear resolution: 84 / 256 px, 64 image tokens.
 
-    CLIP 84 / 14 -> 6 x 6 -> 8 x 8; ConvNeXt 256 / 32 -> 8 x 8; SAM 256 / 16 -> 16 x 16 -> 8 x 8.
+    CLIP 84 / 7 -> 12 x 12 -> 8 x 8; ConvNeXt 256 / 32 -> 8 x 8; SAM 256 / 16 -> 16 x 16 -> 8 x 8.
 
     Args:
         vocab_size: of the tokenizer that is saved with the model.
@@ -78,10 +78,11 @@ def mini(vocab_size: int, image_token_id: int = 3, **text: Any) -> FineCaptionCo
         clip_config={
             "hidden_size": 192,
             "intermediate_size": 768,
-            "num_hidden_layers": 5,
+            "num_hidden_layers": 4,
             "num_attention_heads": 6,
             "image_size": 84,
-            "patch_size": 14,
+            # The paper's 14 would be 43 px of the large picture: too coarse for a mask.
+            "patch_size": 7,
             "projection_dim": 192,
             "hidden_act": "quick_gelu",
         },

@@ -34,11 +34,13 @@ from finecaption.train import data
 from finecaption.train.clicks import ClickPretraining
 from finecaption.train.contrast import ContrastivePretraining
 from finecaption.train.dense import DenseHead, DensePretraining
-from finecaption.train.joint import JointTraining
+from finecaption.train.joint import JointTraining, LabelHeads
 from finecaption.train.pool import Pool
 from finecaption.train.recipes import Recipe, Stage
+from finecaption.train.regions import RegionHead
 
 STATE = "state.safetensors"  # a finished stage-0 module
+HEADS_STATE = "heads.safetensors"  # label heads, beside the model that they were trained with
 
 
 def prompts() -> list[str]:
@@ -168,34 +170,54 @@ def _part_job(
 
 
 _CAPTIONER = "captioner."  # JointTraining's prefix of the model's parameters
+_PATCH_HEADS = ("heads.convnext.", "heads.sam.")
+_REGION_HEAD = ("heads.region.",)
 
 
 def caption_job(
     recipe: Recipe, stage: Stage, pool: Pool, model: FineCaptionForConditionalGeneration,
-    processor: FineCaptionProcessor, root: Path,
+    processor: FineCaptionProcessor, root: Path, source: Path,
 ) -> Job:  # fmt: skip
-    """A stage of the paper: the whole model on captions; with ``stage.dense`` labels beside."""
+    """A stage of the whole model: the paper's, with ``stage.labels`` class labels beside.
+
+    Args:
+        source: folder that ``model`` is from; the label heads that a stage before left in it are
+            gone on with.
+    """
     items = data.CaptionItems(
         pool, stage.steps * stage.batch, recipe.seed + 10 + recipe.stages.index(stage),
         stage.asking, *Texts(processor).cached(),
     )  # fmt: skip
-    collate = data.CaptionCollator(processor.tokenizer.pad_token_id, dense=stage.dense > 0)
+    beside = stage.labels > 0 or stage.dense > 0
+    collate = data.CaptionCollator(processor.tokenizer.pad_token_id, labels=beside)
     idle = unused_by_captions(model)
-    if not stage.dense:
+    if not beside:
         return Job(model, items, collate, part_of, frozenset(idle))
-    config = model.config
-    heads = {
-        "dense": ("head.", DenseHead(config.convnext_channels, config.image_grid)),
-        "clicks": ("dense.head.", DenseHead(config.sam_config.output_channels, config.sam_grid)),
-    }
-    for kind, (prefix, head) in heads.items():
-        head.load_state_dict(_below(_state(root, kind, recipe), prefix))
-    joint = JointTraining(model, stage.dense, heads["dense"][1], heads["clicks"][1])
+    joint = JointTraining(
+        model, _label_heads(recipe, model.config, root, source), stage.dense, stage.labels
+    )
 
     def find(name: str) -> str | None:
         return part_of(name.removeprefix(_CAPTIONER)) if name.startswith(_CAPTIONER) else None
 
-    return Job(joint, items, collate, find, frozenset(_CAPTIONER + n for n in idle))
+    silent = (*_PATCH_HEADS * (not stage.dense), *_REGION_HEAD * (not stage.labels))
+    unused = {_CAPTIONER + n for n in idle}
+    unused |= {n for n, _ in joint.named_parameters() if n.startswith(silent)}
+    return Job(joint, items, collate, find, frozenset(unused))
+
+
+def _label_heads(recipe: Recipe, config: FineCaptionConfig, root: Path, source: Path) -> LabelHeads:
+    heads = LabelHeads(
+        DenseHead(config.convnext_channels, config.image_grid),
+        DenseHead(config.sam_config.output_channels, config.sam_grid),
+        RegionHead(config.text_config.hidden_size),
+    )
+    if (source / HEADS_STATE).exists():
+        heads.load_state_dict(load_file(source / HEADS_STATE))
+    else:
+        heads.convnext.load_state_dict(_below(_state(root, "dense", recipe), "head."))
+        heads.sam.load_state_dict(_below(_state(root, "clicks", recipe), "dense.head."))
+    return heads
 
 
 def decoder_job(

@@ -18,6 +18,7 @@ _SHOWN = (
     ("loss", "loss", ".4f"),
     ("caption_loss", "captions", ".4f"),
     ("accuracy", "accuracy", ".3f"),
+    ("region_accuracy", "regions", ".3f"),
     ("iou", "iou", ".3f"),
     ("learning_rate", "lr", ".1e"),
 )

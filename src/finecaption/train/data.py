@@ -19,7 +19,7 @@ from torch.utils.data import Dataset
 from finecaption.synth.language import region_paragraph, scene_paragraph
 from finecaption.synth.truth import RegionTruth, SceneTruth
 from finecaption.train.asking import Asking
-from finecaption.train.labels import IGNORE
+from finecaption.train.labels import HEADS, IGNORE, LINK_HEADS, region_row
 from finecaption.train.packing import Packed, collate_packed, pack
 from finecaption.train.pool import Pool, PooledScene
 from finecaption.train.questions import Question, region_questions, scene_question
@@ -105,22 +105,35 @@ class CaptionItems(PoolItems):
 
     def __getitem__(self, item: int) -> dict[str, Any]:
         scene, rng, asking = self.scene(item), self.rng(item), self.asking
-        masks, rows = [], []
+        masks, rows, labels = [], [], []
         regions = choose_regions(scene.truth, rng, 0 if asking.whole >= 1 else asking.regions)
         for truth in regions:
-            masks.append(torch.from_numpy(np.array(scene.masks[truth.region_id - 1])))
+            masks.append(_mask(scene, truth))
             rows.append(self._pack(region_questions(truth, rng, asking.questions)))
-        if not regions or rng.random() < asking.whole:
+            labels.append(region_row(truth))
+        others = [r for r in scene.truth.regions if r not in regions]
+        others = rng.sample(others, min(asking.labelled, len(others)))
+        if not (regions or others) or rng.random() < asking.whole:
             masks.append(torch.full(scene.clip.shape[:2], 255, dtype=torch.uint8))
             rows.append(self._pack([scene_question(scene.truth, rng)]))
+            labels.append(np.full(len(HEADS) + len(LINK_HEADS), IGNORE, dtype=np.int8))
+        for truth in others:
+            masks.append(_mask(scene, truth))
+            labels.append(region_row(truth))
         return {
             "pixel_values": _pixels(scene.hr),
             "pixel_values_clip": _pixels(scene.clip),
             "masks": masks,
             "rows": rows,
+            "region_classes": torch.from_numpy(np.stack(labels)),
             "ids": torch.from_numpy(np.array(scene.ids)),
             "classes": torch.from_numpy(np.array(scene.labels)),
         }
+
+
+def _mask(scene: PooledScene, truth: RegionTruth) -> torch.Tensor:
+    """uint8 (s, s) of a region."""
+    return torch.from_numpy(np.array(scene.masks[truth.region_id - 1]))
 
 
 def choose_regions(truth: SceneTruth, rng: random.Random, most: int) -> list[RegionTruth]:
@@ -139,25 +152,32 @@ def choose_regions(truth: SceneTruth, rng: random.Random, most: int) -> list[Reg
 class CaptionCollator:
     """Items -> the arguments of FineCaptionForConditionalGeneration.forward.
 
-    With ``dense`` also ids and classes, as JointTraining takes them.
+    With ``labels`` also what JointTraining takes beside.
     """
 
     pad_token_id: int
-    dense: bool = False
+    labels: bool = False
 
     def __call__(self, items: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
-        counts = torch.tensor([len(i["rows"]) for i in items])
-        dense = {}
-        if self.dense:
-            dense["ids"] = torch.stack([i["ids"] for i in items])
-            dense["classes"] = _stack_rows([i["classes"] for i in items], IGNORE)
+        counts = torch.tensor([len(i["masks"]) for i in items])
+        out = {}
+        if self.labels:
+            out["ids"] = torch.stack([i["ids"] for i in items])
+            out["classes"] = _stack_rows([i["classes"] for i in items], IGNORE)
+            out["region_classes"] = torch.cat([i["region_classes"] for i in items])
+            # The regions with questions come first in each picture.
+            out["asked"] = torch.cat(
+                [torch.arange(len(i["masks"])) < len(i["rows"]) for i in items]
+            )
+        rows = [r for i in items for r in i["rows"]]
+        if rows:
+            out |= collate_packed(rows, self.pad_token_id)
         return {
-            **dense,
+            **out,
             "pixel_values": torch.stack([i["pixel_values"] for i in items]),
             "pixel_values_clip": torch.stack([i["pixel_values_clip"] for i in items]),
             "region_masks": torch.stack([m for i in items for m in i["masks"]]),
             "image_index": torch.repeat_interleave(torch.arange(len(items)), counts),
-            **collate_packed([r for i in items for r in i["rows"]], self.pad_token_id),
         }
 
 

@@ -1,8 +1,9 @@
-"""Captions with the dense labels beside them: stage 3 of the small model.
+"""The whole model with class labels beside its captions: stage 3 of the small model.
 
 The pictures pass the high-resolution towers for the captions anyway; asking their features for the
-classes of every patch too costs next to nothing, and the towers go on learning what captions alone
-teach slowly (docs/log.md). The paper has captions alone here; weight 0 is that.
+classes of every patch, and the adapter's tokens for those of the region, costs next to nothing, and
+teaches what captions alone teach slowly (docs/log.md). The paper has captions alone here; weights
+of 0 are that.
 """
 
 from __future__ import annotations
@@ -12,24 +13,38 @@ from torch import nn
 
 from finecaption.model.modeling import FineCaptionForConditionalGeneration
 from finecaption.train.dense import DenseHead, dense_loss, patch_targets
+from finecaption.train.regions import RegionHead, region_loss
+
+
+class LabelHeads(nn.Module):
+    """The heads that ask for classes; they travel from stage to stage beside the model."""
+
+    def __init__(self, convnext: DenseHead, sam: DenseHead, region: RegionHead) -> None:
+        """
+        Args:
+            convnext, sam: on ConvNeXt's last map and on SAM's neck, from stage 0.
+            region: on the image tokens of a region.
+        """
+        super().__init__()
+        self.convnext, self.sam, self.region = convnext, sam, region
 
 
 class JointTraining(nn.Module):
-    """The whole model and a dense head on each tower, as Trainer takes it: batch in, loss out."""
+    """The whole model and its label heads, as Trainer takes it: batch in, loss out."""
 
     def __init__(
-        self, captioner: FineCaptionForConditionalGeneration, weight: float,
-        convnext_head: DenseHead, sam_head: DenseHead,
+        self, captioner: FineCaptionForConditionalGeneration, heads: LabelHeads,
+        dense: float, regions: float,
     ) -> None:  # fmt: skip
         """
         Args:
             captioner: with both towers.
-            weight: of each tower's dense loss beside the caption loss.
-            convnext_head, sam_head: on ConvNeXt's last map and on SAM's neck, from stage 0.
+            dense: weight of each tower's patch labels beside the caption loss.
+            regions: weight of the region labels.
         """
         super().__init__()
-        self.captioner, self.weight = captioner, weight
-        self.convnext_head, self.sam_head = convnext_head, sam_head
+        self.captioner, self.heads = captioner, heads
+        self.dense, self.regions = dense, regions
 
     def forward(
         self,
@@ -37,28 +52,46 @@ class JointTraining(nn.Module):
         pixel_values_clip: torch.Tensor,
         region_masks: torch.Tensor,
         image_index: torch.Tensor,
-        input_ids: torch.Tensor,
-        position_ids: torch.Tensor,
-        attention_mask: torch.Tensor,
-        labels: torch.Tensor,
         ids: torch.Tensor,
         classes: torch.Tensor,
+        region_classes: torch.Tensor,
+        asked: torch.Tensor,
+        input_ids: torch.Tensor | None = None,
+        position_ids: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        labels: torch.Tensor | None = None,
     ) -> dict[str, torch.Tensor]:
-        """As the captioner's, and ids uint8 (B, 128, 128), classes int8 (B, rows, heads).
+        """As the captioner's, and:
+
+        Args:
+            ids: uint8 (B, 128, 128) region ids.
+            classes: int8 (B, rows, heads), the classes of each id.
+            region_classes: int8 (R, heads) of train.labels.region_row.
+            asked: bool (R,), the regions that the sequences of input_ids are about, in order; of
+                the others only the classes are asked. Without input_ids there are no captions.
 
         Returns:
-            loss (), caption_loss (), and accuracy (heads,) of ConvNeXt's dense head.
+            loss (), caption_loss () if there are captions, region_accuracy (heads,) if it is asked.
         """
         model = self.captioner
         features = model.encode_image(pixel_values)  # (B, C_hr, g, g): ConvNeXt, then SAM
-        caption = model(
-            input_ids=input_ids, position_ids=position_ids, attention_mask=attention_mask,
-            pixel_values_clip=pixel_values_clip, region_masks=region_masks,
-            image_index=image_index, hr_features=features, labels=labels, use_cache=False,
-        ).loss  # fmt: skip
-        targets = patch_targets(ids, classes)
-        channels = model.config.convnext_channels
-        dense, accuracy = dense_loss(self.convnext_head(features[:, :channels]), *targets)
-        second, _ = dense_loss(self.sam_head(model.sam_embeddings(features)), *targets)
-        loss = caption + self.weight * (dense + second)
-        return {"loss": loss, "caption_loss": caption.detach(), "accuracy": accuracy}
+        tokens = model.encode_regions(pixel_values_clip, region_masks, features, image_index)
+        loss = features.new_zeros(())
+        out = {}
+        if self.regions:
+            named, out["region_accuracy"] = region_loss(self.heads.region(tokens), region_classes)
+            loss = loss + self.regions * named
+        if input_ids is not None:
+            caption = model(
+                input_ids=input_ids, position_ids=position_ids, attention_mask=attention_mask,
+                region_features=tokens[asked], labels=labels, use_cache=False,
+            ).loss  # fmt: skip
+            loss = loss + caption
+            out["caption_loss"] = caption.detach()
+        if self.dense:
+            targets = patch_targets(ids, classes)
+            channels = model.config.convnext_channels
+            first, _ = dense_loss(self.heads.convnext(features[:, :channels]), *targets)
+            second, _ = dense_loss(self.heads.sam(model.sam_embeddings(features)), *targets)
+            loss = loss + self.dense * (first + second)
+        return {"loss": loss, **out}

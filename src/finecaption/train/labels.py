@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from finecaption.synth import vocabulary as voc
-from finecaption.synth.truth import RegionTruth, SceneTruth
+from finecaption.synth.truth import INTERACTIONS, RegionTruth, SceneTruth
 
 IGNORE = -1
 _ALL = voc.CATEGORIES.values()
@@ -42,6 +42,16 @@ HEADS: dict[str, tuple[str, str, tuple[str, ...]]] = {
 CLASSES = {head: len(classes) for head, (_, _, classes) in HEADS.items()}
 BACKGROUND = CLASSES["category"]  # one class more for the category head: no region here
 
+# Asked of whole regions alone: the relation and the interaction that are said first, and to what.
+_THINGS = (*voc.CATEGORIES, *voc.PARTS)
+LINK_HEADS: dict[str, tuple[str, ...]] = {
+    "relation": (*voc.RELATIONS, "alone"),
+    "related to": _THINGS,
+    "interaction": (*INTERACTIONS, "none"),
+    "interacts with": _THINGS,
+}
+LINK_CLASSES = {head: len(classes) for head, classes in LINK_HEADS.items()}
+
 
 def region_labels(truth: RegionTruth) -> np.ndarray:
     """The class of a region under each head: int8 (len(HEADS),), IGNORE where none applies."""
@@ -51,6 +61,23 @@ def region_labels(truth: RegionTruth) -> np.ndarray:
         if values:
             out[i] = classes.index(values[0])
     return out
+
+
+def link_labels(truth: RegionTruth) -> np.ndarray:
+    """The class of a region under each of LINK_HEADS: int8 (len(LINK_HEADS),)."""
+    values = (
+        truth.relation.kind if truth.relation else "alone",
+        truth.relation.category if truth.relation else None,
+        truth.interaction.kind if truth.interaction else "none",
+        truth.interaction.category if truth.interaction else None,
+    )
+    pairs = zip(LINK_HEADS.values(), values, strict=True)
+    return np.array([IGNORE if v is None else c.index(v) for c, v in pairs], dtype=np.int8)
+
+
+def region_row(truth: RegionTruth) -> np.ndarray:
+    """Both kinds of labels of a region: int8 (len(HEADS) + len(LINK_HEADS),)."""
+    return np.concatenate([region_labels(truth), link_labels(truth)])
 
 
 def scene_labels(truth: SceneTruth) -> np.ndarray:

@@ -31,7 +31,9 @@ class Stage:
         lr: peak learning rate; cosine to zero after a warm-up of 3 % (the paper's, by EAGLE).
         rates: part name -> factor on lr.
         asking: of a caption stage, what it asks.
-        dense: of a caption stage, weight of the dense labels beside the captions (train.joint).
+        labels: of a caption stage, weight of the region labels beside the captions (train.joint);
+            0 is the paper.
+        dense: likewise of the patch labels.
         regions: of a contrast stage, whether regions are contrasted too (Alpha-CLIP).
         decoder_only: of a clicks stage, start from the finished model and fit the decoder alone.
         workers: loader processes.
@@ -45,6 +47,7 @@ class Stage:
     lr: float
     rates: dict[str, float] = field(default_factory=dict)
     asking: Asking = Asking()
+    labels: float = 0.0
     dense: float = 0.0
     regions: bool = True
     decoder_only: bool = False
@@ -56,6 +59,8 @@ class Stage:
         unknown = set(self.trains) | set(self.rates)
         if unknown - set(PARTS):
             raise InputError(f"stage {self.name}: no such part as {sorted(unknown - set(PARTS))}")
+        if not (self.asking.regions or self.asking.whole or self.labels and self.asking.labelled):
+            raise InputError(f"stage {self.name}: asks nothing")
         for key in ("steps", "batch"):
             if getattr(self, key) < 1:
                 raise InputError(f"stage {self.name}: {key} must be at least 1")
@@ -97,13 +102,15 @@ def mini() -> Recipe:
     return Recipe(
         name="mini",
         preset="mini",
-        scenes=4500,
+        scenes=10000,
         seed=0,
         stages=(
             Stage("stage0-convnext", "dense", ("convnext",), steps=2000, batch=8, lr=3e-3),
-            # A warm restart with both cores, for as long as there was time.
+            # Warm restarts with both cores, for as long as there was time.
             Stage("stage0-convnext-2", "dense", ("convnext",), steps=1000, batch=16, lr=2.5e-3),
+            Stage("stage0-convnext-3", "dense", ("convnext",), steps=3400, batch=16, lr=2.5e-3),
             Stage("stage0-sam", "clicks", ("sam",), steps=1500, batch=8, lr=1.5e-3),
+            Stage("stage0-sam-2", "clicks", ("sam",), steps=1000, batch=16, lr=1.5e-3),
             Stage("stage0-clip", "contrast", ("clip", "alpha"), steps=400, batch=16, lr=1e-3),
             Stage("stage0-llm", "text", ("llm",), steps=400, batch=16, lr=2e-3),
             Stage(
@@ -115,9 +122,15 @@ def mini() -> Recipe:
                 "stage2", "captions", ("alpha",), steps=100, batch=6, lr=3e-3,
                 asking=Asking(whole=0.4),
             ),
+            # The first part of stage 3: which region is meant, on its classes alone.
             Stage(
-                "stage3", "captions", PARTS, steps=900, batch=8, lr=1.2e-3, dense=0.5,
-                asking=Asking(regions=3, questions=10),
+                "stage3-regions", "captions", ("clip", "alpha", "adapter"),
+                steps=600, batch=16, lr=1.5e-3, labels=1.0,
+                asking=Asking(regions=0, whole=0.0, labelled=6),
+            ),
+            Stage(
+                "stage3", "captions", PARTS, steps=1400, batch=8, lr=1.2e-3, labels=0.5, dense=0.5,
+                asking=Asking(regions=3, questions=10, labelled=2),
             ),
             Stage(
                 "stage3-clicks", "clicks", (), steps=300, batch=16, lr=1e-3, decoder_only=True
@@ -135,7 +148,7 @@ def smoke() -> Recipe:
             steps=2,
             batch=2,
             workers=0,
-            asking=dataclasses.replace(s.asking, regions=2, questions=3),
+            asking=dataclasses.replace(s.asking, regions=min(2, s.asking.regions), questions=3),
         )
         for s in full.stages
     )

@@ -50,12 +50,14 @@ def hardware() -> str:
 
 def _save_model(
     model: FineCaptionForConditionalGeneration, processor: FineCaptionProcessor, folder: Path,
-    history: list[dict[str, Any]],
+    history: list[dict[str, Any]], heads: torch.nn.Module | None = None,
 ) -> None:  # fmt: skip
     temporary = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(temporary, ignore_errors=True)
     model.save_pretrained(temporary)
     processor.save_pretrained(temporary)
+    if heads is not None:
+        build.save_state(heads, temporary / build.HEADS_STATE)
     (temporary / "provenance.json").write_text(json.dumps(history, indent=1) + "\n")
     temporary.rename(folder)
 
@@ -163,7 +165,9 @@ class Run:
         if stage.kind == "captions":
             source = self._previous(stage)
             model = self._model(source)
-            job = build.caption_job(self.recipe, stage, pool, model, self.processor, self.root)
+            job = build.caption_job(
+                self.recipe, stage, pool, model, self.processor, self.root, source
+            )
         elif stage.decoder_only:
             source = self._previous(stage)
             job = build.decoder_job(self.recipe, stage, pool, self._model(source), self.root)
@@ -188,7 +192,8 @@ class Run:
         if stage.kind == "captions":
             model = job.module.captioner if isinstance(job.module, JointTraining) else job.module
             assert isinstance(model, FineCaptionForConditionalGeneration) and source
-            _save_model(model, self.processor, folder, [*_history(source), note])
+            heads = job.module.heads if isinstance(job.module, JointTraining) else None
+            _save_model(model, self.processor, folder, [*_history(source), note], heads)
             return
         folder.mkdir(parents=True, exist_ok=True)
         build.save_state(job.module, folder / build.STATE)

@@ -22,10 +22,12 @@ from transformers import (
 
 from finecaption.errors import InputError
 from finecaption.train.console import ConsoleCallback
-from finecaption.train.labels import HEADS
+from finecaption.train.labels import HEADS, LINK_HEADS
 from finecaption.train.recipes import Stage
 
 PartOf = Callable[[str], str | None]  # parameter name -> part name
+
+_NAMED = (list(HEADS), [*HEADS, *LINK_HEADS])  # the heads of a logged vector, by its length
 
 
 def processes() -> int:
@@ -137,7 +139,7 @@ class StageTrainer(Trainer):
     ) -> Any:
         """Trainer's; values beside the loss (accuracy, iou) are kept for the next log line."""
         loss, outputs = super().compute_loss(model, inputs, return_outputs=True, **kwargs)
-        for key in ("accuracy", "iou", "caption_loss"):
+        for key in ("accuracy", "region_accuracy", "iou", "caption_loss"):
             if key in outputs:
                 self._measured.setdefault(key, []).append(outputs[key].detach().float().cpu())
         return (loss, outputs) if return_outputs else loss
@@ -149,7 +151,7 @@ class StageTrainer(Trainer):
             if len(mean) == 1:
                 logs[key] = round(float(mean[0]), 4)
             else:
-                names = list(HEADS) if len(mean) == len(HEADS) else range(len(mean))
+                names = next((n for n in _NAMED if len(n) == len(mean)), range(len(mean)))
                 logs |= {f"{key} {n}": round(float(v), 3) for n, v in zip(names, mean, strict=True)}
                 logs[key] = round(float(mean.nanmean()), 4)
         self._measured = {}
