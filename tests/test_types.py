@@ -83,6 +83,8 @@ def test_samples() -> None:
     whole = sample(task="cgic", attribute=None, mask=None)
     assert whole.region().area == 12
     assert whole.instruction() == "Describe this image: in detail."
+    asked = sample(task="cgic", attribute=None, mask=None, prompt="What is this?")
+    assert asked.instruction() == "What is this?"
     assert sample(attribute="Number of Wheels").attribute == "Number of Wheels"
     assert sample(image=np.zeros((3, 4, 3), np.uint8)).size == (4, 3)
 
@@ -100,6 +102,7 @@ def test_samples() -> None:
         ({"attribute": None}, "attribute"),
         ({"attribute": ""}, "attribute"),
         ({"task": "rdc"}, "attribute"),
+        ({"prompt": " "}, "prompt"),
         ({"mask": None}, "mask"),
         ({"mask": {"counts": "1"}}, "mask"),
         ({"mask": "rle"}, "mask"),

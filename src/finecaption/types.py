@@ -155,6 +155,10 @@ class RegionSample:
     split: str = ""
     source: str = ""
     """Name of the data set."""
+    licence: str = ""
+    """A note on the terms under which the data set gives picture and text."""
+    prompt: str | None = None
+    """The question itself, where the data set asks in its own words; None: the task's own."""
 
     def __post_init__(self) -> None:
         name = "RegionSample"
@@ -173,6 +177,8 @@ class RegionSample:
             raise InputError(f"{name}.task: must be one of {', '.join(TASKS)}; got {self.task!r}")
         _check_text(self.text, f"{name}.text")
         _check_attribute(self.task, self.attribute, name)
+        if self.prompt is not None:
+            _check_text(self.prompt, f"{name}.prompt")
         if self.mask is None:
             if self.task != "cgic":
                 raise InputError(f"{name}.mask: is missing; task {self.task} needs one")
@@ -196,7 +202,7 @@ class RegionSample:
 
     def instruction(self) -> str:
         """The user's text that asks this question."""
-        return instruction(self.task, self.attribute)
+        return self.prompt or instruction(self.task, self.attribute)
 
 
 @dataclass(frozen=True)

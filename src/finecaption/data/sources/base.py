@@ -1,0 +1,223 @@
+"""What all readers share: options, where pictures are looked for, checks, problems, counts."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from finecaption import masks
+from finecaption.data.problems import Policy, Problem, Problems
+from finecaption.data.record import compact_rle
+from finecaption.data.sources.reading import picture_size
+from finecaption.errors import InputError
+from finecaption.geometry import Size, check_size
+from finecaption.images import load_image
+from finecaption.types import RegionSample, Task
+
+
+class Source(ABC):
+    """A data set on disk: iterating gives its samples, from the start each time.
+
+    Nothing is read before that. Samples hold their masks as COCO RLE and their pictures as paths.
+    """
+
+    name: ClassVar[str]
+    """As the registry and `RegionSample.source` have it."""
+    licence: ClassVar[str] = ""
+    """Note on the terms of the data set, as its publishers state them."""
+    resizes_masks: ClassVar[bool] = False
+    """Whether masks of another size than their picture are usual in it."""
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        images: str | os.PathLike[str] | None = None,
+        split: str = "",
+        problems: Policy = "raise",
+        deep: bool = False,
+        resize_masks: bool | None = None,
+    ) -> None:
+        """
+        Args:
+            path: the folder or file of annotations.
+            images: folder of the pictures, where they are not beside the annotations.
+            split: name of the split: which one to read where the data set has several in one
+                file, else a label for the samples.
+            problems: "raise" stops at the first with a ProblemError, "skip" leaves the record
+                out and notes it in `problems`.
+            deep: decode every picture and mask too, and compare their sizes.
+            resize_masks: fit masks of another size to their picture, nearest neighbour, where the
+                shape agrees (default: as is usual in the data set).
+
+        Raises:
+            InputError: there is no such path.
+        """
+        self.path = Path(path)
+        if not self.path.exists():
+            raise InputError(f"{self.path}: no such file or folder; check the path")
+        self.images = None if images is None else Path(images)
+        if self.images is not None and not self.images.is_dir():
+            raise InputError(f"{self.images}: is not a folder; give the folder of the pictures")
+        self.split = split
+        self.deep = deep
+        self.resize_masks = self.resizes_masks if resize_masks is None else resize_masks
+        self.counts: Counter[str] = Counter()
+        """What was recognised, and what was passed over that is no problem, since the start."""
+        self._problems = Problems(problems)
+        self._seen: tuple[Path, Size] | None = None  # the last picture that was decoded
+
+    @property
+    def problems(self) -> list[Problem]:
+        """What was left out since the iteration began."""
+        return self._problems.found
+
+    @property
+    def root(self) -> Path:
+        """The folder of the annotations."""
+        return self.path if self.path.is_dir() else self.path.parent
+
+    def __iter__(self) -> Iterator[RegionSample]:
+        self._problems.found = []
+        self.counts.clear()
+        self._seen = None
+        yield from self._samples()
+
+    @abstractmethod
+    def _samples(self) -> Iterator[RegionSample]:
+        """The stream itself."""
+
+    def at(self, file: object, record: str = "") -> AbstractContextManager[None]:
+        """See `Problems.at`."""
+        return self._problems.at(file, record)
+
+    def find_picture(self, name: object, *folders: str, field: str = "image") -> Path:
+        """A picture's file: by its path, then its bare name, in `images`, or else in the usual
+        folders beside the annotations.
+
+        Raises:
+            InputError: it is nowhere.
+        """
+        if not isinstance(name, str) or not name.strip() or "\0" in name:
+            raise InputError(f"{field}: must be the name of a picture file; got {name!r}")
+        if self.images is not None:
+            places = [self.images, *(self.images / folder for folder in folders)]
+        else:
+            places = [self.root / folder for folder in (*folders, "images", "")]
+        names = dict.fromkeys((name, Path(name).name))
+        for known in filter(None, names):  # a bare name only where no path fits
+            for place in places:
+                if (place / known).is_file():
+                    return place / known
+        looked = ", ".join(str(place) for place in dict.fromkeys(places))
+        raise InputError(
+            f"{field}: {name}: no such picture in {looked}; give the folder of the pictures "
+            "(images), or download it"
+        )
+
+    def size_of(self, picture: Path, width: object = None, height: object = None) -> Size:
+        """(width, height) as the annotation gives it, else from the picture's header."""
+        if width is None and height is None:
+            return picture_size(picture)
+        if isinstance(width, str | bool) or isinstance(height, str | bool):
+            raise InputError(f"size: must be two numbers of pixels; got {width!r}, {height!r}")
+        return check_size((width, height))  # type: ignore[arg-type] # checks it itself
+
+    def mask_rle(self, segmentation: Any, size: Size, field: str = "mask") -> dict[str, Any]:
+        """COCO RLE (compressed or not), COCO polygons or a bool array -> RLE of the picture.
+
+        Raises:
+            InputError: as `masks.decode_rle`, `masks.decode_polygons`; of another size (unless
+                `resize_masks` and of the same shape); empty (of RLE only seen when `deep`).
+        """
+        if isinstance(segmentation, Mapping):
+            if not {"size", "counts"} <= set(segmentation):
+                raise InputError(f'{field}: RLE must be {{"size": [height, width], "counts": ...}}')
+            shape = segmentation["size"]
+            if not isinstance(shape, list | tuple) or list(shape) != [size[1], size[0]]:
+                segmentation = masks.decode_rle(segmentation, field=field)
+            elif not isinstance(segmentation["counts"], str | bytes):
+                segmentation = masks.decode_rle(segmentation, size, field)
+            else:
+                return compact_rle(segmentation)
+        elif not isinstance(segmentation, np.ndarray):
+            return masks.encode_rle(masks.decode_polygons(segmentation, size, field))
+        return self._fit(segmentation, size, field)
+
+    def _fit(self, mask: np.ndarray, size: Size, field: str) -> dict[str, Any]:
+        height, width = mask.shape
+        if (width, height) != size and self.resize_masks:
+            # one pixel of rounding, or 2 %, is a smaller copy; more is another crop
+            slack = max(0.02 * width * size[1], size[0], size[1])
+            if abs(width * size[1] - height * size[0]) <= slack:
+                mask = masks.resize_mask(mask, size)
+                self.counts["masks resized to their picture"] += 1
+        masks.check_mask_size(mask, size, field)
+        if not mask.any():
+            raise InputError(f"{field}: is empty; mark at least one pixel")
+        return masks.encode_rle(mask)
+
+    def box_rle(self, box: Any, size: Size, field: str = "box") -> dict[str, Any]:
+        """A filled xyxy box as RLE; what lies outside the picture is cut."""
+        return masks.encode_rle(masks.mask_from_box(box, size, field))
+
+    def sample(
+        self,
+        image: Path,
+        size: Size,
+        task: Task,
+        text: object,
+        mask: Mapping[str, Any] | None = None,
+        *,
+        attribute: str | None = None,
+        image_id: object = "",
+        region_id: object = None,
+        split: str | None = None,
+        licence: str | None = None,
+        prompt: str | None = None,
+        source: str | None = None,
+    ) -> RegionSample:
+        """A checked sample of this data set; text is stripped, ids become text.
+
+        Raises:
+            InputError: as `RegionSample`; when `deep`, also what cannot be decoded.
+        """
+        if not isinstance(text, str):
+            raise InputError(f"text: must be text; got {text!r}")
+        made = RegionSample(
+            image=str(image),
+            size=size,
+            task=task,
+            text=text.strip(),
+            mask=mask,
+            attribute=attribute,
+            image_id=str(image_id),
+            region_id=None if region_id is None else str(region_id),
+            split=self.split if split is None else split,
+            source=self.name if source is None else source,
+            licence=self.licence if licence is None else licence,
+            prompt=prompt,
+        )
+        if self.deep:
+            self._check_pixels(image, made)
+        self.counts[f"samples of {task}"] += 1
+        return made
+
+    def _check_pixels(self, image: Path, sample: RegionSample) -> None:
+        if self._seen is None or self._seen[0] != image:
+            self._seen = (image, load_image(image).size)
+        found = self._seen[1]
+        if found != sample.size:
+            raise InputError(
+                f"size: the picture {image.name} is {found[0]} x {found[1]} pixels, but the record "
+                f"is for {sample.size[0]} x {sample.size[1]}; use the data set's own pictures"
+            )
+        if sample.mask is not None:
+            sample.region()

@@ -1,0 +1,65 @@
+"""Our own JSONL: a sample a line, as `finecaption.data.record` says; pictures relative to it.
+
+Layout: a file, or a folder with `*.jsonl` files.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from finecaption.data.record import from_record
+from finecaption.data.sources.base import Source
+from finecaption.data.sources.reading import parse_json, text_lines
+from finecaption.errors import InputError
+from finecaption.types import RegionSample
+
+
+class Jsonl(Source):
+    """Lines keep their own split, source and licence; `split` reads only that split's."""
+
+    name = "jsonl"
+
+    def _samples(self) -> Iterator[RegionSample]:
+        for file in annotation_files(self.path, "*.jsonl"):
+            with self.at(file):
+                for number, line in text_lines(file):
+                    with self.at(file, f"line {number}"):
+                        found = from_record(parse_json(line))
+                        if self.split and found.split not in ("", self.split):
+                            self.counts["lines of other splits passed over"] += 1
+                            continue
+                        yield self._own(found)
+
+    def _own(self, found: RegionSample) -> RegionSample:
+        picture = self.find_picture(found.image)
+        made = self.sample(
+            picture, found.size, found.task, found.text,
+            found.mask if isinstance(found.mask, dict) else None,
+            attribute=found.attribute, image_id=found.image_id, region_id=found.region_id,
+            split=found.split or self.split, licence=found.licence, prompt=found.prompt,
+            source=found.source,
+        )  # fmt: skip
+        return made if made.text == found.text else replace(made, text=found.text)
+
+
+def annotation_files(path: Path, pattern: str) -> list[Path]:
+    """The file itself, or the files of a folder that match, in natural order of their names.
+
+    Raises:
+        InputError: none do.
+    """
+    if path.is_file():
+        return [path]
+    files = sorted(
+        (file for file in path.glob(pattern) if file.is_file() and not file.name.startswith(".")),
+        key=lambda file: [
+            (0, int(part), "") if part.isdigit() else (1, 0, part)
+            for part in re.split(r"(\d+)", file.name)
+        ],
+    )
+    if not files:
+        raise InputError(f"{path}: has no file {pattern}; give the file or folder of annotations")
+    return files

@@ -1,0 +1,220 @@
+"""Files as they lie on disk -> records, with flat memory: JSON of any length, JSON lines, sizes."""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from collections.abc import Iterator
+from typing import Any, NamedTuple, TextIO
+
+from PIL import Image
+
+from finecaption.errors import InputError
+from finecaption.geometry import Size
+from finecaption.images import MAX_PIXELS, open_picture
+
+CHUNK = 1 << 20  # characters read at a time
+MAX_VALUE = 1 << 28  # characters of one value; more than that is not a record but a broken file
+
+_DECODER = json.JSONDecoder()
+_ORIENTATION_TAG = 0x0112
+
+
+class Item(NamedTuple):
+    """A value of a JSON file: an element of the list that the file is, or of one in its object."""
+
+    key: str | None
+    """Of the file's object; None where the file is a list."""
+    index: int | None
+    """In the list; None where the value under the key is not a list."""
+    value: Any
+
+    @property
+    def place(self) -> str:
+        """As messages give it: `[3]`, `annotations[3]`, `info`."""
+        return f"{self.key or ''}{'' if self.index is None else f'[{self.index}]'}"
+
+
+def open_text(path: str | os.PathLike[str]) -> TextIO:
+    """A text file in UTF-8, with or without a byte order mark.
+
+    Raises:
+        InputError: there is no such file, or it cannot be read.
+    """
+    try:
+        return open(path, encoding="utf-8-sig", newline="")
+    except FileNotFoundError as error:
+        raise InputError("no such file; check the path") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL byte in the path
+        raise InputError(f"cannot be read ({error}); check the path") from error
+
+
+class _Window:
+    """The part of a text that is being looked at."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+        self.text = ""
+        self.at = 0
+        self.gone = 0  # characters let go before text
+        self.ended = False
+
+    def more(self) -> None:
+        self.gone += self.at
+        rest = self.text[self.at :]
+        try:  # twice what is held, so that a long value is tried a few times and not often
+            fresh = self.stream.read(max(CHUNK, len(rest)))
+        except UnicodeDecodeError as error:
+            raise InputError(f"is not UTF-8 text ({error.reason}); save it as UTF-8") from error
+        self.ended = not fresh
+        self.text, self.at = rest + fresh, 0
+
+    def peek(self) -> str:
+        """The next character that is not white space; empty at the end."""
+        while True:
+            while self.at < len(self.text):
+                if not self.text[self.at].isspace():
+                    return self.text[self.at]
+                self.at += 1
+            if self.ended:
+                return ""
+            self.more()
+
+    def take(self, wanted: str, after: str) -> str:
+        """The next character, one of those wanted."""
+        found = self.peek()
+        if not found or found not in wanted:
+            shown = " or ".join(f'"{c}"' for c in wanted)
+            raise self.broken(f"{shown} expected after {after}, found {found or 'the end'!r}")
+        self.at += 1
+        return found
+
+    def value(self) -> Any:
+        self.peek()
+        while True:
+            try:
+                value, end = _DECODER.raw_decode(self.text, self.at)
+            except json.JSONDecodeError as error:
+                if self.ended or len(self.text) - self.at > MAX_VALUE:
+                    self.at = error.pos
+                    raise self.broken(error.msg) from error
+            except (RecursionError, ValueError) as error:  # ValueError: an int of 5,000 digits
+                raise self.broken(str(error)) from error
+            else:
+                # a number at the edge may go on: 12|34, 1.5|e3, 1.5e|3
+                if self.ended or self.text[end : end + 4].lstrip("+-.eE"):
+                    self.at = end
+                    return value
+            self.more()
+
+    def broken(self, what: str) -> InputError:
+        return InputError(
+            f"is not whole JSON: {what}, at character {self.gone + self.at}; download or export "
+            "the file again"
+        )
+
+
+def json_items(path: str | os.PathLike[str], *keys: str) -> Iterator[Item]:
+    """The values of a JSON file one at a time; only one of them is in memory.
+
+    A list gives its elements. An object gives for each key the elements where its value is a
+    list, else the value; with `keys`, only those. Anything else is one value without a key.
+
+    Raises:
+        InputError: no such file, or not whole JSON.
+    """
+    with open_text(path) as stream:
+        window = _Window(stream)
+        first = window.peek()
+        if first == "[":
+            yield from (Item(None, index, value) for index, value in _elements(window))
+        elif first == "{":
+            window.at += 1
+            if window.peek() == "}":
+                window.at += 1
+            else:
+                yield from _members(window, keys)
+        else:
+            yield Item(None, None, window.value())
+        if window.peek():
+            raise window.broken("there is more after the end")
+
+
+def _members(window: _Window, keys: tuple[str, ...]) -> Iterator[Item]:
+    while True:
+        if window.peek() != '"':
+            raise window.broken("a key in double quotes expected")
+        key = window.value()
+        window.take(":", "a key")
+        wanted = not keys or key in keys
+        if window.peek() == "[":
+            for index, value in _elements(window):
+                if wanted:
+                    yield Item(key, index, value)
+        else:
+            value = window.value()
+            if wanted:
+                yield Item(key, None, value)
+        if window.take(",}", "a value") == "}":
+            return
+
+
+def _elements(window: _Window) -> Iterator[tuple[int, Any]]:
+    window.at += 1
+    if window.peek() == "]":
+        window.at += 1
+        return
+    index = 0
+    while True:
+        yield index, window.value()
+        index += 1
+        if window.take(",]", "a value") == "]":
+            return
+
+
+def text_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
+    """(number from 1, text) of each line that is not blank.
+
+    Raises:
+        InputError: no such file, or not UTF-8.
+    """
+    with open_text(path) as stream:
+        try:
+            for number, line in enumerate(stream, 1):
+                if line.strip():
+                    yield number, line
+        except UnicodeDecodeError as error:
+            raise InputError(f"is not UTF-8 text ({error.reason}); save it as UTF-8") from error
+
+
+def parse_json(text: str) -> Any:
+    """One JSON value.
+
+    Raises:
+        InputError: it is none.
+    """
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"is not JSON ({error})") from error
+
+
+def picture_size(path: str | os.PathLike[str]) -> Size:
+    """(width, height) of a picture file as it stands upright, from its header where that will do.
+
+    Raises:
+        InputError: as `images.open_picture`.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a broken EXIF block; many pixels, counted below
+            with Image.open(path) as picture:
+                width, height = picture.size
+                turned = picture.getexif().get(_ORIENTATION_TAG) in (5, 6, 7, 8)
+    # as in images.open_picture, decoders of broken files raise nearly anything: it has the words
+    except Exception:
+        return open_picture(path).size
+    if width * height > MAX_PIXELS:
+        return open_picture(path).size
+    return (height, width) if turned else (width, height)
