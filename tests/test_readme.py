@@ -321,9 +321,11 @@ def test_stages_of_mini() -> None:
     recipe, text = mini(), page("training.md")
     stages = re.findall(r"^\| `([\w-]+)` \|", text, re.MULTILINE)
     assert stages == [stage.name for stage in recipe.stages]
-    assert f"with a weight of {recipe.stage('stage3').dense} beside the captions" in text
-    for stage in ("stage1", "stage2"):
-        assert not recipe.stage(stage).dense
+    last = recipe.stage("stage3")
+    assert last.dense == last.labels
+    assert f"each with a weight\nof {last.dense} beside the captions" in text
+    for stage in map(recipe.stage, ("stage1", "stage2")):
+        assert not stage.dense and not stage.labels
 
 
 # Results -----------------------------------------------------------------------------------------

@@ -41,7 +41,7 @@ def test_print_config_does_without_torch() -> None:
 @pytest.mark.parametrize(
     "options, message",
     [
-        (["--recipe", "maxi"], "no recipe 'maxi'; there are mini, smoke"),
+        (["--recipe", "maxi"], "no recipe 'maxi'; there are mini, mini-paper, smoke"),
         (["--set", "stage3.steps=lots"], "stage3.steps=lots: expected a whole number"),
         (["--set", "stage4.steps=1"], "recipe mini has no stage 'stage4'"),
     ],

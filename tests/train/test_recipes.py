@@ -14,6 +14,7 @@ from finecaption.train.recipes import (
     Stage,
     find_recipe,
     mini,
+    mini_paper,
     override,
     smoke,
 )
@@ -31,7 +32,7 @@ def test_recipes_are_found_by_name(name: str) -> None:
 
 
 def test_an_unknown_recipe_is_refused_with_those_that_there_are() -> None:
-    with pytest.raises(InputError, match="no recipe 'maxi'; there are mini, smoke"):
+    with pytest.raises(InputError, match="no recipe 'maxi'; there are mini, mini-paper, smoke"):
         find_recipe("maxi")
 
 
@@ -42,6 +43,13 @@ def test_mini_has_the_stages_of_the_paper() -> None:
     assert "llm" not in labels and mini().stage("stage3-regions").labels
     before = {p for s in mini().stages if s.kind != "captions" for p in s.trains}
     assert before == set(PARTS) - {"adapter"}  # which is new in stage 1
+
+
+def test_mini_paper_has_captions_alone() -> None:
+    whole = [s for s in mini_paper().stages if s.kind == "captions"]
+    assert [s.name for s in whole] == ["stage1", "stage2", "stage3"]
+    assert not any(s.labels or s.dense for s in whole)
+    assert whole[-1].asking == mini().stage("stage3").asking
 
 
 def test_smoke_is_mini_but_short() -> None:

@@ -129,14 +129,25 @@ def mini() -> Recipe:
                 asking=Asking(regions=0, whole=0.0, labelled=6),
             ),
             Stage(
-                "stage3", "captions", PARTS, steps=1400, batch=8, lr=1.2e-3, labels=0.5, dense=0.5,
-                asking=Asking(regions=3, questions=10, labelled=2),
+                "stage3", "captions", PARTS, steps=1200, batch=8, lr=1.2e-3, labels=0.5, dense=0.5,
+                asking=Asking(regions=4, questions=10, labelled=2),
             ),
             Stage(
                 "stage3-clicks", "clicks", (), steps=300, batch=16, lr=1e-3, decoder_only=True
             ),
         ),
     )  # fmt: skip
+
+
+def mini_paper() -> Recipe:
+    """mini with captions alone in stages 1 to 3, as the paper has them."""
+    full = mini()
+    stages = tuple(
+        dataclasses.replace(s, labels=0.0, dense=0.0)
+        for s in full.stages
+        if s.name != "stage3-regions"
+    )
+    return dataclasses.replace(full, name="mini-paper", stages=stages)
 
 
 def smoke() -> Recipe:
@@ -155,7 +166,11 @@ def smoke() -> Recipe:
     return dataclasses.replace(full, name="smoke", preset="tiny", scenes=4, stages=short)
 
 
-RECIPES: dict[str, Callable[[], Recipe]] = {"mini": mini, "smoke": smoke}
+RECIPES: dict[str, Callable[[], Recipe]] = {
+    "mini": mini,
+    "mini-paper": mini_paper,
+    "smoke": smoke,
+}
 
 
 def find_recipe(name: str) -> Recipe:

@@ -158,7 +158,7 @@ class Run:
             self.say(f"{stage.name}: done before")
             return
         set_seed(self.recipe.seed)
-        pool = Pool(self.pool_folder)
+        pool = Pool(self.pool_folder, self.recipe.scenes)
         source: Path | None = None
         trains = ", ".join(stage.trains) or "the click decoder"
         self.say(f"{stage.name}: {stage.steps} steps of {stage.batch}; trains {trains}")
