@@ -21,6 +21,7 @@ from finecaption.errors import FineCaptionError, InputError
 COMMANDS = {
     "caption": "finecaption.cli.caption",
     "eval": "finecaption.cli.evaluate",
+    "assemble": "finecaption.cli.assemble",
     "train": "finecaption.cli.train",
     "synth": "finecaption.cli.synth",
 }
