@@ -291,3 +291,22 @@ def test_the_pool_must_be_the_recipe_s(pool_folder: Path, tmp_path: Path) -> Non
     recipe: Recipe = override(smoke(), ["seed=3"])
     with pytest.raises(InputError, match="holds a pool of .* use another folder"):
         run_recipe(recipe, tmp_path, pool=pool_folder, only=["stage0-llm"], say=lambda text: None)
+
+
+def test_a_stage_that_was_run_does_not_change(
+    trained: Trained, pool_folder: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / "run"
+    root.mkdir()
+    for name in ("stage0-llm", "stage1"):
+        shutil.copytree(trained.root / name, root / name)
+    shutil.copy(trained.root / "recipe.json", root)
+    for setting, said in (
+        ("stage0-llm.lr=3e-4", "stage0-llm was run with another lr"),
+        ("seed=3", "stage0-llm was run with another seed"),
+    ):
+        with pytest.raises(InputError, match=said):
+            Run(override(smoke(), [setting]), root, pool_folder, print)
+    later = override(smoke(), ["stage2.steps=3"])
+    Run(later, root, pool_folder, print)
+    assert json.loads((root / "recipe.json").read_text())["stages"][8]["steps"] == 3

@@ -97,9 +97,31 @@ class Run:
         self.pool_folder = pool or root / "pool"
         if is_first():
             root.mkdir(parents=True, exist_ok=True)
-            text = json.dumps(dataclasses.asdict(recipe), indent=1) + "\n"
-            (root / "recipe.json").write_text(text)
+            self._note_recipe()
         self.config, self.processor = build.make_processor(recipe.preset)
+
+    def _note_recipe(self) -> None:
+        """Writes recipe.json; a stage that has begun may not change any more."""
+        path = self.root / "recipe.json"
+        new = json.loads(json.dumps(dataclasses.asdict(self.recipe)))
+        if path.exists():
+            old = json.loads(path.read_text())
+            before = {s["name"]: s for s in old["stages"]}
+            for stage in new["stages"]:
+                name = stage["name"]
+                begun = (self.root / name).exists() or (self.root / "work" / name).exists()
+                was = before.get(name, stage)
+                changed = [k for k in stage if was.get(k) != stage[k]]
+                changed += [k for k in ("preset", "seed", "scenes") if old[k] != new[k]]
+                if begun and changed:
+                    raise InputError(
+                        f"{self.root}: {name} was run with another {', '.join(changed)} "
+                        f"(see {path}); use another folder, or delete {self.root / name} and "
+                        f"{self.root / 'work' / name}"
+                    )
+        temporary = path.with_name(f".{path.name}.part")
+        temporary.write_text(json.dumps(new, indent=1) + "\n")
+        temporary.replace(path)
 
     def draw(self) -> None:
         """Draws the scenes that are missing."""
