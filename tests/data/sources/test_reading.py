@@ -28,7 +28,7 @@ def test_values_come_one_by_one_however_the_file_is_cut(
         json.dumps({"info": {"n": 1}, "rows": VALUES, "none": [], "n": 5}, indent=indent), "utf-8"
     )
     items = list(json_items(file))
-    assert items[0] == ("info", None, {"n": 1})
+    assert (items[0].place, items[0].value) == ("info", {"n": 1})
     assert [item.value for item in items[1:-1]] == VALUES
     assert (items[1].place, items[-1].place, items[-1].value) == ("rows[0]", "n", 5)
     assert [item.key for item in json_items(file, "n")] == ["n"]

@@ -61,7 +61,7 @@ def source_options(name: str) -> dict[str, Any]:
     options: dict[str, Any] = {}
     for cls in reversed(source_class(name).__mro__):
         if "__init__" in cls.__dict__ and cls is not object:
-            parameters = inspect.signature(cls.__init__).parameters.values()
+            parameters = inspect.signature(cls.__dict__["__init__"]).parameters.values()
             options |= {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
     return options
 

@@ -5,15 +5,12 @@ Layout: a file, or a folder with `*.jsonl` files.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 from finecaption.data.record import from_record
 from finecaption.data.sources.base import Source
-from finecaption.data.sources.reading import parse_json, text_lines
-from finecaption.errors import InputError
+from finecaption.data.sources.reading import annotation_files, parse_json, text_lines
 from finecaption.types import RegionSample
 
 
@@ -43,23 +40,3 @@ class Jsonl(Source):
             source=found.source,
         )  # fmt: skip
         return made if made.text == found.text else replace(made, text=found.text)
-
-
-def annotation_files(path: Path, pattern: str) -> list[Path]:
-    """The file itself, or the files of a folder that match, in natural order of their names.
-
-    Raises:
-        InputError: none do.
-    """
-    if path.is_file():
-        return [path]
-    files = sorted(
-        (file for file in path.glob(pattern) if file.is_file() and not file.name.startswith(".")),
-        key=lambda file: [
-            (0, int(part), "") if part.isdigit() else (1, 0, part)
-            for part in re.split(r"(\d+)", file.name)
-        ],
-    )
-    if not files:
-        raise InputError(f"{path}: has no file {pattern}; give the file or folder of annotations")
-    return files

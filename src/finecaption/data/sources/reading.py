@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import warnings
 from collections.abc import Iterator
-from typing import Any, NamedTuple, TextIO
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
 
 from PIL import Image
 
@@ -21,7 +24,8 @@ _DECODER = json.JSONDecoder()
 _ORIENTATION_TAG = 0x0112
 
 
-class Item(NamedTuple):
+@dataclass(frozen=True)
+class Item:
     """A value of a JSON file: an element of the list that the file is, or of one in its object."""
 
     key: str | None
@@ -218,3 +222,30 @@ def picture_size(path: str | os.PathLike[str]) -> Size:
     if width * height > MAX_PIXELS:
         return open_picture(path).size
     return (height, width) if turned else (width, height)
+
+
+def annotation_files(path: Path, *patterns: str) -> list[Path]:
+    """The file itself, or the files of a folder that match, in natural order of their names.
+
+    Raises:
+        InputError: none do.
+    """
+    if path.is_file():
+        return [path]
+    files = sorted(
+        {
+            file
+            for pattern in patterns
+            for file in path.glob(pattern)
+            if file.is_file() and not file.name.startswith(".")
+        },
+        key=lambda file: [
+            (0, int(part), "") if part.isdigit() else (1, 0, part)
+            for part in re.split(r"(\d+)", file.name)
+        ],
+    )
+    if not files:
+        raise InputError(
+            f"{path}: has no file {' or '.join(patterns)}; give the file or folder of annotations"
+        )
+    return files
