@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
@@ -171,6 +172,12 @@ class Store(_Blocks):
         if self.info.embed:
             return rows
         return [_found(row, self.images) for row in rows]
+
+    def blocks(self) -> Iterator[tuple[Path, int, Callable[[], list[Row]]]]:
+        """(file, number in it, reader of its rows) of each block: to go on after a broken one."""
+        for block, (shard, number) in enumerate(self._places):
+            name = self.info.shards[shard].name
+            yield self.folder / name, number, functools.partial(self._read, block)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "_files": OrderedDict()}
