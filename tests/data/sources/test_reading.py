@@ -10,7 +10,7 @@ from finecaption.data.sources import reading
 from finecaption.data.sources.reading import json_items, picture_size, text_lines
 from finecaption.errors import InputError
 
-VALUES = [{"a": [1, {"b": "ü\\\"]}"}]}, 12345, -1.5e3, "x" * 50, None, True, [], {}, 678]
+VALUES = [{"a": [1, {"b": 'ü\\"]}'}]}, 12345, -1.5e3, "x" * 50, None, True, [], {}, 678]
 
 
 @pytest.mark.parametrize("chunk", [1, 2, 3, 7, 64, 1 << 20])

@@ -1,12 +1,13 @@
 """CompositionCap: the paper's data; attribute, dense and global captions on masked entities.
 
 The exact keys of its JSON are not public, so this reader is tolerant: it looks for each thing under
-the names below in any spelling, says in `counts` what it recognised and what it passed over, keeps
-attributes that it does not know, and names the path of a record that it cannot use.
+the names of `compositioncap_keys` in any spelling, says in `counts` what it recognised and what it
+passed over, keeps attributes that it does not know, and names the path of a record that it cannot
+use.
 
 Layouts: a JSON list of pictures, each with its entities; a list of entities, each with its picture;
 an object of either by name, or under `data`; COCO's `images` + `annotations`; JSON lines; or a
-folder of such files. Masks are `base64(gzip(uint8 H x W))` (finecaption.md of the paper's facts);
+folder of such files. Masks are `base64(gzip(uint8 H x W))` (the paper);
 RLE, polygons, rows of 0 and 1 and PNG files are taken too. H and W come from the record, else from
 the picture. The form that `finecaption.data.writers.compositioncap` writes is one of these.
 """
@@ -24,45 +25,31 @@ import numpy as np
 from finecaption import masks
 from finecaption.attributes import canonical_name, find_attribute
 from finecaption.data.sources.base import Source
+from finecaption.data.sources.compositioncap_keys import (
+    ATTRIBUTE_KEY,
+    ATTRIBUTE_NAME,
+    ATTRIBUTES,
+    DENSE,
+    ENTITIES,
+    ENTITY_ID,
+    GLOBAL,
+    HEIGHT,
+    IMAGE,
+    IMAGE_ID,
+    MASK,
+    QUIET,
+    RECORDS,
+    TEXT_KEY,
+    WIDTH,
+    find_key,
+    find_keys,
+    plain_key,
+    value_of,
+)
 from finecaption.data.sources.reading import annotation_files, json_items, parse_json, text_lines
 from finecaption.errors import InputError
 from finecaption.geometry import Size
 from finecaption.types import RegionSample, Task
-
-# Keys without case and punctuation, in the order in which they are looked for.
-IMAGE = (
-    "image", "imagepath", "filename", "imagename", "imagefile", "imagefilename", "img", "imgpath",
-    "imgname", "path", "picture",
-)  # fmt: skip
-IMAGE_ID = ("imageid", "imgid", "id")
-ENTITIES = ("entities", "annotations", "objects", "regions", "instances", "masks", "segments")
-MASK = (
-    "mask", "maskbase64", "base64mask", "maskb64", "encodedmask", "maskdata", "segmentation",
-    "binarymask", "rle", "maskrle", "maskpath", "maskfile", "segmentationmask",
-)  # fmt: skip
-ENTITY_ID = ("entityid", "regionid", "maskid", "objectid", "instanceid", "annotationid", "id")
-ATTRIBUTES = (
-    "attributes", "attributecaptions", "attributedescriptions", "compositionalattributes",
-    "attributecaption", "captions", "descriptions", "aarc", "attribute", "caption",
-)  # fmt: skip
-DENSE = (
-    "densecaption", "densecaptions", "regionaldensecaption", "detailedcaption",
-    "detaileddescription", "densedescription", "dense", "paragraph", "regioncaption", "rdc",
-    "caption", "captions", "descriptions", "text",
-)  # fmt: skip
-GLOBAL = (
-    "globalcaption", "globalcaptions", "imagecaption", "globalimagecaption", "globaldescription",
-    "imagedescription", "comprehensivecaption", "cgic", "caption", "description", "densecaption",
-)  # fmt: skip
-ATTRIBUTE_NAME = ("attribute", "attributename", "attributetype")
-ATTRIBUTE_KEY = (*ATTRIBUTE_NAME, "name", "type", "key")
-TEXT_KEY = ("caption", "text", "description", "value", "sentence", "answer")
-RECORDS = ("data", "samples", "records", "items", "train", "val", "test", "dataset")
-QUIET = {  # known, and of no use here
-    "box", "bbox", "boundingbox", "area", "width", "height", "size", "imagesize", "imagewidth",
-    "imageheight", "categoryid", "iscrowd", "split", "source", "licence", "license", "imageid",
-    "info", "version", "format",
-}  # fmt: skip
 
 _CROSS_REFERENCE = re.compile(r"\s*\(\s*entity_id_\d+\s*\)")
 _PICTURE_SUFFIX = re.compile(r"\.(png|jpe?g|bmp|tiff?|webp)$", re.I)
@@ -113,14 +100,14 @@ class CompositionCap(Source):
     def _items(self, file: Path) -> Iterator[RegionSample]:
         images: dict[Any, dict[str, Any]] = {}
         for item in json_items(file):
-            kind = _plain(item.key or "")
+            kind = plain_key(item.key or "")
             with self.at(file, item.place):
                 if kind in QUIET:
                     continue
                 if kind == "images" and item.index is not None and isinstance(item.value, dict):
-                    if _find(item.value, ENTITIES) is None:  # entities come by image_id
+                    if find_key(item.value, ENTITIES) is None:  # entities come by image_id
                         images[item.value.get("id", item.index)] = item.value
-                        if _find(item.value, GLOBAL) is None:
+                        if find_key(item.value, GLOBAL) is None:
                             continue
                     yield from self._record(file, item.place, item.value, None)
                 elif self._is_by_id(item.value, kind) and item.index is not None:
@@ -138,7 +125,7 @@ class CompositionCap(Source):
             kind in ENTITIES
             and isinstance(value, dict)
             and "image_id" in value
-            and _find(value, IMAGE) is None
+            and find_key(value, IMAGE) is None
         )
 
     def _nested(self, file: Path, place: str, value: Any, kind: str) -> Iterator[RegionSample]:
@@ -171,9 +158,10 @@ class CompositionCap(Source):
         """A picture with entities, or one entity with its picture."""
         if not isinstance(record, dict):
             raise InputError(f"must be an object; got {type(record).__name__}")
-        entities = _find(record, ENTITIES)
-        alone = _find(record, MASK) is not None and (
-            entities is None or _plain(entities) == "masks"  # no entities: other masks of its own
+        entities = find_key(record, ENTITIES)
+        alone = find_key(record, MASK) is not None and (
+            entities is None
+            or plain_key(entities) == "masks"  # no entities: other masks of its own
         )
         picture = self._picture(file, record, name, () if not alone else ("id",))
         if self.split and picture.labels["split"] != self.split:
@@ -182,7 +170,7 @@ class CompositionCap(Source):
         if alone:
             yield from self._entity(record, picture, None)
             return
-        told = _find(record, GLOBAL)
+        told = find_key(record, GLOBAL)
         if told is not None:
             self.counts[f"global caption from {told!r}"] += 1
             picture.keys.add(told)
@@ -207,8 +195,8 @@ class CompositionCap(Source):
         self, file: Path, record: dict[str, Any], name: str | None, not_id: tuple[str, ...] = ()
     ) -> _Picture:
         """The picture of a record; `not_id` are keys that do not hold its id here."""
-        key = next((k for k in _all(record, IMAGE) if isinstance(record[k], str)), None)
-        id_key = _find(record, tuple(n for n in IMAGE_ID if n not in not_id))
+        key = next((k for k in find_keys(record, IMAGE) if isinstance(record[k], str)), None)
+        id_key = find_key(record, tuple(n for n in IMAGE_ID if n not in not_id))
         given = record[key] if key else name
         if given is None and id_key is not None:
             given = record[id_key]
@@ -226,7 +214,7 @@ class CompositionCap(Source):
             except InputError:
                 if number == len(names) - 1:
                     raise
-        width, height = (_number(record, *side) for side in (_WIDTH, _HEIGHT))
+        width, height = (value_of(record, *side) for side in (WIDTH, HEIGHT))
         size = self.size_of(path, width, height)
         labels = {"split": self.split or _split_of(file)}
         labels |= {k: str(record[k]) for k in ("split", "source", "licence") if k in record}
@@ -244,31 +232,31 @@ class CompositionCap(Source):
     ) -> Iterator[RegionSample]:
         if not isinstance(entity, dict):
             raise InputError(f"must be an object; got {type(entity).__name__}")
-        mask_key = _find(entity, MASK)
+        mask_key = find_key(entity, MASK)
         if mask_key is None:
             raise InputError(f"mask: is missing; the entity's keys are {', '.join(entity)}")
-        id_key = _find(entity, ENTITY_ID)
+        id_key = find_key(entity, ENTITY_ID)
         if entity_id is None:
             # null says that it has none; without a key it is the object's key, or counted
             entity_id = entity[id_key] if id_key else key if isinstance(key, str) else index + 1
         mask = self._mask(entity[mask_key], picture, mask_key)
         used = {mask_key, *((id_key,) if id_key else ()), *picture.keys}
         captions: list[tuple[Task, str | None, str]] = []
-        for name in _all(entity, ATTRIBUTES):
+        for name in find_keys(entity, ATTRIBUTES):
             if isinstance(entity[name], dict | list) and not _only_texts(entity[name]):
                 used.add(name)
                 captions += [("aarc", a, t) for a, t in self._attributes(entity[name], name)]
-        row, said = _find(entity, ATTRIBUTE_NAME), _find(entity, TEXT_KEY)
+        row, said = find_key(entity, ATTRIBUTE_NAME), find_key(entity, TEXT_KEY)
         if not captions and row and said and isinstance(entity[row], str):  # a row an attribute
             used |= {row, said}
             name = canonical_name(entity[row])
             captions += [("aarc", name, text) for _, text in self._texts(entity[said], said)]
         for name, value in entity.items():  # attributes may also be keys of the entity
-            known = find_attribute(name) if _plain(name) != "text" else None
+            known = find_attribute(name) if plain_key(name) != "text" else None
             if known and name not in used and (isinstance(value, str) or _only_texts(value)):
                 used.add(name)
                 captions += [("aarc", known.name, text) for _, text in self._texts(value, name)]
-        dense = next((k for k in _all(entity, DENSE) if k not in used), None)
+        dense = next((k for k in find_keys(entity, DENSE) if k not in used), None)
         if dense is not None:
             used.add(dense)
             captions += [("rdc", None, text) for _, text in self._texts(entity[dense], dense)]
@@ -310,7 +298,7 @@ class CompositionCap(Source):
             here = f"{where}[{index}]"
             if not isinstance(entry, dict):
                 raise InputError(f"{here}: must be an object; got {entry!r}")
-            name_key, text_key = _find(entry, ATTRIBUTE_KEY), _find(entry, TEXT_KEY)
+            name_key, text_key = find_key(entry, ATTRIBUTE_KEY), find_key(entry, TEXT_KEY)
             if name_key and text_key and isinstance(entry[name_key], str):
                 for _, text in self._texts(entry[text_key], f"{here}.{text_key}"):
                     yield canonical_name(entry[name_key]), text
@@ -322,7 +310,7 @@ class CompositionCap(Source):
     def _texts(self, value: Any, where: str) -> Iterator[tuple[str, str]]:
         """(place, text) of a text, a list of texts, or an object with a text; empty ones count."""
         if isinstance(value, dict):
-            key = _find(value, TEXT_KEY)
+            key = find_key(value, TEXT_KEY)
             if key is None:
                 raise InputError(f"{where}: no caption in it; its keys are {', '.join(value)}")
             value, where = value[key], f"{where}.{key}"
@@ -340,10 +328,10 @@ class CompositionCap(Source):
     def _mask(self, value: Any, picture: _Picture, where: str) -> dict[str, Any]:
         size = picture.size
         if isinstance(value, dict) and "counts" not in value:  # {"data": "...", "width": ...}
-            inner = _find(value, (*MASK, "data", "base64", "encoded", "b64", "value"))
+            inner = find_key(value, (*MASK, "data", "base64", "encoded", "b64", "value"))
             if inner is None:
                 raise InputError(f"{where}: no mask in it; its keys are {', '.join(value)}")
-            own = (_number(value, *_WIDTH), _number(value, *_HEIGHT))
+            own = (value_of(value, *WIDTH), value_of(value, *HEIGHT))
             if None not in own and isinstance(value[inner], str):
                 kind, mask = "base64-gzip", masks.decode_base64_gzip(value[inner], own, where)
                 self.counts[f"mask from {where!r} ({kind})"] += 1
@@ -376,12 +364,8 @@ class CompositionCap(Source):
 
     def _passed_over(self, record: dict[str, Any], used: set[str]) -> None:
         for key in record:
-            if key not in used and _plain(key) not in QUIET:
+            if key not in used and plain_key(key) not in QUIET:
                 self.counts[f"key {key!r} passed over"] += 1
-
-
-_WIDTH = ("width", "imagewidth", "imgwidth", "w")
-_HEIGHT = ("height", "imageheight", "imgheight", "h")
 
 
 def _images(file: Path) -> dict[Any, dict[str, Any]]:
@@ -397,26 +381,6 @@ def _split_of(file: Path) -> str:
     """train, val or test, where the file's name says so."""
     words = re.split(r"[\W_]+", file.stem.casefold())
     return next((word for word in words if word in ("train", "val", "test")), "")
-
-
-def _plain(key: str) -> str:
-    """A key without case and punctuation."""
-    return re.sub(r"[\W_]+", "", key).casefold()
-
-
-def _all(record: dict[str, Any], names: tuple[str, ...]) -> list[str]:
-    """The keys of a record that are among the names, in the order of the names."""
-    plain = {_plain(key): key for key in reversed(record)}
-    return [plain[name] for name in names if name in plain]
-
-
-def _find(record: dict[str, Any], names: tuple[str, ...]) -> str | None:
-    return next(iter(_all(record, names)), None)
-
-
-def _number(record: dict[str, Any], *names: str) -> Any:
-    key = _find(record, names)
-    return None if key is None else record[key]
 
 
 def _entries(value: Any, where: str) -> list[tuple[object, Any]]:

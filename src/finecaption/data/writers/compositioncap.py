@@ -9,8 +9,8 @@ The exact keys of the published JSON are not public; these are this project's ch
      "entities": [{"entity_id": "1", "mask": "H4sI...",
                    "attributes": {"Hair": "..."}, "dense_caption": "..."}]}
 
-A caption is a text, or a list of texts where a region has several of a kind. Captions that there are
-not are left out; `entity_id` null says that a region has no id.
+A caption is a text, or a list of texts where a region has several of a kind. Captions that are
+not there are left out; `entity_id` null says that a region has no id.
 """
 
 from __future__ import annotations
