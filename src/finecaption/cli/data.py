@@ -180,8 +180,8 @@ def view(
     _check_page(out)
     groups = group(_progress(found, "Reading"))
     chosen = list(islice(groups, count)) if seed is None else choose(groups, count, seed)
-    which = "first" if seed is None else "chosen at random"
-    lead = f"{len(chosen)} pictures, {which}. {_lead(found)}"
+    which = f"The first {len(chosen)} pictures" if seed is None else f"{len(chosen)} at random"
+    lead = f"{which}. {_lead(found)}"
     _save_page(out, sheet_html(chosen, str(src), lead))
     _note_problems(found.problems)
     print(out)

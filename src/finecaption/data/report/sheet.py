@@ -21,7 +21,7 @@ SIDE = 560
 """Longer side of a picture on the sheet, in pixels."""
 
 _STYLE = """
-.item { display: grid; grid-template-columns: minmax(280px, 560px) minmax(280px, 1fr); gap: 20px;
+.item { display: grid; grid-template-columns: minmax(260px, 46%) minmax(280px, 1fr); gap: 20px;
   background: var(--card); border: 1px solid var(--rule); border-radius: 8px; padding: 16px;
   margin: 0 0 18px; align-items: start; }
 .stage { position: sticky; top: 12px; }
@@ -45,9 +45,11 @@ _STYLE = """
 .said h3 { font-size: 14px; margin: 0 0 4px; display: flex; align-items: center; gap: 8px; }
 .badge { flex: none; min-width: 20px; height: 20px; border-radius: 10px; padding: 0 5px;
   color: #fff; font-size: 12px; line-height: 20px; text-align: center; }
-dl { margin: 0; font-size: 14px; }
-dt { color: var(--faint); font-size: 12px; margin-top: 5px; }
+dl { margin: 0; font-size: 14px; line-height: 1.4; display: grid; gap: 3px 12px;
+  grid-template-columns: minmax(90px, 170px) 1fr; }
+dt { color: var(--faint); font-size: 12.5px; padding-top: 1px; }
 dd { margin: 0; overflow-wrap: anywhere; }
+dd.alone { grid-column: 1 / -1; }
 .bad { color: #a3162a; }
 @media (max-width: 760px) { .item { grid-template-columns: 1fr; } .stage { position: static; } }
 """
@@ -197,7 +199,9 @@ def _inside(mask: np.ndarray) -> tuple[int, int]:
 
 def _said(number: int, region: _Shown) -> str:
     lines = "".join(
-        f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" if name else f"<dd>{escape(text)}</dd>"
+        f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>"
+        if name
+        else f'<dd class="alone">{escape(text)}</dd>'
         for name, text in region.lines
     )
     colour = PALETTE[number % len(PALETTE)]

@@ -61,7 +61,7 @@ def stats_html(
     parts += [
         card(
             "Words in a text",
-            _plot(s.length, "words; the last bin holds all longer ones"),
+            _plot(s.length, "words"),
             f"Mean {s.length.mean:.1f}; {repeated} of the texts stand elsewhere word for word.",
         ),
         card(
@@ -89,14 +89,14 @@ def stats_html(
             ),
             card(
                 "Regions in a picture",
-                _plot(regions, "regions; the last bin holds all larger numbers", whole=True),
+                _plot(regions, "regions", whole=True),
                 f"Mean {regions.mean:.1f}, at most {regions.most:.0f}.",
             ),
         ]
     parts.append(
         card(
             "Longer side of the pictures",
-            _plot(s.long_side, "pixels; the last bin holds all larger ones"),
+            _plot(s.long_side, "pixels"),
             "Most frequent: "
             + ", ".join(f"{w} x {h} ({n:,})" for (w, h), n in s.sizes.most_common(3))
             + ".",
@@ -122,6 +122,8 @@ def _plot(values: Histogram, axis: str, form: str = "{:g}", whole: bool = False)
         if whole
         else bin_labels(values.edges[: last + 1], form)
     )
+    if values.most > values.edges[-1]:
+        axis += "; the last bin holds all that is larger"
     return histogram(labels, counts[:last], axis)
 
 
