@@ -72,7 +72,10 @@ class Source(ABC):
         self.counts: Counter[str] = Counter()
         """What was recognised, and what was passed over that is no problem, since the start."""
         self._problems = Problems(problems)
-        self._seen: tuple[Path, Size] | None = None  # the last picture that was decoded
+        # the last picture, of which many records follow one another
+        self._seen: tuple[Path, Size] | None = None  # decoded, when deep
+        self._found: tuple[tuple[str, ...], Path] | None = None
+        self._header: tuple[Path, Size] | None = None
 
     @property
     def problems(self) -> list[Problem]:
@@ -87,7 +90,7 @@ class Source(ABC):
     def __iter__(self) -> Iterator[RegionSample]:
         self._problems.found = []
         self.counts.clear()
-        self._seen = None
+        self._seen = self._found = self._header = None
         yield from self._samples()
 
     @abstractmethod
@@ -107,6 +110,8 @@ class Source(ABC):
         """
         if not isinstance(name, str) or not name.strip() or "\0" in name:
             raise InputError(f"{field}: must be the name of a picture file; got {name!r}")
+        if self._found is not None and self._found[0] == (name, *folders):
+            return self._found[1]
         if self.images is not None:
             places = [self.images, *(self.images / folder for folder in folders)]
         else:
@@ -115,6 +120,7 @@ class Source(ABC):
         for known in filter(None, names):  # a bare name only where no path fits
             for place in places:
                 if (place / known).is_file():
+                    self._found = (name, *folders), place / known
                     return place / known
         looked = ", ".join(str(place) for place in dict.fromkeys(places))
         raise InputError(
@@ -125,7 +131,9 @@ class Source(ABC):
     def size_of(self, picture: Path, width: object = None, height: object = None) -> Size:
         """(width, height) as the annotation gives it, else from the picture's header."""
         if width is None and height is None:
-            return picture_size(picture)
+            if self._header is None or self._header[0] != picture:
+                self._header = picture, picture_size(picture)
+            return self._header[1]
         if isinstance(width, str | bool) or isinstance(height, str | bool):
             raise InputError(f"size: must be two numbers of pixels; got {width!r}, {height!r}")
         return check_size((width, height))  # type: ignore[arg-type] # checks it itself

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from finecaption import masks
 from finecaption.attributes import find_attribute
@@ -72,7 +73,7 @@ class Folder(Source):
         upright = open_picture(picture)
         for region_id, text_file, mask_file in regions:
             with self.at(text_file):
-                alpha = None if mask_file or region_id else _alpha(picture)
+                alpha = None if mask_file or region_id else _alpha(upright)
                 whole = mask_file is None and alpha is None
                 if mask_file is not None:
                     rle = self.mask_rle(masks.load_mask(mask_file), upright.size, mask_file.name)
@@ -117,9 +118,8 @@ def _both_cases() -> tuple[str, ...]:
     return (*SUFFIXES, *(suffix.upper() for suffix in SUFFIXES))
 
 
-def _alpha(picture: Path) -> np.ndarray | None:
+def _alpha(opened: Image.Image) -> np.ndarray | None:
     """The region by transparency, or None where the picture has none."""
-    opened = open_picture(picture)
     if "A" not in opened.getbands() and "transparency" not in opened.info:
         return None
     alpha = np.asarray(opened.convert("RGBA").getchannel("A"))
