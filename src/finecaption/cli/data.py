@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from finecaption.cli.data_annotate import annotate
 from finecaption.errors import InputError
 
 if TYPE_CHECKING:
@@ -295,6 +296,9 @@ def mix(
         made = {"made": "mix", "parts": {n: [_named(f), w] for n, (f, w) in named.items()}}
         _write(stream, out, to, embed, {**made, **settings}, overwrite)
     _note(f"written: {out}")
+
+
+app.command()(annotate)
 
 
 # What the commands share ---------------------------------------------------------------------

@@ -20,6 +20,7 @@ import numpy as np
 from PIL import Image
 
 from finecaption.data import store
+from finecaption.data.lines import JSON_LIST, JSONL, Lines
 from finecaption.data.record import to_record
 from finecaption.data.writers.compositioncap import picture_records
 from finecaption.errors import InputError
@@ -74,20 +75,26 @@ def convert(
         return
     if embed:
         raise InputError(f"embed: {to} holds paths of pictures; convert to parquet or tar instead")
-    if path.exists():
-        raise InputError(f"{path}: exists; remove it, or give another name")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    plan = {"to": to, **json.loads(json.dumps(dict(settings or {})))}
-    lines = _Lines(path, plan, _one if to == "jsonl" else _captions)
-    stream = _dropped(iter(samples), lines.begin(), done)
-    files = _as_files(stream, path.with_name(f"{path.stem}-pictures"))
-    records: Iterator[dict[str, Any]]
-    if to == "jsonl":
-        records = (to_record(sample, path.parent) for sample in files)
-    else:
-        records = picture_records(files, path.parent)
-    lines.add(records, done)
-    lines.finish(("", "\n", "\n") if to == "jsonl" else ("[\n", ",\n", "\n]\n"))
+    jsonl = to == "jsonl"
+    count = _one if jsonl else _captions
+    lines = Lines(path, {"to": to, **json.loads(json.dumps(dict(settings or {})))})
+    written = sum(map(count, lines))
+    try:
+        stream = _dropped(iter(samples), written, done)
+        files = _as_files(stream, path.with_name(f"{path.stem}-pictures"))
+        records: Iterator[dict[str, Any]]
+        if jsonl:
+            records = (to_record(sample, path.parent) for sample in files)
+        else:
+            records = picture_records(files, path.parent)
+        for record in records:
+            lines.add(record)
+            written += count(record)
+            if done is not None:
+                done(written)
+    finally:
+        lines.close()
+    lines.finish(JSONL if jsonl else JSON_LIST)
 
 
 def _one(record: Mapping[str, Any]) -> int:
@@ -106,66 +113,6 @@ def _captions(record: Mapping[str, Any]) -> int:
         + sum(number(text) for text in entity.get("attributes", {}).values())
         for entity in record["entities"]
     )
-
-
-class _Lines:
-    """Records a line each in a hidden file beside the output, until all are there."""
-
-    def __init__(
-        self, out: Path, plan: dict[str, Any], count: Callable[[Mapping[str, Any]], int]
-    ) -> None:
-        self.out, self.plan, self.count = out, plan, count
-        self.path = out.with_name(f".{out.name}.lines")
-        self.samples = 0
-
-    def begin(self) -> int:
-        """Opens the file, cuts a half-written last line; returns the number of samples in it."""
-        head = json.dumps({"plan": self.plan}) + "\n"
-        if not self.path.exists() or not self.path.stat().st_size:
-            self.path.write_text(head, "utf-8")
-            return 0
-        whole = 0
-        with self.path.open("rb") as stream:
-            for number, line in enumerate(stream):
-                if not line.endswith(b"\n"):
-                    break
-                whole += len(line)
-                if number:
-                    self.samples += self.count(json.loads(line))
-                elif line.decode() != head:
-                    raise InputError(
-                        f"{self.out}: was begun with other settings ({line.decode().strip()}); "
-                        f"remove {self.path.name}, or give another name"
-                    )
-        if not whole:
-            self.path.write_text(head, "utf-8")
-        else:
-            os.truncate(self.path, whole)
-        return self.samples
-
-    def add(self, records: Iterable[dict[str, Any]], done: Done | None) -> None:
-        """Appends; a line is on disk before the next record is made of the stream."""
-        with self.path.open("a", encoding="utf-8", newline="\n") as stream:
-            for number, record in enumerate(records, 1):
-                stream.write(json.dumps(record, ensure_ascii=False) + "\n")
-                self.samples += self.count(record)
-                if number % 64 == 0:
-                    stream.flush()
-                if done is not None:
-                    done(self.samples)
-
-    def finish(self, frame: tuple[str, str, str]) -> None:
-        """Writes the output: its head, what stands between the records, its tail."""
-        head, between, tail = frame
-        part = self.out.with_name(f".{self.out.name}.part")
-        with self.path.open(encoding="utf-8") as lines, part.open("w", encoding="utf-8") as out:
-            next(lines)  # the plan
-            out.write(head if self.samples else head.strip())
-            for number, line in enumerate(lines):
-                out.write((between if number else "") + line.rstrip("\n"))
-            out.write(tail if self.samples else tail.lstrip())
-        os.replace(part, self.out)
-        self.path.unlink()
 
 
 def _dropped(
@@ -215,5 +162,5 @@ def clear(out: str | os.PathLike[str]) -> None:
             raise InputError(f"{path}: is not a stored data set; remove it by hand")
         shutil.rmtree(path)
         return
-    for file in (path, path.with_name(f".{path.name}.lines")):
+    for file in (path, Lines.hidden(path)):
         file.unlink(missing_ok=True)

@@ -1,0 +1,35 @@
+"""Captions for your own pictures, from any captioner, in CompositionCap's shape.
+
+    jobs = folder_jobs("pictures")
+    annotate(jobs, OpenAICaptioner("http://localhost:8000/v1", "some-model"), "out.json",
+             attributes=("Color",))
+
+Answers are cached, requests limited and tried again, runs go on where they ended, and every record
+says where its texts come from.
+"""
+
+from __future__ import annotations
+
+from finecaption.data.annotate.captioners import Ask, Captioner, CaptionerError, Said
+from finecaption.data.annotate.everything import segment_everything
+from finecaption.data.annotate.jobs import Job, folder_jobs, sample_jobs
+from finecaption.data.annotate.local import LocalCaptioner
+from finecaption.data.annotate.prompts import PROMPTS_VERSION
+from finecaption.data.annotate.remote import OpenAICaptioner
+from finecaption.data.annotate.run import Summary, annotate
+
+__all__ = [
+    "PROMPTS_VERSION",
+    "Ask",
+    "Captioner",
+    "CaptionerError",
+    "Job",
+    "LocalCaptioner",
+    "OpenAICaptioner",
+    "Said",
+    "Summary",
+    "annotate",
+    "folder_jobs",
+    "sample_jobs",
+    "segment_everything",
+]

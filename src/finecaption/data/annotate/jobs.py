@@ -1,0 +1,146 @@
+"""What is to be annotated: pictures with the regions given for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from finecaption import masks
+from finecaption.data.store.rows import group
+from finecaption.errors import InputError
+from finecaption.geometry import Size
+from finecaption.images import load_image, open_picture
+from finecaption.types import RegionSample
+
+PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
+
+_MASK = ".mask"
+
+
+@dataclass(frozen=True)
+class Job:
+    """A picture's file with its regions, (id, COCO RLE) each; `made` says where they are from."""
+
+    image: str
+    image_id: str
+    size: Size
+    regions: tuple[tuple[str, dict[str, Any]], ...]
+    made: str
+    split: str = ""
+    source: str = ""
+    licence: str = ""
+
+
+Everything = Callable[[Any], list[np.ndarray]]
+"""Picture (PIL, RGB) -> bool masks (H, W) of the things in it."""
+
+
+def folder_jobs(
+    folder: str | Path, everything: Everything | None = None, licence: str = ""
+) -> Iterator[Job]:
+    """The pictures of a folder and those below it, in order of their paths.
+
+    Regions of `x.jpg` are the masks `x.mask.png`, or `x.1.mask.png` and so on, beside it; or else
+    what is opaque of a picture with transparency; or else, where it is given, what `everything`
+    finds. A picture without regions has no entity.
+
+    Args:
+        folder: of the pictures.
+        everything: see `annotate.everything.segment_everything`.
+        licence: note that the records carry.
+
+    Raises:
+        InputError: no picture there; a broken one; a mask of another size.
+    """
+    root = Path(folder)
+    if not root.is_dir():
+        raise InputError(f"{root}: is not a folder of pictures")
+    files = sorted(p for p in root.rglob("*") if p.suffix.lower() in PICTURES and p.is_file())
+    pictures = [p for p in files if not p.stem.endswith(_MASK)]
+    if not pictures:
+        raise InputError(f"{root}: holds no picture ({', '.join(PICTURES)})")
+    given = _mask_files(files, {p.with_suffix("") for p in pictures})
+    for path in pictures:
+        picture = load_image(path)
+        own = given.get(path.with_suffix(""), [])
+        if own:
+            made = "mask files"
+        elif _transparent(path):
+            made, own = "transparency", [("1", path)]
+        if own:
+            names = [name for name, _ in own]
+            found = [_load(mask, picture.size) for _, mask in own]
+        elif everything is not None:
+            made, found = "everything", everything(picture)
+            names = [str(k) for k in range(1, len(found) + 1)]
+        else:
+            made, found, names = "none", [], []
+        regions = tuple(
+            (name, masks.encode_rle(mask)) for name, mask in zip(names, found, strict=True)
+        )
+        image_id = path.relative_to(root).with_suffix("").as_posix()
+        yield Job(str(path), image_id, picture.size, regions, made, licence=licence)
+
+
+def _mask_files(files: list[Path], pictures: set[Path]) -> dict[Path, list[tuple[str, Path]]]:
+    """Picture without suffix -> (name, file) of its masks."""
+    given: dict[Path, list[tuple[str, Path]]] = {}
+    for path in files:
+        if path.stem.endswith(_MASK):
+            base = path.with_name(path.stem.removesuffix(_MASK))
+            name = "1"
+            if base not in pictures:  # x.2.mask.png: region 2 of x
+                stem, _, name = base.name.rpartition(".")
+                base = base.with_name(stem or base.name)
+            if base not in pictures:
+                raise InputError(f"{path}: the picture that this mask belongs to is not there")
+            given.setdefault(base, []).append((name, path))
+    return given
+
+
+def _transparent(path: Path) -> bool:
+    picture = open_picture(path)
+    return "A" in picture.getbands() and bool((np.asarray(picture.getchannel("A")) < 255).any())
+
+
+def _load(path: Path, size: Size) -> np.ndarray:
+    mask = masks.load_mask(path, size)
+    if not mask.any():
+        raise InputError(f"{path}: the mask is empty; mark at least one pixel")
+    return mask
+
+
+def sample_jobs(samples: Iterable[RegionSample]) -> Iterator[Job]:
+    """The pictures and distinct regions of any data set; its texts are not looked at.
+
+    Raises:
+        InputError: a picture that is no file.
+    """
+    for members in group(samples):
+        first = members[0]
+        if isinstance(first.image, np.ndarray):
+            raise InputError(
+                f"{first.image_id}: image: is not a file; convert the data to jsonl first"
+            )
+        regions: dict[tuple[str | None, str], dict[str, Any]] = {}
+        for sample in members:
+            if sample.mask is not None:
+                rle = sample.region().rle
+                regions.setdefault((sample.region_id, rle["counts"]), rle)
+        yield Job(
+            str(first.image),
+            first.image_id,
+            first.size,
+            tuple(
+                (name or str(number), rle)
+                for number, ((name, _), rle) in enumerate(regions.items(), 1)
+            ),
+            "data set",
+            first.split,
+            first.source,
+            first.licence,
+        )

@@ -1,0 +1,244 @@
+"""Jobs, cache, the run, its file, and going on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from finecaption.data.annotate import (
+    Job,
+    LocalCaptioner,
+    annotate,
+    folder_jobs,
+    sample_jobs,
+    segment_everything,
+)
+from finecaption.data.annotate.cache import Cache, cache_key
+from finecaption.data.annotate.captioners import Ask, CaptionerError
+from finecaption.data.lines import Lines
+from finecaption.data.sources import open_source
+from finecaption.errors import InputError
+
+from .conftest import Parrot
+
+
+def test_jobs_of_a_folder(pictures: Path) -> None:
+    jobs = {job.image_id: job for job in folder_jobs(pictures, licence="CC0")}
+    assert list(jobs) == ["c", "d", "tief/b", "ä"]
+    told = {name: (job.made, [k for k, _ in job.regions]) for name, job in jobs.items()}
+    assert told == {
+        "c": ("transparency", ["1"]),
+        "d": ("none", []),
+        "tief/b": ("mask files", ["1", "2"]),
+        "ä": ("mask files", ["1"]),
+    }
+    assert jobs["d"].licence == "CC0" and jobs["c"].size == (40, 30)
+
+
+def test_everything_is_asked_only_where_nothing_is_given(pictures: Path) -> None:
+    def find(picture: Image.Image) -> list[np.ndarray]:
+        return [np.ones((picture.height, picture.width), bool)]
+
+    made = {job.image_id: job.made for job in folder_jobs(pictures, find)}
+    assert made == {"c": "transparency", "d": "everything", "tief/b": "mask files",
+                    "ä": "mask files"}  # fmt: skip
+
+
+def test_what_is_wrong_in_a_folder_is_named(pictures: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is not a folder"):
+        list(folder_jobs(tmp_path / "none"))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="holds no picture"):
+        list(folder_jobs(tmp_path / "empty"))
+    Image.new("L", (40, 30)).save(pictures / "d.mask.png")
+    with pytest.raises(InputError, match="d.mask.png: the mask is empty"):
+        list(folder_jobs(pictures))
+    (pictures / "d.mask.png").unlink()
+    Image.new("L", (7, 7), 255).save(pictures / "gone.mask.png")
+    with pytest.raises(InputError, match="gone.mask.png: the picture .* is not there"):
+        list(folder_jobs(pictures))
+
+
+def test_the_file_reads_back_and_says_where_texts_are_from(pictures: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out/a.json"
+    summary = annotate(
+        folder_jobs(pictures, licence="CC0"), Parrot(), out,
+        attributes=("Color", "Hair"), dense=True, whole=True,
+    )  # fmt: skip
+    assert (summary.pictures, summary.asked, summary.cached) == (4, 4 * 3 + 4, 0)
+    assert summary.not_applicable == 4
+    records = {record["image_id"]: record for record in json.loads(out.read_text("utf-8"))}
+    own = records["ä"]["provenance"]
+    assert own["captioner"] == {"kind": "parrot", "name": "parrot"} and own["prompts"] == "1"
+    assert own["regions"] == "mask files" and own["tool"].startswith("finecaption ")
+    said = records["ä"]["entities"][0]["provenance"]
+    assert set(said) == {"Color", "Hair", "rdc"} and said["Hair"]["applies"] is False
+    assert said["Color"]["at"].endswith("Z") and said["Color"]["tries"] == 1
+    samples = list(open_source("compositioncap", out, deep=True))
+    found = sorted((s.image_id, s.region_id or "", s.attribute or s.task) for s in samples)
+    assert found == sorted(
+        [(name, "", "cgic") for name in records]
+        + [(name, region, kind)
+           for name, region in (("ä", "1"), ("tief/b", "1"), ("tief/b", "2"), ("c", "1"))
+           for kind in ("Color", "rdc")]
+    )  # fmt: skip
+    texts = {(s.image_id, s.region_id, s.attribute): s.text for s in samples}
+    assert texts["tief/b", "2", "Color"] == "Color of 50" and samples[0].licence == "CC0"
+
+
+def test_an_interrupted_run_asks_nothing_twice(pictures: Path, tmp_path: Path) -> None:
+    out, asked, kw = tmp_path / "a.json", 0, {"attributes": ("Color", "Shape"), "whole": True}
+    total = 4 * 2 + 4
+    for fails_after in (0, 1, 4, 5):
+        parrot = Parrot(fails_after)
+        with pytest.raises(CaptionerError, match="tired"):
+            annotate(folder_jobs(pictures), parrot, out, **kw)  # type: ignore[arg-type]
+        asked += parrot.asked
+        assert not out.exists()
+    parrot = Parrot()
+    annotate(folder_jobs(pictures), parrot, out, **kw)  # type: ignore[arg-type]
+    assert asked + parrot.asked == total
+    assert len(json.loads(out.read_text("utf-8"))) == 4 and not Lines.hidden(out).exists()
+    # another run on the same pictures pays for nothing
+    again = annotate(
+        folder_jobs(pictures), Parrot(0), tmp_path / "b.json", cache=tmp_path / "a.json.cache",
+        **kw,  # type: ignore[arg-type]
+    )  # fmt: skip
+    assert (again.asked, again.cached) == (0, total)
+    with pytest.raises(InputError, match="a.json: exists"):
+        annotate(folder_jobs(pictures), parrot, out, **kw)  # type: ignore[arg-type]
+
+
+def test_a_half_written_record_is_written_again(pictures: Path, tmp_path: Path) -> None:
+    out = tmp_path / "a.json"
+    with pytest.raises(CaptionerError):
+        annotate(folder_jobs(pictures), Parrot(2), out, attributes=("Color",), whole=True)
+    hidden = Lines.hidden(out)
+    hidden.write_bytes(hidden.read_bytes()[:-7])
+    annotate(folder_jobs(pictures), Parrot(), out, attributes=("Color",), whole=True)
+    assert [r["image_id"] for r in json.loads(out.read_text("utf-8"))] == ["c", "d", "tief/b", "ä"]
+
+
+def test_other_settings_do_not_go_on_with_a_begun_file(pictures: Path, tmp_path: Path) -> None:
+    with pytest.raises(CaptionerError):
+        annotate(folder_jobs(pictures), Parrot(1), tmp_path / "a.json", whole=True)
+    with pytest.raises(InputError, match="begun with other settings"):
+        annotate(folder_jobs(pictures), Parrot(name="b"), tmp_path / "a.json", whole=True)
+    with pytest.raises(InputError, match="nothing is asked"):
+        annotate(folder_jobs(pictures), Parrot(), tmp_path / "b.json")
+
+
+def test_pictures_without_an_answer_can_be_left_out(pictures: Path, tmp_path: Path) -> None:
+    summary = annotate(
+        folder_jobs(pictures), Parrot(3), tmp_path / "a.json", whole=True, skip_bad=True
+    )
+    assert summary.pictures == 3
+    (problem,) = summary.problems
+    assert problem.file.endswith("ä.png") and "tired" in problem.what
+
+
+def test_regions_of_a_data_set_are_taken(pictures: Path, tmp_path: Path) -> None:
+    annotate(folder_jobs(pictures), Parrot(), tmp_path / "a.json", attributes=("Color", "Shape"))
+    jobs = list(sample_jobs(open_source("compositioncap", tmp_path / "a.json")))
+    assert [(j.image_id, len(j.regions)) for j in jobs] == [("c", 1), ("tief/b", 2), ("ä", 1)]
+    assert all(j.made == "data set" for j in jobs)
+
+
+def test_the_cache_tells_answers_apart(tmp_path: Path) -> None:
+    cache = Cache(tmp_path / "deep/cache")
+    keys = {
+        cache_key({"m": m}, v, p, c, q)
+        for m in "ab" for v in "12" for p in "pq" for c in ("", "x") for q in ("Color", "rdc")
+    }  # fmt: skip
+    assert len(keys) == 32
+    cache.put("k", {"text": "ü"})
+    cache.put("k", {"text": None})
+    cache.close()
+    cache = Cache(tmp_path / "deep/cache")
+    assert cache.get("k") == {"text": None} and cache.get("x") is None and len(cache) == 1
+    cache.close()
+    (tmp_path / "no").write_text("no cache" * 99)
+    with pytest.raises(InputError, match="is not a cache"):
+        Cache(tmp_path / "no")
+
+
+# Captioners and segmenters that are handed in --------------------------------------------------
+
+
+class _Model:
+    """A stand-in for `finecaption.FineCaption` that notes how it is asked."""
+
+    name = "stand-in"
+
+    def __init__(self) -> None:
+        self.calls: list[Any] = []
+
+    def encode(self, image: Any) -> str:
+        self.calls.append("encode")
+        return "encoded"
+
+    def caption(self, image: Any, *, regions: Any = (), attributes: Any = None,
+                dense: bool = False, whole: bool = False) -> Any:  # fmt: skip
+        assert image == "encoded"
+        self.calls.append((len(regions), attributes, dense, whole))
+        said = [
+            SimpleNamespace(
+                captions={name: f"{name} {r.area}" for name in attributes or ()},
+                dense="long" if dense else None,
+            )
+            for r in regions
+        ]
+        return SimpleNamespace(regions=said, whole="all" if whole else None)
+
+
+def test_a_checkpoint_is_asked_a_region_at_once() -> None:
+    model = _Model()
+    mask = np.eye(4, dtype=bool)
+    asks = [Ask(mask, "aarc", "Color"), Ask(None, "cgic"), Ask(mask, "rdc"),
+            Ask(mask, "aarc", "Hair")]  # fmt: skip
+    captioner = LocalCaptioner(model, "abc")
+    told = dict(captioner.answer(Image.new("RGB", (4, 4)), asks))
+    assert [told[k].text for k in range(4)] == ["Color 4", "all", "long", "Hair 4"]
+    assert model.calls == ["encode", (1, ["Color", "Hair"], True, False), (0, None, False, True)]
+    assert captioner.identity == {"kind": "finecaption", "model": "stand-in", "version": "abc"}
+
+
+class _Squares:
+    """A segmenter of a picture that has two squares on a ground."""
+
+    squares = ((0, 0, 20, 20), (30, 10, 50, 30))
+
+    def encode(self, image: Any) -> Any:
+        return image
+
+    def predict(self, encoded: Any, points: Any = ()) -> Any:
+        ((x, y),) = points
+        for x0, y0, x1, y1 in self.squares:
+            if x0 <= x < x1 and y0 <= y < y1:
+                mask = np.zeros((40, 60), bool)
+                mask[y0:y1, x0:x1] = True
+                # the same thing a little differently from each click, and not always well
+                mask[y0, x0 : x0 + int(x) % 4] = False
+                return SimpleNamespace(mask=mask, score=0.6 + 0.01 * (int(x + y) % 30))
+        return SimpleNamespace(mask=np.ones((40, 60), bool), score=0.99)
+
+
+def test_everything_finds_each_thing_once() -> None:
+    found = segment_everything(_Squares(), Image.new("RGB", (60, 40)), grid=12)
+    assert len(found) == 2
+    for mask, (x0, y0, x1, y1) in zip(found, _Squares.squares, strict=True):
+        assert mask[y0 + 1 : y1, x0:x1].all() and mask.sum() <= (x1 - x0) * (y1 - y0)
+    assert len(segment_everything(_Squares(), Image.new("RGB", (60, 40)), most=1)) == 1
+    assert segment_everything(_Squares(), Image.new("RGB", (60, 40)), least_score=0.9) == []
+    with pytest.raises(InputError):
+        segment_everything(_Squares(), Image.new("RGB", (60, 40)), grid=0)
+
+
+def test_a_job_is_plain() -> None:
+    assert Job("a.png", "a", (1, 1), (), "none").licence == ""
