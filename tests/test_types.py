@@ -106,6 +106,7 @@ def test_samples() -> None:
         ({"mask": None}, "mask"),
         ({"mask": {"counts": "1"}}, "mask"),
         ({"mask": "rle"}, "mask"),
+        ({"mask": {"size": 7, "counts": "1"}}, "mask"),
         ({"mask": masks.encode_rle(MASK.T)}, "mask"),
         ({"mask": np.ones((3, 4, 2))}, "mask"),
         ({"mask": MASK.T}, "mask"),

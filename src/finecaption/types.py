@@ -186,9 +186,9 @@ class RegionSample:
             masks.as_mask(self.mask, size, f"{name}.mask")
         elif not isinstance(self.mask, Mapping) or not {"size", "counts"} <= set(self.mask):
             raise InputError(f"{name}.mask: must be COCO RLE, a bool array or None")
-        elif list(self.mask["size"]) != [size[1], size[0]]:
+        elif not _is_shape(self.mask["size"], size):
             raise InputError(
-                f"{name}.mask: RLE size {list(self.mask['size'])} is not the picture's "
+                f"{name}.mask: RLE size {self.mask['size']!r} is not the picture's "
                 f"[height, width] {[size[1], size[0]]}"
             )
 
@@ -295,6 +295,11 @@ def instruction(task: Task, attribute: str | None = None) -> str:
         _check_attribute(task, attribute, "instruction")
         return region_instruction(attribute or "")
     return dense_instruction() if task == "rdc" else global_instruction()
+
+
+def _is_shape(shape: object, size: Size) -> bool:
+    """Whether [height, width], as RLE has it, is that of a (width, height)."""
+    return isinstance(shape, Sequence) and list(shape) == [size[1], size[0]]
 
 
 def _check_text(text: object, name: str) -> None:

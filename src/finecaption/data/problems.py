@@ -14,7 +14,9 @@ Policy: TypeAlias = Literal["raise", "skip"]
 POLICIES: tuple[Policy, ...] = get_args(Policy)
 
 # "RegionSample.mask: is empty" -> field "mask"; a field may be a path such as entities[2].mask
-_FIELD = re.compile(r"(?:RegionSample\.)?([A-Za-z_]\w*(?:\.[A-Za-z_]\w*|\[[^\]]*\])*): (.+)", re.S)
+_FIELD = re.compile(
+    r"(?:Region(?:Sample)?\.)?([A-Za-z_]\w*(?:\.[A-Za-z_]\w*|\[[^\]]*\])*): (.+)", re.S
+)
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ def test_the_published_layout(
     assert np.array_equal(named.region().mask, mask)
     assert by_category.text == "Cosmetics"
     assert source.counts["annotations without mask passed over"] == 1
-    assert [(p.record, p.field) for p in source.problems] == [("annotations[3]", "name")]
+    assert [(p.record, p.field) for p in source.problems] == [("annotations[3]", "category_id")]
     assert source.questions()["279135"][0]["question"] == "Is it red?"
     asked = next(iter(open_source("dlc-bench", tmp_path, task="rdc")))
     assert asked.instruction() == "Describe this region: in detail."

@@ -20,7 +20,7 @@ def record(mask: np.ndarray) -> dict[str, Any]:
             {"id": 0, "bbox": [1.0, 1.0, 7.0, 6.0], "segmentation": rle, "labels": ["dining_table"],
              "attributes": ["Assistant: a brown dining table", "a man", "dining table set"]},
             {"id": 1, "bbox": [1, 1, 4, 3], "segmentation": rle, "labels": ["man", "person"],
-             "attributes": "istant: tall, in a shirt"},
+             "attributes": ["istant tall man, a shop assistant", "istant: man assistant"]},
             {"id": 2, "bbox": [1, 1, 4, 3], "segmentation": rle, "labels": [], "attributes": None},
         ],
         "floating_objects": [
@@ -48,7 +48,8 @@ def test_the_published_layout(
         ("aarc", "One-Sentence Description", "a brown dining table", "0"),
         ("aarc", "One-Sentence Description", "dining table set", "0"),
         ("aarc", "Category Name", "man", "1"),
-        ("aarc", "One-Sentence Description", "tall, in a shirt", "1"),
+        ("aarc", "One-Sentence Description", "tall man, a shop assistant", "1"),
+        ("aarc", "One-Sentence Description", "man assistant", "1"),
         ("cgic", None, "A man at a table.", None),
         ("cgic", None, "A tall man stands at a table.", None),
     ]

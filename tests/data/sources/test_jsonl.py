@@ -74,7 +74,7 @@ def test_every_bad_line_is_named(tmp_path: Path, picture: MakePicture, mask: np.
     for _ in range(2):  # afresh each time
         assert len(list(source)) == 2
         assert [(p.record, p.field) for p in source.problems] == [
-            ("line 2", ""), ("line 3", "image"), ("line 4", "mask"), ("line 5", "Region.mask"),
+            ("line 2", ""), ("line 3", "image"), ("line 4", "mask"), ("line 5", "mask"),
             ("line 6", "size"), ("line 7", "text"),
         ]  # fmt: skip
     assert {p.file for p in source.problems} == {str(file)}
@@ -85,11 +85,16 @@ def test_every_bad_line_is_named(tmp_path: Path, picture: MakePicture, mask: np.
 
 def test_pictures_elsewhere(tmp_path: Path, picture: MakePicture, mask: np.ndarray) -> None:
     path = picture("far/away/ä b.png")
-    picture("images/ä b.png")  # a bare name counts only where no path fits
-    picture("data/ünter/ä b.png")
+    picture("data/images/ünter/ä b.png")
+    inside = picture("data/ünter/ä b.png")
     (tmp_path / "data").mkdir(exist_ok=True)
     file = save(tmp_path / "data" / "own.jsonl", line(mask))
-    (found,) = open_source("jsonl", file, images=path.parent)
+    (found,) = open_source("jsonl", file, images=path.parent)  # by its bare name
     assert found.image == str(path)
     (found,) = open_source("jsonl", file)
-    assert found.image == str(tmp_path / "data" / "ünter" / "ä b.png")
+    assert found.image == str(inside)  # relative to the file first
+    inside.unlink()
+    (tmp_path / "data" / "images" / "ünter" / "ä b.png").unlink()
+    picture("data/ä b.png")  # another picture for all that is known
+    with pytest.raises(ProblemError, match="image: .*: no such picture"):
+        list(open_source("jsonl", file))

@@ -18,8 +18,19 @@ from finecaption.data.record import compact_rle
 from finecaption.data.sources.reading import picture_size
 from finecaption.errors import InputError
 from finecaption.geometry import Size, check_size
-from finecaption.images import load_image
+from finecaption.images import MAX_PIXELS, load_image
 from finecaption.types import RegionSample, Task
+
+
+def checked_id(value: object, field: str) -> int | str:
+    """An id that records refer to one another by.
+
+    Raises:
+        InputError: it is neither a number nor text.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise InputError(f"{field}: must be a number or text; got {value!r}")
+    return value
 
 
 class Source(ABC):
@@ -101,9 +112,11 @@ class Source(ABC):
         """See `Problems.at`."""
         return self._problems.at(file, record)
 
-    def find_picture(self, name: object, *folders: str, field: str = "image") -> Path:
-        """A picture's file: by its path, then its bare name, in `images`, or else in the usual
-        folders beside the annotations.
+    def find_picture(
+        self, name: object, *folders: str, field: str = "image", bare: bool = True
+    ) -> Path:
+        """A picture's file: by its path, then (if `bare`) by its name without folders; in
+        `images`, or else in the usual folders beside the annotations.
 
         Raises:
             InputError: it is nowhere.
@@ -116,7 +129,7 @@ class Source(ABC):
             places = [self.images, *(self.images / folder for folder in folders)]
         else:
             places = [self.root / folder for folder in (*folders, "images", "")]
-        names = dict.fromkeys((name, Path(name).name))
+        names = dict.fromkeys((name, Path(name).name) if bare else (name,))
         for known in filter(None, names):  # a bare name only where no path fits
             for place in places:
                 if (place / known).is_file():
@@ -136,7 +149,10 @@ class Source(ABC):
             return self._header[1]
         if isinstance(width, str | bool) or isinstance(height, str | bool):
             raise InputError(f"size: must be two numbers of pixels; got {width!r}, {height!r}")
-        return check_size((width, height))  # type: ignore[arg-type] # checks it itself
+        size = check_size((width, height))  # type: ignore[arg-type] # checks it itself
+        if size[0] * size[1] > MAX_PIXELS:
+            raise InputError(f"size: {size[0]} x {size[1]} is over {MAX_PIXELS:,} pixels")
+        return size
 
     def mask_rle(self, segmentation: Any, size: Size, field: str = "mask") -> dict[str, Any]:
         """COCO RLE (compressed or not), COCO polygons or a bool array -> RLE of the picture.

@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from finecaption import masks
-from finecaption.data.sources.base import Source
+from finecaption.data.sources.base import Source, checked_id
 from finecaption.data.sources.reading import annotation_files, json_items
 from finecaption.errors import InputError
 from finecaption.geometry import Size
@@ -33,6 +33,17 @@ class CocoTables:
     """id -> (file name, width, height); each may be None."""
     categories: dict[Any, str] = field(default_factory=dict)
     """id -> name."""
+
+    def category(self, number: object) -> str:
+        """The name of a category as words.
+
+        Raises:
+            InputError: there is none of that id.
+        """
+        number = checked_id(number, "category_id")
+        if number not in self.categories:
+            raise InputError(f"category_id: {number} is not among the categories of the file")
+        return readable_category(self.categories[number])
 
 
 class CocoFile(Source):
@@ -63,11 +74,12 @@ class CocoFile(Source):
             value = item.value
             if not isinstance(value, dict) or "id" not in value:
                 raise InputError(f"{item.place}: has no id")
+            number = checked_id(value["id"], f"{item.place}.id")
             if item.key == "images":
                 size = (value.get("width"), value.get("height"))
-                tables.images[value["id"]] = (value.get("file_name"), *size)
+                tables.images[number] = (value.get("file_name"), *size)
             else:
-                tables.categories[value["id"]] = str(value.get("name", ""))
+                tables.categories[number] = str(value.get("name", ""))
         if not tables.images:
             raise InputError("images: is missing; a file in COCO's layout has images, annotations")
         return tables
@@ -86,7 +98,7 @@ class CocoFile(Source):
         self, file: Path, annotation: dict[str, Any], tables: CocoTables
     ) -> tuple[Path, Size]:
         """The picture of an annotation, and its size."""
-        image_id = annotation.get("image_id")
+        image_id = checked_id(annotation.get("image_id"), "image_id")
         if image_id not in tables.images:
             raise InputError(f"image_id: {image_id!r} is not among the images of the file")
         name, width, height = tables.images[image_id]
@@ -117,12 +129,10 @@ class CocoInstances(CocoFile):
         if annotation.get("iscrowd") and not self.crowds:
             self.counts["crowds passed over"] += 1
             return
-        category = annotation.get("category_id")
-        if category not in tables.categories:
-            raise InputError(f"category_id: {category!r} is not among the categories of the file")
+        name = tables.category(annotation.get("category_id"))
         picture, size = self.picture_of(file, annotation, tables)
         yield self.sample(
-            picture, size, "aarc", readable_category(tables.categories[category]),
+            picture, size, "aarc", name,
             self.mask_rle(annotation.get("segmentation"), size, "segmentation"),
             attribute="Category Name", image_id=annotation["image_id"],
             region_id=annotation.get("id"), split=self.split_of(file),

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from finecaption.data.sources.coco import CocoFile, CocoInstances, CocoTables, readable_category
+from finecaption.data.sources.coco import CocoFile, CocoInstances, CocoTables
 from finecaption.errors import InputError
 from finecaption.images import open_picture
 from finecaption.types import RegionSample
@@ -85,11 +85,9 @@ class CocoPanoptic(PanopticFile):
                 if segment.get("iscrowd") and not self.crowds:
                     self.counts["crowds passed over"] += 1
                     continue
-                category = segment.get("category_id")
-                if category not in tables.categories:
-                    raise InputError(f"category_id: {category!r} is not among the categories")
+                category = tables.category(segment.get("category_id"))
                 yield self.sample(
-                    picture, size, "aarc", readable_category(tables.categories[category]),
+                    picture, size, "aarc", category,
                     self.mask_rle(segment_mask(ids, segment), size),
                     attribute="Category Name", image_id=annotation["image_id"],
                     region_id=segment.get("id"), split=self.split_of(file),

@@ -98,7 +98,7 @@ class CompositionCap(Source):
                 yield from self._record(file, f"line {number}", parse_json(line), None)
 
     def _items(self, file: Path) -> Iterator[RegionSample]:
-        images: dict[Any, dict[str, Any]] = {}
+        images: dict[str, dict[str, Any]] = {}
         for item in json_items(file):
             kind = plain_key(item.key or "")
             with self.at(file, item.place):
@@ -106,7 +106,7 @@ class CompositionCap(Source):
                     continue
                 if kind == "images" and item.index is not None and isinstance(item.value, dict):
                     if find_key(item.value, ENTITIES) is None:  # entities come by image_id
-                        images[item.value.get("id", item.index)] = item.value
+                        images[str(item.value.get("id", item.index))] = item.value
                         if find_key(item.value, GLOBAL) is None:
                             continue
                     yield from self._record(file, item.place, item.value, None)
@@ -142,11 +142,11 @@ class CompositionCap(Source):
             yield from self._record(file, place, value, None)
 
     def _by_id(
-        self, file: Path, place: str, value: Any, images: dict[Any, dict[str, Any]]
+        self, file: Path, place: str, value: Any, images: dict[str, dict[str, Any]]
     ) -> Iterator[RegionSample]:
-        image_id = value.get("image_id") if isinstance(value, dict) else None
+        image_id = str(value["image_id"])
         if image_id not in images:
-            raise InputError(f"image_id: {image_id!r} is not among the images of the file")
+            raise InputError(f"image_id: {image_id} is not among the images of the file")
         picture = self._picture(file, images[image_id], None)
         yield from self._entity(value, picture, value.get("id"))
 
@@ -331,10 +331,11 @@ class CompositionCap(Source):
             inner = find_key(value, (*MASK, "data", "base64", "encoded", "b64", "value"))
             if inner is None:
                 raise InputError(f"{where}: no mask in it; its keys are {', '.join(value)}")
-            own = (value_of(value, *WIDTH), value_of(value, *HEIGHT))
-            if None not in own and isinstance(value[inner], str):
-                kind, mask = "base64-gzip", masks.decode_base64_gzip(value[inner], own, where)
-                self.counts[f"mask from {where!r} ({kind})"] += 1
+            width, height = value_of(value, *WIDTH), value_of(value, *HEIGHT)
+            if isinstance(value[inner], str) and width is not None and height is not None:
+                own = self.size_of(picture.path, width, height)
+                mask = masks.decode_base64_gzip(value[inner], own, where)
+                self.counts[f"mask from {where!r} (base64-gzip)"] += 1
                 return self.mask_rle(mask, size, where)
             value, where = value[inner], f"{where}.{inner}"
         if isinstance(value, str) and _PICTURE_SUFFIX.search(value):
@@ -368,10 +369,10 @@ class CompositionCap(Source):
                 self.counts[f"key {key!r} passed over"] += 1
 
 
-def _images(file: Path) -> dict[Any, dict[str, Any]]:
+def _images(file: Path) -> dict[str, dict[str, Any]]:
     """id -> record of the images of a file in COCO's layout."""
     return {
-        item.value.get("id", item.index): item.value
+        str(item.value.get("id", item.index)): item.value
         for item in json_items(file, "images")
         if isinstance(item.value, dict)
     }

@@ -44,7 +44,7 @@ class DlcBench(CocoFile):
                     if not isinstance(item.value, dict):
                         raise InputError(f"must be an object; got {item.value!r}")
                     known = names.get(str(item.value.get("id")))
-                    yield from self._annotation(file, {"name": known, **item.value}, tables)
+                    yield from self._annotation(file, {**item.value, "name": known}, tables)
 
     def questions(self) -> dict[str, Any]:
         """The judge's questions as published: annotation id (`region_id`) -> questions.
@@ -76,11 +76,13 @@ class DlcBench(CocoFile):
         if not annotation.get("segmentation"):
             self.counts["annotations without mask passed over"] += 1
             return
-        name = annotation["name"] or tables.categories.get(annotation.get("category_id"))
+        name = annotation["name"]
         if isinstance(name, list) and name:
             name = name[0]
-        if not isinstance(name, str) or not name:
-            raise InputError("name: is neither in class_names.json nor among the categories")
+        if name is None:
+            name = tables.category(annotation.get("category_id"))
+        if not isinstance(name, str):
+            raise InputError(f"name: must be text in class_names.json; got {name!r}")
         picture, size = self.picture_of(file, annotation, tables)
         yield self.sample(
             picture, size, self.task, readable_category(name),

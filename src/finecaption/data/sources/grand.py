@@ -21,8 +21,9 @@ from finecaption.errors import InputError
 from finecaption.geometry import Size
 from finecaption.types import RegionSample
 
-# left over from the language model that wrote the attributes; cut off at the front: "istant:"
-_PREFIX = re.compile(r"\b(?:ass)?istant(?::\s*|\s+)", re.I)
+# left over from the language model that wrote the attributes, also cut off: "istant:"; without a
+# colon only the cut one, and only in front: a shop assistant is a person
+_PREFIX = re.compile(r"(?:\b(?:ass)?istant:|^\s*istant\b)\s*", re.I)
 
 
 class Grand(Source):
@@ -74,6 +75,8 @@ class Grand(Source):
                 with self.at(file, f"{name}.{kind}[{index}]"):
                     yield from self._object(thing, picture, size, image_id)
         captions = record.get("short_captions") or []
+        if not isinstance(captions, list):
+            raise InputError("short_captions: must be a list")
         dense = record.get("dense_caption")
         for index, caption in enumerate([*captions, *([dense] if dense else [])]):
             place = "dense_caption" if index == len(captions) else f"short_captions[{index}]"

@@ -31,7 +31,7 @@ class Jsonl(Source):
                         yield self._own(found)
 
     def _own(self, found: RegionSample) -> RegionSample:
-        picture = self.find_picture(found.image)
+        picture = self.find_picture(found.image, "", bare=self.images is not None)
         made = self.sample(
             picture, found.size, found.task, found.text,
             found.mask if isinstance(found.mask, dict) else None,

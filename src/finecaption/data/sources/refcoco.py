@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from finecaption.attributes import canonical_name
-from finecaption.data.sources.base import Source
+from finecaption.data.sources.base import Source, checked_id
 from finecaption.data.sources.reading import json_items
 from finecaption.data.sources.safe_pickle import load_plain_pickle
 from finecaption.errors import InputError
@@ -77,7 +77,7 @@ class RefCoco(Source):
             regions: dict[Any, str] | None = None
             with self.at(instances):
                 images, regions = _instances(
-                    instances, {r.get("ann_id") for _, r in chosen if isinstance(r, dict)}
+                    instances, {str(r.get("ann_id")) for _, r in chosen if isinstance(r, dict)}
                 )
             if regions is None:
                 return
@@ -105,14 +105,15 @@ class RefCoco(Source):
         missing = [name for name in needed if not isinstance(ref, dict) or name not in ref]
         if missing:
             raise InputError(f"{missing[0]}: is missing; a ref has {', '.join(needed)}")
-        if ref["ann_id"] not in regions:
-            raise InputError(f"ann_id: {ref['ann_id']} is not in instances.json; use its own one")
-        if ref["image_id"] not in images:
-            raise InputError(f"image_id: {ref['image_id']} is not in instances.json")
-        name, width, height = images[ref["image_id"]]
+        ann_id, image_id = (checked_id(ref[name], name) for name in ("ann_id", "image_id"))
+        if ann_id not in regions:
+            raise InputError(f"ann_id: {ann_id} is not in instances.json; use its own one")
+        if image_id not in images:
+            raise InputError(f"image_id: {image_id} is not in instances.json")
+        name, width, height = images[image_id]
         picture = self.find_picture(name, *_PICTURES)
         size = self.size_of(picture, width, height)
-        mask = self.mask_rle(json.loads(regions[ref["ann_id"]]), size, "segmentation")
+        mask = self.mask_rle(json.loads(regions[ann_id]), size, "segmentation")
         if not isinstance(ref["sentences"], list) or not ref["sentences"]:
             raise InputError("sentences: must be a list of sentences, at least one")
         for index, sentence in enumerate(ref["sentences"]):
@@ -126,7 +127,7 @@ class RefCoco(Source):
             )  # fmt: skip
 
 
-def _instances(file: Path, wanted: set[Any]) -> tuple[dict[Any, tuple[Any, ...]], dict[Any, str]]:
+def _instances(file: Path, wanted: set[str]) -> tuple[dict[Any, tuple[Any, ...]], dict[Any, str]]:
     """(image id -> name, width, height), (annotation id -> segmentation as JSON text).
 
     As text: lists of floats would take ten times the memory.
@@ -137,8 +138,9 @@ def _instances(file: Path, wanted: set[Any]) -> tuple[dict[Any, tuple[Any, ...]]
         value = item.value
         if not isinstance(value, dict) or "id" not in value:
             raise InputError(f"{item.place}: has no id; it is no instances.json of RefCOCO")
+        number = checked_id(value["id"], f"{item.place}.id")
         if item.key == "images":
-            images[value["id"]] = (value.get("file_name"), value.get("width"), value.get("height"))
-        elif value["id"] in wanted:
-            regions[value["id"]] = json.dumps(value.get("segmentation"))
+            images[number] = (value.get("file_name"), value.get("width"), value.get("height"))
+        elif str(number) in wanted:
+            regions[number] = json.dumps(value.get("segmentation"))
     return images, regions

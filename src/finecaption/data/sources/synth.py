@@ -52,14 +52,16 @@ class Synth(Source):
         image_id = str(record.get("id", record["image"])).rpartition("-")[0] or record["image"]
         common = {"image_id": image_id, "split": split}
         told = record["captions"]
-        if not isinstance(told, dict):
-            raise InputError(f"captions: must be an object; got {told!r}")
+        if not isinstance(told, dict) or not isinstance(told.get("aarc", {}), dict):
+            raise InputError(f"captions: must be an object with an object aarc; got {told!r}")
         if "cgic" in told:
             yield self.sample(picture, size, "cgic", told["cgic"], None, **common)
             return
         mask = self.mask_rle(record["mask"], size)
         common["region_id"] = record["region_id"]
         for attribute, sentences in told.get("aarc", {}).items():
+            if not isinstance(sentences, list):
+                raise InputError(f"captions.aarc[{attribute}]: must be a list; got {sentences!r}")
             for sentence in sentences[: self.sentences]:
                 yield self.sample(
                     picture, size, "aarc", sentence, mask, attribute=attribute, **common

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from finecaption.attributes import canonical_name
-from finecaption.data.sources.base import Source
+from finecaption.data.sources.base import Source, checked_id
 from finecaption.data.sources.reading import json_items
 from finecaption.errors import InputError
 from finecaption.geometry import Size
@@ -49,7 +49,7 @@ class VisualGenome(Source):
             with self.at(file):
                 for item in json_items(file):
                     value = item.value if isinstance(item.value, dict) else {}
-                    key = value.get("image_id", value.get("id"))
+                    key = checked_id(value.get("image_id", value.get("id")), "image_id")
                     sizes[key] = (value.get("width"), value.get("height"))
         return sizes
 
@@ -63,8 +63,7 @@ class VisualGenome(Source):
             return
         first = record["regions"][0]
         image_id = record.get("id", first.get("image_id") if isinstance(first, dict) else None)
-        if isinstance(image_id, bool) or not isinstance(image_id, int | str):
-            raise InputError(f"id: must be the picture's number; got {image_id!r}")
+        image_id = checked_id(image_id, "id")
         picture = self.find_picture(f"{image_id}.jpg", "VG_100K", "VG_100K_2")
         size = self.size_of(picture, *sizes.get(image_id, (None, None)))
         for index, region in enumerate(record["regions"]):
