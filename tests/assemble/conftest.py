@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import pytest
 
 from finecaption.attributes import ATTRIBUTE_NAMES, region_instruction

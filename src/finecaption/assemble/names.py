@@ -34,7 +34,8 @@ class Format:
         prefixes: where the part's names begin in a file; the first under which `mark` is found.
         target: what all of our names begin with.
         rules: (pattern of the whole name after the prefix, our names after `target`).
-        outside: patterns of whole names without the prefix: other parts, which are not read.
+        outside: patterns of whole names without the prefix: other parts, which are not read. Where
+            the prefix is empty, there are none.
     """
 
     name: str
@@ -272,9 +273,6 @@ def rename(form: Format, names: Iterable[str], where: str) -> dict[str, Taken]:
             continue
         targets = _targets(form, name[len(prefix) :])
         if targets is None:
-            # with an empty prefix, other parts stand among the part's own names
-            if prefix == "" and any(re.fullmatch(p, name) for p in form.outside):
-                continue
             raise InputError(f"{where}: unexpected key {name}; {form.name} has none of it")
         for index, target in enumerate(targets):
             if target in taken:
