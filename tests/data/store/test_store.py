@@ -301,3 +301,19 @@ def test_hugging_face_datasets_reads_the_shards(samples: Samples, tmp_path: Path
     assert [row["image"].size for row in rows] == [(20 + k % 5, 16 + k % 3) for k in range(6)]
     assert sum(len(row["questions"]) for row in rows) == len(given)
     assert rows[1]["regions"][0]["region_id"] == "r0"
+
+
+def test_the_schema_is_the_one_that_datasets_would_write() -> None:
+    datasets = pytest.importorskip("datasets")
+    from finecaption.data.store.parquet import schema
+
+    own = schema()
+    text, number = datasets.Value("string"), datasets.Value("int32")
+    features = datasets.Features.from_arrow_schema(own)
+    assert isinstance(features["image"], datasets.Image)
+    assert (features["width"], features["licence"]) == (number, text)
+    assert list(features["questions"].feature) == [
+        "region", "task", "attribute", "prompt", "text",
+    ]  # fmt: skip
+    again = features.arrow_schema
+    assert again.equals(own) and again.metadata == own.metadata

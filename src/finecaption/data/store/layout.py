@@ -26,12 +26,14 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Block:
-    """What is read at once: its numbers of pictures and samples, and its bytes in a tar file."""
+    """What is read at once: its numbers of pictures and samples; of a tar file also its bytes, and
+    their CRC-32 (Parquet keeps its own)."""
 
     pictures: int
     samples: int
     offset: int = 0
     size: int = 0
+    crc: int = 0
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -24,37 +23,44 @@ def _pyarrow() -> Any:
     return pyarrow
 
 
-@lru_cache(maxsize=1)
-def features() -> Any:
-    """The columns as `datasets.Features`."""
-    try:
-        from datasets import Features, Image, Value
-    except ImportError as error:
-        raise FineCaptionError(
-            'Parquet needs the extra packages of: pip install "finecaption[data]"'
-        ) from error
-    text = Value("string")
-    return Features(
-        {
-            "image": Image(),
-            "width": Value("int32"),
-            "height": Value("int32"),
-            "image_id": text,
-            "split": text,
-            "source": text,
-            "licence": text,
-            "regions": [{"region_id": text, "counts": text}],
-            "questions": [
-                {
-                    "region": Value("int32"),
-                    "task": text,
-                    "attribute": text,
-                    "prompt": text,
-                    "text": text,
-                }
-            ],
-        }
-    )
+_COLUMNS: dict[str, Any] = {  # name -> type, or the fields of a list's elements
+    "width": "int32",
+    "height": "int32",
+    "image_id": "string",
+    "split": "string",
+    "source": "string",
+    "licence": "string",
+    "regions": {"region_id": "string", "counts": "string"},
+    "questions": {
+        "region": "int32",
+        "task": "string",
+        "attribute": "string",
+        "prompt": "string",
+        "text": "string",
+    },
+}
+
+
+def schema() -> Any:
+    """The columns as a `pyarrow.Schema`, with what makes `datasets` read `image` as pictures.
+
+    Written out here, and compared with `datasets.Features` by a test: importing `datasets` takes
+    longer than most conversions.
+    """
+    arrow = _pyarrow()
+    types = {"int32": arrow.int32(), "string": arrow.string()}
+    fields = [("image", arrow.struct([("bytes", arrow.binary()), ("path", arrow.string())]))]
+    features: dict[str, Any] = {"image": {"_type": "Image"}}
+    for name, kind in _COLUMNS.items():
+        if isinstance(kind, str):
+            fields.append((name, types[kind]))
+            features[name] = {"dtype": kind, "_type": "Value"}
+        else:
+            inner = arrow.struct([(part, types[k]) for part, k in kind.items()])
+            fields.append((name, arrow.list_(inner)))
+            values = {part: {"dtype": k, "_type": "Value"} for part, k in kind.items()}
+            features[name] = {"feature": values, "_type": "List"}
+    return arrow.schema(fields, {"huggingface": json.dumps({"info": {"features": features}})})
 
 
 class ParquetShard:
@@ -65,11 +71,15 @@ class ParquetShard:
     def __init__(self, path: Path) -> None:
         arrow = _pyarrow()
         self._arrow = arrow
-        self._schema = features().arrow_schema
+        self._schema = schema()
         self._path, self._part = path, path.with_name(f".{path.name}.part")
         # pictures are compressed already, and zstd of level 1 notices that fast
         self._writer = arrow.parquet.ParquetWriter(
-            self._part, self._schema, compression="zstd", compression_level=1
+            self._part,
+            self._schema,
+            compression="zstd",
+            compression_level=1,
+            write_page_checksum=True,
         )
         self._blocks: list[Block] = []
 
@@ -102,7 +112,9 @@ class ParquetFile:
         arrow = _pyarrow()
         try:
             # no memory map: its pages would count as this process's memory
-            self._file = arrow.parquet.ParquetFile(path, memory_map=False, pre_buffer=False)
+            self._file = arrow.parquet.ParquetFile(
+                path, memory_map=False, pre_buffer=False, page_checksum_verification=True
+            )
         except (OSError, arrow.ArrowException) as error:
             raise self._broken(error) from error
         self._errors = (OSError, arrow.ArrowException)
@@ -129,10 +141,3 @@ class ParquetFile:
     def close(self) -> None:
         """Closes the file."""
         self._file.close()
-
-
-def huggingface_metadata(path: Path) -> dict[str, Any]:
-    """What `datasets` reads of a shard's schema: its features, as JSON."""
-    schema = _pyarrow().parquet.read_schema(path)
-    found: dict[str, Any] = json.loads(schema.metadata[b"huggingface"])
-    return found

@@ -9,13 +9,33 @@ import io
 import json
 import os
 import tarfile
+import zlib
 from pathlib import Path
+from typing import Any
 
 from finecaption.data.store.layout import Block, Shard
 from finecaption.data.store.rows import Row
 from finecaption.errors import InputError
 
 _PLAIN = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
+
+
+class _Checked:
+    """A file that is written from its start on, with the CRC-32 of what was last written."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("wb")
+        self.crc = 0
+
+    def write(self, data: bytes) -> int:
+        self.crc = zlib.crc32(data, self.crc)
+        return self._file.write(data)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def close(self) -> None:
+        self._file.close()
 
 
 class TarShard:
@@ -25,7 +45,9 @@ class TarShard:
 
     def __init__(self, path: Path) -> None:
         self._path, self._part = path, path.with_name(f".{path.name}.part")
-        self._tar = tarfile.open(self._part, "w", format=tarfile.PAX_FORMAT)  # noqa: SIM115 # closed by close() and abandon()
+        self._file = _Checked(self._part)
+        file: Any = self._file  # as much of a file as writing needs
+        self._tar = tarfile.TarFile(fileobj=file, mode="w", format=tarfile.PAX_FORMAT)
         self._count = 0
         self._stem = path.stem.rpartition("-")[2]
         self._blocks: list[Block] = []
@@ -37,7 +59,7 @@ class TarShard:
 
     def write(self, rows: list[Row]) -> None:
         """Adds a block."""
-        offset = self._tar.offset
+        offset, self._file.crc = self._tar.offset, 0
         for row in rows:
             key = f"{self._stem}{self._count:06d}"
             record = {"path": row.path, **row.to_dict()}
@@ -47,17 +69,19 @@ class TarShard:
                 self._add(key + (suffix if suffix in _PLAIN else ".img"), row.data)
             self._count += 1
         samples = sum(len(row.questions) for row in rows)
-        self._blocks.append(Block(len(rows), samples, offset, self._tar.offset - offset))
+        size = self._tar.offset - offset
+        self._blocks.append(Block(len(rows), samples, offset, size, self._file.crc))
 
     def close(self) -> Shard:
         """Finishes the file."""
         self._tar.close()
+        self._file.close()
         os.replace(self._part, self._path)
         return Shard(self._path.name, self._path.stat().st_size, tuple(self._blocks))
 
     def abandon(self) -> None:
         """Takes the unfinished file away."""
-        self._tar.close()
+        self._file.close()
         self._part.unlink(missing_ok=True)
 
 
@@ -78,17 +102,20 @@ class TarFile:
         rows: list[Row] = []
         record, data = None, None
         try:
-            with tarfile.open(fileobj=io.BytesIO(self._file.read(block.size)), mode="r:") as tar:
+            content = self._file.read(block.size)
+            if zlib.crc32(content) != block.crc:
+                raise ValueError("its checksum is another")
+            with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as tar:
                 for member in tar:
-                    content = tar.extractfile(member)
-                    if content is None:
+                    stream = tar.extractfile(member)
+                    if stream is None:
                         raise ValueError(f"{member.name} is no file")
                     if member.name.endswith(".json"):
                         if record is not None:
                             rows.append(Row.from_dict(record, record["path"], data))
-                        record, data = json.loads(content.read()), None
+                        record, data = json.loads(stream.read()), None
                     else:
-                        data = content.read()
+                        data = stream.read()
             if record is not None:
                 rows.append(Row.from_dict(record, record["path"], data))
             if len(rows) != block.pictures:
