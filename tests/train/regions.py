@@ -13,7 +13,7 @@ from finecaption.attributes import ATTRIBUTE_NAMES
 from finecaption.data.record import to_record
 from finecaption.types import RegionSample
 
-WORDS = "a red cup stands on the left table .".split()
+WORDS = ["a", "red", "cup", "stands", "on", "the", "left", "table", "."]
 
 
 def draw_samples(
@@ -42,7 +42,11 @@ def draw_samples(
             for name in rng.sample(ATTRIBUTE_NAMES, rng.randint(1, questions)):
                 out.append(
                     RegionSample(
-                        **common, task="aarc", text=answer(), mask=mask, attribute=name,
+                        **common,
+                        task="aarc",
+                        text=answer(),
+                        mask=mask,
+                        attribute=name,
                         region_id=str(region),
                     )  # fmt: skip
                 )

@@ -171,14 +171,10 @@ def test_only_the_language_model_is_in_nf4(tiny_folder: Path) -> None:
     kinds = {n: type(m).__name__ for n, m in model.named_modules() if "proj" in n or "fc" in n}
     four = {n for n, kind in kinds.items() if kind == "Linear4bit"}
     assert four and all(n.startswith("model.language_model.") for n in four)
-    assert all(
-        p.dtype == torch.float32 for _, p in model.named_parameters() if p.requires_grad
-    )
+    assert all(p.dtype == torch.float32 for _, p in model.named_parameters() if p.requires_grad)
 
 
-def test_adapter_runs_go_on(
-    tiny_folder: Path, samples: list[RegionSample], tmp_path: Path
-) -> None:
+def test_adapter_runs_go_on(tiny_folder: Path, samples: list[RegionSample], tmp_path: Path) -> None:
     config = small("lora", merge=False)
     assert finetune(config, tiny_folder, ["x"], tmp_path / "a", samples=samples) == tmp_path / "a"
     first = load_file(tmp_path / "a" / lora.MOVED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import sys
 from pathlib import Path
@@ -38,10 +39,8 @@ def main(folder: Path, model: str, data: str) -> None:
         return step(self, number, batches)
 
     Loop.step = stops  # type: ignore[method-assign] # for the interruption only
-    try:
+    with contextlib.suppress(Stopped):
         finetune(fsdp, model, [data], folder / "parts")
-    except Stopped:
-        pass
     Loop.step = step  # type: ignore[method-assign] # back again
     assert (folder / "parts/work/checkpoints/step-2").is_dir()
     finetune(fsdp, model, [data], folder / "parts")

@@ -1,4 +1,4 @@
-"""Adapters instead of whole weights: LoRA, and QLoRA on a language model in NF4 (peft, bitsandbytes).
+"""Adapters instead of whole weights (peft): LoRA, and QLoRA on a language model in NF4.
 
 The model keeps its class and its forward; adapted layers get `lora_A` and `lora_B` beside their
 own, frozen weights. What is saved is what moves: the adapters, and the parts that move in full.
@@ -76,7 +76,7 @@ def add_adapters(model: FineCaptionForConditionalGeneration, config: TrainConfig
 
 
 def nf4_settings(compute: torch.dtype) -> Any:
-    """transformers' settings for a language model in NF4; towers, adapter and head stay as they are.
+    """transformers' settings for a language model in NF4; everything else stays as it is.
 
     Raises:
         InputError: bitsandbytes is not installed.

@@ -1,4 +1,4 @@
-"""What the model says while it trains: a few samples' captions, with their pictures, in tensorboard.
+"""What the model says while it trains: a few samples' captions and pictures, in tensorboard.
 
 Decoding goes through the model's own forward only, never through its parts, so that it also works
 where FSDP2 gathers parameters around forward; there all processes must take part.
@@ -59,7 +59,7 @@ def greedy(
 
 
 def picture(sample: RegionSample, text: str) -> np.ndarray:
-    """The sample's picture with its region outlined and the caption set beside it: uint8 (h, w, 3)."""
+    """The picture with its region outlined and the caption beside it: uint8 (h, w, 3)."""
     name = sample.attribute or sample.task
     caption = Caption(sample.region(), {name: text or "(nothing)"})
     return np.asarray(annotate(load_image(sample.image), [caption]).convert("RGB"))

@@ -99,7 +99,7 @@ class Memory:
 
 
 class FourBit(nn.Module):
-    """A linear layer's weight in NF4, for planning: its bytes, and the bf16 copy that each use makes.
+    """A linear layer in NF4, for planning: its bytes, and the bf16 copy that each use makes.
 
     bitsandbytes: half a byte a weight, and with double quantisation a byte a 64 and 4 bytes a
     16,384 weights; forward and backward each undo it into a temporary of the compute type.
@@ -263,7 +263,8 @@ def one_step(
             position_ids=inputs["position_ids"], use_cache=False,
         ).last_hidden_state[:, count:]  # fmt: skip
         logits = model.lm_head(hidden).float()
-        loss = nn.functional.cross_entropy(logits.flatten(0, 1), inputs["labels"][:, count:].flatten())
+        labels = inputs["labels"][:, count:]
+        loss = nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten())
     del features, tokens, text, embeds, hidden, logits
     loss.backward()
 

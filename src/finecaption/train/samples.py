@@ -113,7 +113,8 @@ def make_units(
         raise InputError("the data has no samples; check the paths and splits given by --data")
     ids = Tokens(processor)
     if not shared:
-        return [Unit((row,)) for i in range(len(samples)) for row in _rows([i], samples, ids, tokens)]
+        alone = (_rows([i], samples, ids, tokens) for i in range(len(samples)))
+        return [Unit((row,)) for rows in alone for row in rows]
     pictures: dict[str, dict[str, list[int]]] = {}
     for index, sample in enumerate(samples):
         regions = pictures.setdefault(picture_key(sample), {})
@@ -398,4 +399,3 @@ def _store(place: str, options: dict[str, Any]) -> Iterable[RegionSample] | None
     from finecaption.data import store
 
     return store.open_store(place, **options).samples() if store.is_store(place) else None
-

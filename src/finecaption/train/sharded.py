@@ -3,7 +3,8 @@
 Trainer's own FSDP does not shard on a CPU and does not say so, hence this loop; its data, groups
 and schedule are those of `finetune`. Nothing is taken on trust: every parameter must be a DTensor,
 split over all processes, and the local pieces must add up. What comes out is a plain safetensors
-folder. A run that is interrupted goes on from its last checkpoint bit for bit as if it had not been.
+folder. A run that is interrupted goes on from its last checkpoint and ends bit-equal to one that was
+not.
 """
 
 from __future__ import annotations
@@ -69,12 +70,22 @@ def connect() -> DeviceMesh:
     return init_device_mesh(kind, (dist.get_world_size(),))
 
 
-def block_names(model: nn.Module) -> set[str]:
-    """Class names of the layers that are gathered one at a time: what transformers never splits."""
+def blocks(model: nn.Module) -> list[nn.Module]:
+    """The layers that are gathered one at a time: what transformers never splits, in its stacks.
+
+    Embeddings, which it does not split either, are no stack's: they go with the rest, because the
+    model reaches into them from outside.
+    """
     names: set[str] = set()
     for module in model.modules():
         names |= set(getattr(module, "_no_split_modules", None) or ())
-    return names
+    return [
+        layer
+        for stack in model.modules()
+        if isinstance(stack, nn.ModuleList)
+        for layer in stack
+        if type(layer).__name__ in names
+    ]
 
 
 def shard(model: nn.Module, mesh: DeviceMesh, bf16: bool) -> None:
@@ -87,10 +98,8 @@ def shard(model: nn.Module, mesh: DeviceMesh, bf16: bool) -> None:
         param_dtype=torch.bfloat16 if bf16 else None,
         reduce_dtype=torch.float32 if bf16 else None,
     )
-    names = block_names(model)
-    for module in model.modules():
-        if type(module).__name__ in names:
-            fully_shard(module, mesh=mesh, mp_policy=policy)
+    for layer in blocks(model):
+        fully_shard(layer, mesh=mesh, mp_policy=policy)
     fully_shard(model, mesh=mesh, mp_policy=policy)
 
 
@@ -211,7 +220,9 @@ def rate(config: TrainConfig, step: int, steps: int) -> float:
     if config.schedule == "constant_with_warmup":
         return 1.0
     done = (step - warmup) / max(1, steps - warmup)
-    return max(0.0, 0.5 * (1 + math.cos(math.pi * done)) if config.schedule == "cosine" else 1 - done)
+    if config.schedule == "linear":
+        return 1 - done
+    return 0.5 * (1 + math.cos(math.pi * done))
 
 
 _STATE = StateDictOptions(ignore_frozen_params=True, strict=False)
@@ -319,8 +330,7 @@ class Loop:
         total = torch.zeros((), device=self.device)
         for batch in batches:
             moved = {
-                k: v.to(self.device) if isinstance(v, torch.Tensor) else v
-                for k, v in batch.items()
+                k: v.to(self.device) if isinstance(v, torch.Tensor) else v for k, v in batch.items()
             }
             loss = self.model(**moved, use_cache=False, num_items_in_batch=counts).loss
             # FSDP takes the mean over processes, and this is a share of a sum.
@@ -362,8 +372,10 @@ class Loop:
                 losses = []
                 left = (time.monotonic() - began) / (done - start) * (steps - done)
                 self._tell(done, told, spell_time(left), say)
-            if config.show and config.show_every and (
-                done % config.show_every == 0 or done == steps
+            if (
+                config.show
+                and config.show_every
+                and (done % config.show_every == 0 or done == steps)
             ):
                 texts = [greedy(self.model, processor, s) for s in shown]
                 if is_first() and "tensorboard" in config.report_to:

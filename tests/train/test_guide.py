@@ -1,0 +1,95 @@
+"""Every command of docs/train-your-own.md, run for real at the size of the tests."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from finecaption.cli import main
+from finecaption.model import FineCaptionForConditionalGeneration
+
+from .regions import draw_samples, write_jsonl
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs/train-your-own.md"
+SHORT = ["steps=2", "tokens=120", "batch=8", "workers=0", "show=0", "log_every=1", "accumulate=1"]
+SHORT_LORA = [*SHORT, "lora_rank=4"]
+
+
+def commands() -> list[str]:
+    fences = re.findall(r"^```(?:sh)?\n(.*?)^```$", PAGE.read_text("utf-8"), re.M | re.S)
+    return [line for fence in fences for line in fence.splitlines() if line.strip()]
+
+
+@pytest.fixture(scope="module")
+def place(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the model and the data that the page names."""
+    root = tmp_path_factory.mktemp("guide")
+    shutil.copytree(tiny_folder, root / "models/stage0")
+    samples = draw_samples(root / "mine/pictures")
+    write_jsonl([s for s in samples if s.mask is not None], root / "mine/regions.jsonl")
+    write_jsonl([s for s in samples if s.mask is None], root / "mine/pictures.jsonl")
+    (root / "mine/short.yaml").write_text("epochs: 0.5\nseed: 3\n")
+    return root
+
+
+def shortened(words: list[str]) -> list[str]:
+    return [*words, *(SHORT_LORA if {"lora", "qlora"} & set(words) else SHORT)]
+
+
+@pytest.mark.parametrize("command", [c for c in commands() if c.startswith("finecaption")])
+def test_a_command(command: str, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(place)
+    words = shlex.split(command)[1:]
+    assert main(shortened(words)) == 0
+    if "--out" in words:
+        out = place / words[words.index("--out") + 1] / "model"
+        FineCaptionForConditionalGeneration.from_pretrained(out)
+
+
+@pytest.mark.parametrize("command", [c for c in commands() if c.startswith("torchrun")])
+def test_a_command_of_several_processes(command: str, place: Path) -> None:
+    words = shlex.split(command.replace("nproc_per_node 8", "nproc_per_node 2"))[1:]
+    words = shortened([w.replace("world=8", "world=2") for w in words])
+    port = ["--master_port", str(29300 + os.getpid() % 300)]
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", *port, *words],
+        cwd=place, env=env, capture_output=True, text=True, timeout=600,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-4000:]
+    model = place / words[words.index("--out") + 1] / "model"
+    assert done.stdout.strip() == str(model.relative_to(place))
+    FineCaptionForConditionalGeneration.from_pretrained(model)
+
+
+def test_the_page_has_its_commands() -> None:
+    told = commands()
+    assert len(told) >= 10
+    assert all(c.startswith(("finecaption train", "torchrun")) for c in told), told
+
+
+def test_the_benchmark_of_the_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """benchmarks/train_step.py at the smallest size: the two ways agree, and one is faster."""
+    import importlib.util
+    import json
+
+    path = ROOT / "benchmarks/train_step.py"
+    spec = importlib.util.spec_from_file_location("train_step", path)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    out = tmp_path / "step.json"
+    words = ["--preset", "tiny", "--regions", "2", "--questions", "4", "--repeats", "1"]
+    assert module.main([*words, "--usual-batch", "4", "--json", str(out)]) == 0
+    told = json.loads(out.read_text())
+    assert told["max_grad_diff"] < 1e-5 and told["loss_diff"] < 1e-5
+    assert told["ratio"] > 1 and told["rows"][0]["questions"] == 8
+    assert "shared q/s" in capsys.readouterr().out
