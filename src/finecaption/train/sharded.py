@@ -3,8 +3,8 @@
 Trainer's own FSDP does not shard on a CPU and does not say so, hence this loop; its data, groups
 and schedule are those of `finetune`. Nothing is taken on trust: every parameter must be a DTensor,
 split over all processes, and the local pieces must add up. What comes out is a plain safetensors
-folder. A run that is interrupted goes on from its last checkpoint and ends bit-equal to one that was
-not.
+folder. A run that is interrupted goes on from its last checkpoint and ends bit-equal to one that
+was not.
 """
 
 from __future__ import annotations
