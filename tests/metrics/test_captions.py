@@ -86,7 +86,7 @@ def test_meteor_is_of_summed_statistics_and_stays_running() -> None:
     references = [[r.rstrip(".").split() for r in refs] for refs in CLIPSCORE]
     score, each = running.score(good, references)
     assert score == pytest.approx(0.3444, abs=5e-5)
-    assert each.mean() != pytest.approx(score, abs=1e-3)
+    assert each.mean() != pytest.approx(score, abs=1e-4)
     # the same sentence twice, none at all, and one that would break the protocol
     again = running.score(
         [good[0], [], good[0], ["|||", "an", "orange", "cat"]],

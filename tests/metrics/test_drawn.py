@@ -17,16 +17,16 @@ from finecaption.metrics.drawn import (
     truth_uniqueness,
 )
 from finecaption.synth import vocabulary as voc
-from finecaption.synth.language import NOT_APPLICABLE, not_applicable, paraphrases
+from finecaption.synth.language import FACETS, NOT_APPLICABLE, not_applicable, paraphrases
 from finecaption.synth.observe import observe
 from finecaption.synth.scene import sample_scene
 
-SCENES = range(6)
+SCENES = range(10)
 
 
 @pytest.fixture(scope="module")
 def records() -> list[dict[str, Any]]:
-    """Perfect answers: the truth in words, of six scenes."""
+    """Perfect answers: the truth in words, of ten scenes."""
     out = []
     for index in SCENES:
         for region in observe(sample_scene("test", 0, index)).truth.regions:
@@ -54,7 +54,7 @@ def test_the_truth_hallucinates_nothing_and_abstains_where_it_must(
     records: list[dict[str, Any]],
 ) -> None:
     found = abstention(records)
-    assert found["unseen"]["count"] > 3 and found["unseen"]["abstained"] == 1
+    assert found["unseen"]["count"] > 2 and found["unseen"]["abstained"] == 1
     assert found["inapplicable"]["count"] > 5 and found["inapplicable"]["abstained"] == 1
     assert (found["recall"], found["precision"], found["false_rate"]) == (1, 1, 0)
     assert (
@@ -69,13 +69,13 @@ def test_the_truth_hallucinates_nothing_and_abstains_where_it_must(
 def test_a_model_that_never_abstains_and_one_that_always_does(
     records: list[dict[str, Any]],
 ) -> None:
-    bold = [
-        {**r, "answers": {n: "A happy smooth tan brown coat with boots and a hat, short brown "
-                             "hair, facing left, red." for n in r["answers"]}, "trick": None}
-        for r in records
-    ]  # fmt: skip
+    values = {
+        name: "It is " + ", ".join(v[0] if v else "facing left" for v in facets.values()) + "."
+        for name, facets in FACETS.items()
+    }
+    bold = [{**r, "answers": {n: values[n] for n in r["answers"]}, "trick": None} for r in records]
     found = abstention(bold)
-    assert found["unseen"]["hallucinated"] > 0.5 and found["recall"] == 0
+    assert found["unseen"]["hallucinated"] == 1 and found["recall"] == 0
     assert found["precision"] is None and found["false_rate"] == 0
     shy = [{**r, "answers": dict.fromkeys(r["answers"], "It cannot be seen.")} for r in records]
     found = abstention(shy)
@@ -112,7 +112,7 @@ def test_outcomes_of_questions_that_cannot_apply() -> None:
         ("It is not a cat, and without a chair.", []),
         ("A bike behind the shrub.", ["bicycle", "bush"]),
         ("It reads BOOKS.", []),
-        ("The vase is filled with flowers.", []),
+        ("The vase is filled with flowers.", ["vase"]),
         ("The picture shows a flower.", ["flower"]),
         ("A carpet and a bushel.", []),
     ],

@@ -7,7 +7,7 @@ from io import StringIO
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from finecaption.metrics.bleu import bleu
@@ -49,6 +49,7 @@ def test_common_subsequence(a: str, b: str, length: int) -> None:
     assert common_subsequence(b.split(), a.split()) == length
 
 
+@settings(max_examples=30)
 @given(SETS)
 def test_scores_are_those_of_pycocoevalcap(rows: list[tuple[list[str], list[list[str]]]]) -> None:
     from pycocoevalcap.bleu.bleu import Bleu

@@ -36,7 +36,7 @@ def cider(corpus: Corpus) -> tuple[float, np.ndarray]:
         theirs = weight[~own]
         mine = weight[own][place] if own.any() else np.zeros(len(theirs))
         product = np.where(there, np.minimum(mine, theirs) * theirs, 0.0)
-        dot = np.bincount(c.sentence[~own] - pairs, product, len(owner))
+        dot = np.bincount(c.sentence[~own] - pairs, product, len(owner)).astype(float)
         norms = norm[:pairs][owner] * norm[pairs:]
         value += np.divide(dot, norms, out=dot.copy(), where=norms != 0) * penalty
     each = np.bincount(owner, value, pairs) / len(corpus.orders) / corpus.references * 10

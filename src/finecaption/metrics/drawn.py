@@ -121,15 +121,15 @@ def _nouns() -> tuple[re.Pattern[str], dict[str, str]]:
     return re.compile(rf"\b(?P<n>{words})s?\b|\b(?:not|no|without) {filler}(?:{words})s?\b"), names
 
 
-# said of other things by their looks, and names of values: "filled with flowers", "book" of BOOKS
-_NO_THING = re.compile(r"\b(?:filled with flowers|full of flowers)\b")
+# "flowers" are a vase's, a "flower" is a thing
+_PART = re.compile(rf"\b(?:{'|'.join(voc.PARTS)})\b")
 
 
 def things_named(text: str) -> list[str]:
     """Categories of whole things that a text names, each mention, in order; parts do not count."""
     pattern, names = _nouns()
     visible = re.sub(r"\b[A-Z]{2,}\b", " ", text)  # words read from a sign are no things
-    plain = _NO_THING.sub(" ", visible.lower())
+    plain = _PART.sub(" ", visible.lower())
     return [names[m["n"]] for m in pattern.finditer(plain) if m["n"]]
 
 

@@ -119,7 +119,7 @@ def read_marks(reply: str) -> Marks | None:
     marks = [m / BEST for m in given if m is not None]
     if len(marks) != len(CRITERIA):
         return None
-    return Marks(*marks, reason=str(found.get("reason", "")))
+    return Marks(marks[0], marks[1], marks[2], str(found.get("reason", "")))
 
 
 def rubric(
