@@ -12,6 +12,8 @@ from finecaption.errors import InputError
 
 if TYPE_CHECKING:
     from finecaption.data.annotate import Captioner, Job, Summary
+    from finecaption.data.problems import Problems
+    from finecaption.data.sources.base import Source
 
 
 def annotate(
@@ -72,6 +74,7 @@ def annotate(
     """Caption your own pictures. An interrupted run goes on; answers are kept."""
     from finecaption.attributes import ATTRIBUTE_NAMES, resolve_attribute
     from finecaption.data.annotate import annotate as run
+    from finecaption.data.problems import Problems
 
     if all_attributes and attribute:
         raise InputError("--all and --attribute: give one of them; --all asks for every attribute")
@@ -85,8 +88,10 @@ def annotate(
     find = _finder(segmenter, device) if everything else None
     asked = _captioner(captioner, address, shown, per_minute, workers, tries, timeout,
                        key_variable, device)  # fmt: skip
+    problems = Problems("skip" if skip_bad else "raise")
+    jobs, data = _jobs(src, source, images, find, licence, problems)
     summary = run(
-        _shown(_jobs(src, source, images, find, licence)),
+        _shown(jobs),
         asked,
         out,
         attributes=names,
@@ -95,21 +100,26 @@ def annotate(
         cache=cache,
         skip_bad=skip_bad,
     )
+    summary.problems += problems.found
+    if data is not None:
+        summary.problems += data.problems
     _report(summary)
     print(out)
 
 
 def _jobs(
     src: Path, source: str | None, images: Path | None, find: Callable[[Any], Any] | None,
-    licence: str,
-) -> Iterator[Job]:  # fmt: skip
+    licence: str, problems: Problems,
+) -> tuple[Iterator[Job], Source | None]:  # fmt: skip
+    """The jobs, and the data set that they are of, if any."""
     from finecaption.data.annotate import folder_jobs, sample_jobs
 
     if source is None:
-        return folder_jobs(src, find, licence)
+        return folder_jobs(src, find, licence, problems), None
     from finecaption.data.opening import open_data
 
-    return sample_jobs(open_data(src, source, images=images))
+    data = open_data(src, source, images=images, problems=problems.policy)
+    return sample_jobs(data), data
 
 
 def _captioner(

@@ -22,6 +22,7 @@ from finecaption.data.annotate import (
 from finecaption.data.annotate.cache import Cache, cache_key
 from finecaption.data.annotate.captioners import Ask, CaptionerError
 from finecaption.data.lines import Lines
+from finecaption.data.problems import Problems
 from finecaption.data.sources import open_source
 from finecaption.errors import InputError
 
@@ -63,6 +64,15 @@ def test_what_is_wrong_in_a_folder_is_named(pictures: Path, tmp_path: Path) -> N
     Image.new("L", (7, 7), 255).save(pictures / "gone.mask.png")
     with pytest.raises(InputError, match="gone.mask.png: the picture .* is not there"):
         list(folder_jobs(pictures))
+
+
+def test_pictures_that_cannot_be_used_are_left_out_and_named(pictures: Path) -> None:
+    (pictures / "d.png").write_text("no picture")
+    Image.new("L", (7, 7), 255).save(pictures / "c.mask.png")
+    Image.new("L", (7, 7), 255).save(pictures / "gone.mask.png")
+    problems = Problems("skip")
+    assert [job.image_id for job in folder_jobs(pictures, problems=problems)] == ["tief/b", "ä"]
+    assert [Path(p.file).name for p in problems.found] == ["gone.mask.png", "c.png", "d.png"]
 
 
 def test_the_file_reads_back_and_says_where_texts_are_from(pictures: Path, tmp_path: Path) -> None:

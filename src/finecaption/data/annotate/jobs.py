@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from finecaption import masks
+from finecaption.data.problems import Problems
 from finecaption.data.store.rows import group
 from finecaption.errors import InputError
 from finecaption.geometry import Size
@@ -40,7 +41,10 @@ Everything = Callable[[Any], list[np.ndarray]]
 
 
 def folder_jobs(
-    folder: str | Path, everything: Everything | None = None, licence: str = ""
+    folder: str | Path,
+    everything: Everything | None = None,
+    licence: str = "",
+    problems: Problems | None = None,
 ) -> Iterator[Job]:
     """The pictures of a folder and those below it, in order of their paths.
 
@@ -52,6 +56,7 @@ def folder_jobs(
         folder: of the pictures.
         everything: see `annotate.everything.segment_everything`.
         licence: note that the records carry.
+        problems: meets what cannot be used; None stops at the first.
 
     Raises:
         InputError: no picture there; a broken one; a mask of another size.
@@ -63,30 +68,43 @@ def folder_jobs(
     pictures = [p for p in files if not p.stem.endswith(_MASK)]
     if not pictures:
         raise InputError(f"{root}: holds no picture ({', '.join(PICTURES)})")
-    given = _mask_files(files, {p.with_suffix("") for p in pictures})
+    meet = Problems() if problems is None else problems
+    given = _mask_files(files, {p.with_suffix("") for p in pictures}, meet)
     for path in pictures:
-        picture = load_image(path)
-        own = given.get(path.with_suffix(""), [])
-        if own:
-            made = "mask files"
-        elif _transparent(path):
-            made, own = "transparency", [("1", path)]
-        if own:
-            names = [name for name, _ in own]
-            found = [_load(mask, picture.size) for _, mask in own]
-        elif everything is not None:
-            made, found = "everything", everything(picture)
-            names = [str(k) for k in range(1, len(found) + 1)]
-        else:
-            made, found, names = "none", [], []
-        regions = tuple(
-            (name, masks.encode_rle(mask)) for name, mask in zip(names, found, strict=True)
-        )
-        image_id = path.relative_to(root).with_suffix("").as_posix()
-        yield Job(str(path), image_id, picture.size, regions, made, licence=licence)
+        job = None
+        with meet.at(path):
+            job = _job(path, root, given.get(path.with_suffix(""), []), everything, licence)
+        if job is not None:
+            yield job
 
 
-def _mask_files(files: list[Path], pictures: set[Path]) -> dict[Path, list[tuple[str, Path]]]:
+def _job(
+    path: Path,
+    root: Path,
+    own: list[tuple[str, Path]],
+    everything: Everything | None,
+    licence: str,
+) -> Job:
+    picture = load_image(path)
+    made = "mask files"
+    if not own and _transparent(path):
+        made, own = "transparency", [("1", path)]
+    if own:
+        names = [name for name, _ in own]
+        found = [_load(mask, picture.size) for _, mask in own]
+    elif everything is not None:
+        made, found = "everything", everything(picture)
+        names = [str(k) for k in range(1, len(found) + 1)]
+    else:
+        made, found, names = "none", [], []
+    regions = tuple((name, masks.encode_rle(mask)) for name, mask in zip(names, found, strict=True))
+    image_id = path.relative_to(root).with_suffix("").as_posix()
+    return Job(str(path), image_id, picture.size, regions, made, licence=licence)
+
+
+def _mask_files(
+    files: list[Path], pictures: set[Path], problems: Problems
+) -> dict[Path, list[tuple[str, Path]]]:
     """Picture without suffix -> (name, file) of its masks."""
     given: dict[Path, list[tuple[str, Path]]] = {}
     for path in files:
@@ -96,9 +114,11 @@ def _mask_files(files: list[Path], pictures: set[Path]) -> dict[Path, list[tuple
             if base not in pictures:  # x.2.mask.png: region 2 of x
                 stem, _, name = base.name.rpartition(".")
                 base = base.with_name(stem or base.name)
-            if base not in pictures:
-                raise InputError(f"{path}: the picture that this mask belongs to is not there")
-            given.setdefault(base, []).append((name, path))
+            if base in pictures:
+                given.setdefault(base, []).append((name, path))
+                continue
+            with problems.at(path):
+                raise InputError("the picture that this mask belongs to is not there")
     return given
 
 
