@@ -50,6 +50,7 @@ def main() -> int:
     )
     path = parser.parse_args().json
     transformers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.set_verbosity_error()  # not about heads that are not compared
     upstream, parity = the_tests("upstream"), the_tests("parity")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -87,7 +88,7 @@ def _caption(folder: Path) -> str:
     mask[:24, :32] = True
     model = FineCaption.from_pretrained(folder, device="cpu")
     result = model.caption(picture, mask=mask, attributes="Color", max_new_tokens=8)
-    return result.regions[0].attributes["Color"]
+    return result.regions[0].captions["Color"]
 
 
 if __name__ == "__main__":

@@ -37,8 +37,8 @@ def test_it_captions_and_looks_at_the_mask(model_folder: Path) -> None:
     mask = np.zeros((40, 60), bool)
     mask[5:30, 5:20] = True
     result = model.caption(picture, mask=mask, attributes=["Color", "Shape"], max_new_tokens=6)
-    assert set(result.regions[0].attributes) == {"Color", "Shape"}
-    assert all(text for text in result.regions[0].attributes.values())
+    assert set(result.regions[0].captions) == {"Color", "Shape"}
+    assert all(text for text in result.regions[0].captions.values())
     encoded = model.encode(picture)
     inputs = model.processor.image_processor.region_inputs
     masks = torch.from_numpy(np.concatenate([inputs(m, (60, 40)) for m in (mask, ~mask)]))

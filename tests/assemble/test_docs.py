@@ -108,3 +108,5 @@ def test_figures_are_those_of_the_benchmark() -> None:
         assert f"{result[key] / 1e9:.2f} GB" in text, key
     assert result["within_limit"] is True and result["peak"] < result["limit"]
     assert f"{result['ratio']:.1f} times" in text
+    parity = json.loads((PAGE.parents[1] / "benchmarks/results/assemble_parity.json").read_text())
+    assert f"{parity['worst']:.1e}" in text and parity["worst"] < parity["limit"]

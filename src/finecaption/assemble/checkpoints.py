@@ -33,11 +33,14 @@ WEIGHT_FILES = (
 _SUFFIXES = (".safetensors", ".bin", ".pt", ".pth")
 
 
+Shapes = Mapping[str, tuple[int, ...]]
+
+
 class Checkpoint(Protocol):
     """Tensors by name."""
 
     files: tuple[Path, ...]
-    shapes: Mapping[str, tuple[int, ...]]
+    shapes: Shapes
 
     def get(self, name: str) -> torch.Tensor:
         """One tensor, on the CPU, in the file's own dtype."""
@@ -51,7 +54,7 @@ class SafetensorsFile:
         self.files: tuple[Path, ...] = (path,)
         try:
             with safe_open(path, framework="pt") as file:
-                self.shapes = {k: tuple(file.get_slice(k).get_shape()) for k in file.keys()}  # noqa: SIM118 # no mapping
+                self.shapes: Shapes = {k: tuple(file.get_slice(k).get_shape()) for k in file.keys()}  # noqa: SIM118 # no mapping
         except (SafetensorError, OSError) as error:
             raise InputError(f"{path}: is no readable safetensors file ({error})") from error
 
@@ -68,7 +71,7 @@ class TorchFile:
         self.files: tuple[Path, ...] = (path,)
         self._state: dict[str, torch.Tensor] | None = None
         self._read = 0
-        self.shapes = {name: tuple(tensor.shape) for name, tensor in self._load().items()}
+        self.shapes: Shapes = {name: tuple(tensor.shape) for name, tensor in self._load().items()}
         self._state = None
 
     def get(self, name: str) -> torch.Tensor:
@@ -102,7 +105,7 @@ class ScriptedFile:
     def __init__(self, path: Path) -> None:
         self.files: tuple[Path, ...] = (path,)
         self._entries = read_scripted(path)
-        self.shapes = {name: entry.shape for name, entry in self._entries.items()}
+        self.shapes: Shapes = {name: entry.shape for name, entry in self._entries.items()}
 
     def get(self, name: str) -> torch.Tensor:
         return self._entries[name].load(self.files[0])
@@ -119,7 +122,7 @@ class Shards:
                 if name in self._of:
                     raise InputError(f"{part.files[0]}: {name} is in another shard too")
                 self._of[name] = part
-        self.shapes = {name: part.shapes[name] for name, part in self._of.items()}
+        self.shapes: Shapes = {name: part.shapes[name] for name, part in self._of.items()}
 
     def get(self, name: str) -> torch.Tensor:
         return self._of[name].get(name)
@@ -130,7 +133,7 @@ class _Renamed:
 
     def __init__(self, inner: Checkpoint, prefix: str) -> None:
         self.files, self._inner, self._prefix = inner.files, inner, prefix
-        self.shapes = {name[len(prefix) :]: shape for name, shape in inner.shapes.items()}
+        self.shapes: Shapes = {name[len(prefix) :]: shape for name, shape in inner.shapes.items()}
 
     def get(self, name: str) -> torch.Tensor:
         return self._inner.get(self._prefix + name)

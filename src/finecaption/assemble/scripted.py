@@ -64,11 +64,10 @@ class StoredTensor:
         extent = 1 + sum((n - 1) * s for n, s in zip(self.shape, self.stride, strict=True))
         if not math.prod(self.shape):
             return torch.empty(self.shape, dtype=self.dtype)
-        raw = bytearray(extent * size)
         with zipfile.ZipFile(path) as archive, archive.open(self.entry) as stored:
             stored.seek(self.offset * size)
-            read = stored.readinto(raw)
-        if read != len(raw):
+            raw = bytearray(stored.read(extent * size))
+        if len(raw) != extent * size:
             raise InputError(f"{path}: {self.entry} ends too early; fetch the file again")
         flat = torch.frombuffer(raw, dtype=self.dtype)
         return torch.as_strided(flat, self.shape, self.stride)

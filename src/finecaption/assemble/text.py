@@ -57,7 +57,10 @@ def read_language(source: Source) -> Language:
     try:
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         tokenizer = AutoTokenizer.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=False
+            folder,
+            local_files_only=True,
+            trust_remote_code=False,
+            padding_side="left",  # set here, because only arguments are saved with it
         )
     # transformers raises errors of several libraries for what it cannot read
     except Exception as error:
@@ -76,7 +79,6 @@ def read_language(source: Source) -> Language:
         tokenizer.eos_token,
     )  # fmt: skip
     tokenizer.chat_template = template
-    tokenizer.padding_side = "left"
     ends = _end_ids(folder, config, tokenizer)
     if not ends:
         raise InputError(f"{source.where}: has no end token; set eos_token in its tokenizer")
