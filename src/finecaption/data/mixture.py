@@ -11,7 +11,7 @@ import json
 import math
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol
@@ -137,8 +137,6 @@ class Mixture:
 
     def at(self, draw: int) -> Item:
         """The item of a draw, its position that of the draw."""
-        from dataclasses import replace
-
         number, inside = divmod(draw, self.cycle)
         parts, before = self._cycle_of(number)
         part = int(parts[inside])

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import functools
 import os
+from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
+
+import numpy as np
 
 from finecaption.data.store.layout import INFO, Info, load_info
 from finecaption.data.store.order import Order
@@ -28,7 +32,7 @@ _OPEN_FILES = 8
 _LEAST_BLOCKS = 4
 
 
-class _Blocks:
+class _Blocks(ABC):
     """Base: units in blocks, of which the last few are held."""
 
     def __init__(self, pictures: list[int], samples: list[int]) -> None:
@@ -45,8 +49,9 @@ class _Blocks:
         """Rows; a picture whose samples were not neighbours has several."""
         return sum(self._pictures)
 
+    @abstractmethod
     def _read(self, block: int) -> list[Row]:
-        raise AssertionError("of the subclasses")
+        """The rows of a block."""
 
     def _block(self, block: int) -> tuple[list[Row], list[int]]:
         """The rows of a block, and the number of samples up to and with each."""
@@ -191,8 +196,6 @@ class Store(_Blocks):
 
 
 def _found(row: Row, images: Path) -> Row:
-    from dataclasses import replace
-
     return replace(row, path=str(images / row.path))
 
 
@@ -205,8 +208,6 @@ class SampleList(_Blocks):
     """
 
     def __init__(self, samples: Iterable[RegionSample], block: int = 64) -> None:
-        import numpy as np
-
         rows = []
         for members in group(samples):
             array = isinstance(members[0].image, np.ndarray)

@@ -14,7 +14,16 @@ from typing import Any
 import numpy as np
 
 from finecaption.data.record import to_record
-from finecaption.data.store.layout import FORMS, INFO, JOURNAL, Form, Info, Shard, replace_with
+from finecaption.data.store.layout import (
+    FORMS,
+    INFO,
+    JOURNAL,
+    Form,
+    Info,
+    Shard,
+    load_info,
+    replace_with,
+)
 from finecaption.data.store.parquet import ParquetShard
 from finecaption.data.store.rows import Row, group, make_row
 from finecaption.data.store.tar import TarShard
@@ -111,8 +120,6 @@ def _kept_path(base: Path, root: Path) -> str:
 
 
 def _finished(root: Path, plan: dict[str, Any]) -> Info:
-    from finecaption.data.store.layout import load_info
-
     info = load_info(root)
     record = json.loads((root / INFO).read_text("utf-8"))
     _compare(root, {name: record.get(name) for name in plan}, plan)
