@@ -20,7 +20,7 @@ from . import test_coco, test_coco_panoptic, test_grand, test_osprey, test_refco
 from .conftest import MakePicture
 
 WRONG = (None, [], {}, [[]], True, -1, 1e400, "", "\0", "x", 10**30, {"a": 1}, [1, "x"])
-SEVERAL = 7  # every place and every value, but only this part of the pairs
+SEVERAL = 13  # every place and every value, but only this part of the pairs
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
