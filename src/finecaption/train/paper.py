@@ -94,7 +94,7 @@ class TrainConfig:
     cache: str = ""
     adapter: str = "none"
     lora_rank: int = 64
-    lora_alpha: float = 128.0
+    lora_alpha: int = 128
     lora_dropout: float = 0.05
     lora_parts: tuple[str, ...] = ()
     merge: bool = True

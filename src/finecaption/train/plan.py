@@ -26,6 +26,7 @@ from torch.utils._pytree import tree_iter
 from finecaption.errors import InputError
 from finecaption.model.configuration import FineCaptionConfig
 from finecaption.model.modeling import FineCaptionForConditionalGeneration
+from finecaption.model.parts import part_of
 from finecaption.model.presets import PRESETS
 from finecaption.train import lora
 from finecaption.train.finetune import checkpoint_layers, in_bf16, set_moving
@@ -173,8 +174,7 @@ def stage_model(
             shape = (layer.in_features, layer.out_features)
             model.set_submodule(name, _Adapted(base, shape, config))
         for name, parameter in model.named_parameters():
-            mine = name.startswith(tuple(_WHOLE[p] for p in config.lora_parts))
-            if mine and ".lora_" not in name:
+            if part_of(name) in config.lora_parts and ".lora_" not in name:
                 parameter.requires_grad_(False)
     for parameter in model.parameters():
         if parameter.requires_grad:
@@ -188,7 +188,7 @@ def _empty_model(
     config: FineCaptionConfig, dtype: torch.dtype
 ) -> FineCaptionForConditionalGeneration:
     """A model whose parameters nobody has set: building it takes values of no parameter."""
-    from accelerate import init_empty_weights
+    from accelerate import init_empty_weights  # type: ignore[import-untyped] # has no types
 
     with contextlib.ExitStack() as outside:
         # The configs of some towers compute with small tensors while they are built.
@@ -206,9 +206,6 @@ def _empty_model(
             # New ones, because fake and real tensors do not mix.
             module.register_buffer(name, torch.zeros(buffer.shape, dtype=buffer.dtype))
     return model
-
-
-_WHOLE = {"clip": "model.clip.vision.", "llm": "model.language_model."}
 
 
 def _without_adapters(config: TrainConfig) -> TrainConfig:

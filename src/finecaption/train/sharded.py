@@ -67,25 +67,32 @@ def connect() -> DeviceMesh:
         kind, backend = "cpu", "gloo"
     if not dist.is_initialized():
         dist.init_process_group(backend)
-    return init_device_mesh(kind, (dist.get_world_size(),))
+    return init_device_mesh(kind, (dist.get_world_size(),), mesh_dim_names=("shard",))
 
 
 def blocks(model: nn.Module) -> list[nn.Module]:
     """The layers that are gathered one at a time: what transformers never splits, in its stacks.
 
     Embeddings, which it does not split either, are no stack's: they go with the rest, because the
-    model reaches into them from outside.
+    model reaches into them from outside. Of layers within layers, the inner ones count: ConvNeXt's
+    stages are reached into, too.
     """
     names: set[str] = set()
     for module in model.modules():
         names |= set(getattr(module, "_no_split_modules", None) or ())
-    return [
-        layer
+    found = {
+        id(layer): layer
         for stack in model.modules()
         if isinstance(stack, nn.ModuleList)
         for layer in stack
         if type(layer).__name__ in names
-    ]
+    }
+    outer = {
+        id(layer)
+        for layer in found.values()
+        if any(id(inner) in found for inner in layer.modules() if inner is not layer)
+    }
+    return [layer for key, layer in found.items() if key not in outer]
 
 
 def shard(model: nn.Module, mesh: DeviceMesh, bf16: bool) -> None:
@@ -158,7 +165,7 @@ def load_sharded(
     Raises:
         InputError: the folder lacks a parameter.
     """
-    from accelerate import init_empty_weights
+    from accelerate import init_empty_weights  # type: ignore[import-untyped] # has no types
 
     folder = Path(folder)
     if not (folder / "config.json").is_file():
