@@ -141,7 +141,8 @@ def assemble(
         InputError: a source that cannot be found or read, a key that is missing, unexpected or of
             another shape, parts that do not fit together, an `out` that exists.
     """
-    preset = replace(preset, **{part: given for part, given in sources.items() if given})
+    chosen: dict[str, Any] = {part: given for part, given in sources.items() if given}
+    preset = replace(preset, **chosen)
     dtype = dtype or preset.dtype
     if dtype not in DTYPES:
         raise InputError(f"dtype {dtype!r}: expected one of {', '.join(DTYPES)}")

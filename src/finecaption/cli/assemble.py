@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -50,7 +50,8 @@ def assemble(
     chosen = find_preset(preset)
     given = {"clip": clip, "alpha": alpha, "convnext": convnext, "sam": sam, "llm": llm}
     if print_config:
-        chosen = dataclasses.replace(chosen, **{k: v for k, v in given.items() if v})
+        wanted: dict[str, Any] = {part: source for part, source in given.items() if source}
+        chosen = dataclasses.replace(chosen, **wanted)
         print(json.dumps(dataclasses.asdict(chosen), indent=1))
         return
     from transformers.utils.logging import disable_progress_bar
