@@ -2,8 +2,8 @@
 
     python benchmarks/loader.py [--scenes 32] [--seconds 10] [--out benchmarks/results/loader.json]
 
-All in one run, on the same drawn scenes and the same batches, so that other load on the machine
-falls on all alike:
+All in one run, on the same drawn scenes and the same batches. Rates are given by the clock and by
+CPU time: on a machine with other load only the latter compare.
 
 1. Scenes are drawn and converted to Parquet and tar stores with the pictures inside.
 2. The loader: shuffled reading by picture, decoding, both of the model's squares, the masks of up
@@ -81,17 +81,31 @@ def collate(chosen: list[tuple[store.Item, list[int]]]) -> dict[str, Any]:
     }
 
 
-def rate(stream: Iterator[dict[str, Any]], seconds: float) -> tuple[float, float]:
-    """Pictures and regions a second."""
+def rate(stream: Iterator[dict[str, Any]], seconds: float) -> dict[str, float]:
+    """Pictures and regions a second, by the clock and by this process's own CPU time.
+
+    Args:
+        stream: of batches.
+        seconds: of CPU time.
+    """
     next(stream)
     pictures = regions = 0
-    start = time.perf_counter()
-    while time.perf_counter() - start < seconds:
+    clock, cpu = time.perf_counter(), time.process_time()
+    while time.process_time() - cpu < seconds:
         batch = next(stream)
         pictures += len(batch["pixel_values"])
         regions += len(batch["region_masks"])
-    took = time.perf_counter() - start
-    return pictures / took, regions / took
+    return speeds(pictures, regions, time.perf_counter() - clock, time.process_time() - cpu)
+
+
+def speeds(pictures: int, regions: int, clock: float, cpu: float) -> dict[str, float]:
+    """The figures that are compared."""
+    return {
+        "pictures_per_second": pictures / clock,
+        "regions_per_second": regions / clock,
+        "pictures_per_cpu_second": pictures / cpu,
+        "regions_per_cpu_second": regions / cpu,
+    }
 
 
 def _worker(folder: str, worker: int, workers: int, seconds: float, ready: Any, out: Any) -> None:
@@ -100,8 +114,8 @@ def _worker(folder: str, worker: int, workers: int, seconds: float, ready: Any, 
     out.put(rate(stream, seconds))
 
 
-def rate_of_processes(folder: Path, workers: int, seconds: float) -> tuple[float, float]:
-    """The same with several processes at once: the sum of their rates."""
+def rate_of_processes(folder: Path, workers: int, seconds: float) -> dict[str, float]:
+    """The same with several processes at once: the sum of their rates; a CPU second stays one."""
     context = multiprocessing.get_context("spawn")
     ready, out = context.Barrier(workers), context.Queue()
     processes = [
@@ -113,7 +127,9 @@ def rate_of_processes(folder: Path, workers: int, seconds: float) -> tuple[float
     rates = [out.get() for _ in processes]
     for process in processes:
         process.join()
-    return sum(r[0] for r in rates), sum(r[1] for r in rates)
+    return {
+        name: sum(r[name] for r in rates) / (workers if "cpu" in name else 1) for name in rates[0]
+    }
 
 
 def training_rate(opened: store.Store, steps: int) -> dict[str, float]:
@@ -149,25 +165,22 @@ def training_rate(opened: store.Store, steps: int) -> dict[str, float]:
         }
 
     made = [tensors(next(stream)) for _ in range(steps + 1)]
-    start = 0.0
+    clock = cpu = 0.0
     for number, batch in enumerate(made):
         if number == 1:  # the first step warms up
-            start = time.perf_counter()
+            clock, cpu = time.perf_counter(), time.process_time()
         loss = model(**batch).loss
         loss.backward()
         optimiser.step()
         optimiser.zero_grad()
-    seconds = time.perf_counter() - start
-    return {
-        "pictures_per_second": steps * BATCH / seconds,
-        "regions_per_second": sum(len(b["region_masks"]) for b in made[1:]) / seconds,
-        "seconds_per_step": seconds / steps,
-        "threads": torch.get_num_threads(),
-    }
+    regions = sum(len(b["region_masks"]) for b in made[1:])
+    clock, cpu = time.perf_counter() - clock, time.process_time() - cpu
+    told = speeds(steps * BATCH, regions, clock, cpu)
+    return {**told, "seconds_per_step": clock / steps, "threads": torch.get_num_threads()}
 
 
 def mask_rates(opened: store.Store, seconds: float) -> dict[str, float]:
-    """Masks a second: ours (which checks its input), and pycocotools (which does not)."""
+    """Masks a CPU second: ours (which checks its input), and pycocotools (which does not)."""
     rles = [
         row.rle(k)
         for _, _, read in opened.blocks()
@@ -179,12 +192,12 @@ def mask_rates(opened: store.Store, seconds: float) -> dict[str, float]:
         assert np.array_equal(masks.decode_rle(rle), coco.decode(rle).astype(bool))
 
     def per_second(decode: Callable[[Any], Any]) -> float:
-        count, start = 0, time.perf_counter()
-        while time.perf_counter() - start < seconds:
+        count, start = 0, time.process_time()
+        while time.process_time() - start < seconds:
             for rle in rles:
                 decode(rle)
             count += len(rles)
-        return count / (time.perf_counter() - start)
+        return count / (time.process_time() - start)
 
     # in turn, so that other load falls on both
     ours, theirs = [], []
@@ -203,7 +216,8 @@ def main() -> None:
     """Runs all, prints a table, writes the results."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--scenes", type=int, default=32)
-    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--drawn", type=Path, help="scenes that `synth render` drew before")
+    parser.add_argument("--seconds", type=float, default=10.0, help="CPU seconds a rate")
     parser.add_argument("--steps", type=int, default=6)
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks/results/loader.json")
     options = parser.parse_args()
@@ -216,32 +230,36 @@ def main() -> None:
     }  # fmt: skip
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for _ in render_split("train", options.scenes, 0, folder / "scenes", workers=1):
-            pass
-        samples = open_source("synth", folder / "scenes")
+        scenes = options.drawn or folder / "scenes"
+        if options.drawn is None:
+            for _ in render_split("train", options.scenes, 0, scenes, workers=1):
+                pass
+        samples = open_source("synth", scenes)
         for form in store.FORMS:
             store.write(samples, folder / form, form=form, embed=True)
             opened = store.open(folder / form)
-            pictures, regions = rate(batches(opened), options.seconds)
-            result["loader"][form] = {"pictures_per_second": pictures,
-                                      "regions_per_second": regions}  # fmt: skip
-        pictures, regions = rate_of_processes(folder / "parquet", 2, options.seconds)
-        result["loader"]["parquet, 2 processes"] = {"pictures_per_second": pictures,
-                                                    "regions_per_second": regions}  # fmt: skip
+            result["loader"][form] = rate(batches(opened), options.seconds)
+            opened.close()
+        two = rate_of_processes(folder / "parquet", 2, options.seconds)
+        result["loader"]["parquet, 2 processes"] = two
         opened = store.open(folder / "parquet")
         result["masks"] = mask_rates(opened, options.seconds / 6)
         result["training"] = training_rate(opened, options.steps)
         opened.close()
-    trained = result["training"]["pictures_per_second"]
+    trained = result["training"]
     for told in result["loader"].values():
-        told["times_training"] = told["pictures_per_second"] / trained
+        for name in ("pictures_per_second", "pictures_per_cpu_second"):
+            told[name.replace("pictures", "times_training")] = told[name] / trained[name]
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(result, indent=1) + "\n")
-    print(f"{'':24}{'pictures/s':>12}{'regions/s':>12}{'x training':>12}")
+    print(f"{'pictures':24}{'a second':>12}{'x training':>12}{'a CPU s':>12}{'x training':>12}")
     for kind, told in result["loader"].items():
-        print(f"{kind:24}{told['pictures_per_second']:12.1f}{told['regions_per_second']:12.1f}"
-              f"{told['times_training']:12.1f}")  # fmt: skip
-    print(f"{'training mini':24}{trained:12.1f}{result['training']['regions_per_second']:12.1f}")
+        print(f"{kind:24}{told['pictures_per_second']:12.1f}"
+              f"{told['times_training_per_second']:12.1f}"
+              f"{told['pictures_per_cpu_second']:12.1f}"
+              f"{told['times_training_per_cpu_second']:12.1f}")  # fmt: skip
+    print(f"{'training mini':24}{trained['pictures_per_second']:12.1f}{'':12}"
+          f"{trained['pictures_per_cpu_second']:12.1f}")  # fmt: skip
     told = result["masks"]
     print(f"\nmasks/s: {told['finecaption_per_second']:,.0f}, pycocotools "
           f"{told['pycocotools_per_second']:,.0f}, ratio {told['ratio']:.2f}")  # fmt: skip
