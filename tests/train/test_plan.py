@@ -53,10 +53,11 @@ def profiled_peak(config: TrainConfig, steps: int = 2) -> int:
             optimizer.zero_grad()
     now = most = 0
     assert profile.profiler is not None and profile.profiler.kineto_results is not None
-    for event in profile.profiler.kineto_results.events():
-        if event.name() == "[memory]":
-            now += event.nbytes()
-            most = max(most, now)
+    found = [e for e in profile.profiler.kineto_results.events() if e.name() == "[memory]"]
+    assert found
+    for event in sorted(found, key=lambda e: e.start_ns()):
+        now += event.nbytes()
+        most = max(most, now)
     return before + most
 
 
@@ -87,7 +88,7 @@ def test_the_parts_add_up() -> None:
 def test_adapters_and_nf4_take_less() -> None:
     sizes: dict[str, Memory] = {}
     for name, recipe in (("paper", paper), ("lora", lora), ("qlora", qlora)):
-        config = override(recipe(3), {"precision": "bf16", "tokens": 1000, "pictures": 2})
+        config = override(recipe(3), {"precision": "bf16", "lora_rank": 2})
         sizes[name] = measure(config, PRESETS["tiny"](), shape=SHAPE)
     assert sizes["paper"].optimizer > sizes["lora"].optimizer == sizes["qlora"].optimizer
     assert sizes["paper"].weights > sizes["lora"].weights > sizes["qlora"].weights
@@ -117,7 +118,7 @@ def test_the_command_prints_a_table(tiny_folder: Path, capsys: pytest.CaptureFix
 
 def test_models_that_are_not_there() -> None:
     assert model_config_of("mini").image_size == 256
-    with pytest.raises(InputError, match="no preset of that name; presets are tiny, mini, 8b"):
+    with pytest.raises(InputError, match="no preset of that name"):
         model_config_of("9b")
     assert GIB == 1024**3
     shape: Any = plan_table(override(paper(1), {"tokens": 100}), "tiny")

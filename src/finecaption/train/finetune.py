@@ -327,7 +327,10 @@ def _same_run(config: TrainConfig, model: Path, data: Sequence[str], out: Path) 
             )
     if is_first():
         out.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(told, indent=1) + "\n")
+        # In one go, because the other processes look for it.
+        temporary = path.with_name(f".{path.name}.part")
+        temporary.write_text(json.dumps(told, indent=1) + "\n")
+        temporary.replace(path)
 
 
 def finetune(

@@ -119,7 +119,7 @@ def merge(base: str | Path, moved: str | Path, config: TrainConfig, out: str | P
             state[name.replace(".base_layer.", ".")] = tensor
     with torch.device("meta"):
         plain = FineCaptionForConditionalGeneration(model.config)
-    plain.save_pretrained(out, state_dict=state)
+    plain.to(model.dtype).save_pretrained(out, state_dict=state)
 
 
 def load_moved(model: nn.Module, state: dict[str, torch.Tensor]) -> None:

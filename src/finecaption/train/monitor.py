@@ -110,7 +110,7 @@ class CaptionMonitor(TrainerCallback):
         due = state.global_step % self.every == 0 or state.global_step == state.max_steps
         if not due or not state.is_world_process_zero or not self.samples:
             return
-        model = kwargs["model"]
+        model = getattr(kwargs["model"], "module", kwargs["model"])  # not through DDP: alone here
         with torch.autocast(args.device.type, torch.bfloat16, enabled=args.bf16):
             texts = [greedy(model, self.processor, sample) for sample in self.samples]
         self.board.write(self.samples, texts, state.global_step)

@@ -82,7 +82,7 @@ class Memory:
     Attributes:
         weights: parameters and buffers.
         gradients, optimizer: of what moves.
-        activations: the most beside weights and gradients at any time of a step.
+        activations: the most beside these at any time of a step; also what AdamW takes meanwhile.
         peak: the most of all together.
     """
 
@@ -302,7 +302,8 @@ def measure(
             one_step(model, inputs, in_bf16(config), cached)
         moments = 2 * gradients
         # The step's peak has no moments yet; from the second step on they are there throughout.
-        peak = watch.peak + moments
+        # AdamW, which on a GPU takes all tensors at once, needs as much as they are again.
+        peak = max(watch.peak + moments, weights + 2 * gradients + moments)
         total = sum(p.numel() for p in model.parameters())
     return Memory(
         weights, gradients, moments, peak - weights - gradients - moments, peak, total,

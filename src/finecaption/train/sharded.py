@@ -30,7 +30,7 @@ from torch.distributed.checkpoint.state_dict import (
     set_state_dict,
 )
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
-from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
+from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor, Shard, distribute_tensor
 from torch.utils.data import DataLoader, Subset
 
@@ -284,14 +284,15 @@ def save_plain(
         model, options=StateDictOptions(full_state_dict=True, cpu_offload=True)
     )
     if is_first():
-        if bf16:
-            state = {k: v.to(torch.bfloat16) for k, v in state.items()}
+        dtype = torch.bfloat16 if bf16 else torch.float32
         temporary = folder.with_name(f".{folder.name}.part")
         shutil.rmtree(temporary, ignore_errors=True)
         with torch.device("meta"):
             plain = FineCaptionForConditionalGeneration(model.config)
-        plain.config.dtype = next(iter(state.values())).dtype
-        plain.save_pretrained(temporary, state_dict=state)
+        # Gathered, tied weights are two tensors: only the first name is written, as ever.
+        once = {n for n, _ in plain.named_parameters()} | {n for n, _ in plain.named_buffers()}
+        kept = {name: value.to(dtype) for name, value in state.items() if name in once}
+        plain.to(dtype).save_pretrained(temporary, state_dict=kept)
         finish_folder(processor, temporary, folder)
     dist.barrier()
 
@@ -385,6 +386,10 @@ class Loop:
                 and (done % config.show_every == 0 or done == steps)
             ):
                 texts = [greedy(self.model, processor, s) for s in shown]
+                # A forward without its backward leaves the outermost parameters gathered.
+                for module in self.model.modules():
+                    if isinstance(module, FSDPModule):
+                        module.reshard()
                 if is_first() and "tensorboard" in config.report_to:
                     board.write(shown, texts, done)
             if done % config.save_every == 0 and done < steps:
