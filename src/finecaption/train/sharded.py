@@ -289,6 +289,7 @@ def save_plain(
         shutil.rmtree(temporary, ignore_errors=True)
         with torch.device("meta"):
             plain = FineCaptionForConditionalGeneration(model.config)
+        plain.tie_weights()
         # Gathered, tied weights are two tensors: only the first name is written, as ever.
         once = {n for n, _ in plain.named_parameters()} | {n for n, _ in plain.named_buffers()}
         kept = {name: value.to(dtype) for name, value in state.items() if name in once}
