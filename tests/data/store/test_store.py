@@ -186,6 +186,25 @@ def test_samples_in_memory_have_the_same_ways(samples: Samples) -> None:
     assert Counter(text(i) for i in kept.items(seed=1, buffer=8)) == Counter(keys(given))
 
 
+@FORMS
+def test_few_blocks_are_held_however_many_are_read(
+    form: store.layout.Form, tmp_path: Path
+) -> None:
+    given = (
+        RegionSample(image=f"{k}.png", size=(4, 4), task="cgic", text=str(k)) for k in range(6000)
+    )
+    info = store.write(given, tmp_path / "out", form=form, shard_samples=600)
+    assert sum(len(shard.blocks) for shard in info.shards) >= 20
+    opened = store.open(tmp_path / "out")
+    most = 0
+    for item in opened.items(seed=1, buffer=512):
+        assert item.row.image_id == ""
+        most = max(most, len(opened._held))
+    # two runs of 512 samples touch this many blocks of about 240 at most
+    assert most <= 6 and len(opened._files) <= 8
+    opened.close()
+
+
 # Writing -----------------------------------------------------------------------------------------
 
 
