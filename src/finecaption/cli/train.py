@@ -22,7 +22,7 @@ def train(
     ] = "mini",
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder of the run (default runs/RECIPE); an interrupted run goes on."),
+        typer.Option(help="Folder of the run (default in runs/); an interrupted run goes on."),
     ] = None,
     stage: Annotated[int, typer.Option(help="1, 2 or 3: of paper and its kin.")] = 3,
     model: Annotated[Path | None, typer.Option(help="Model folder that the stage begins with.")] = (
@@ -48,8 +48,8 @@ def train(
     from finecaption.train.paper import CONFIGS
 
     changes = [*(set_ or []), *(settings or [])]
-    folder = out or Path("runs") / recipe
     if recipe in CONFIGS:
+        folder = out or Path("runs") / f"{recipe}-stage{stage}"
         if pool or only:
             raise InputError(f"--pool and --only are of mini and smoke, not of {recipe}")
         _finetune(recipe, stage, model, data or [], config, changes, folder, print_config, plan)
@@ -57,7 +57,7 @@ def train(
     if model or data or config or plan:
         names = ", ".join(CONFIGS)
         raise InputError(f"--model, --data, --config and --plan are of {names}, not of {recipe}")
-    _from_nothing(recipe, changes, folder, pool, only or [], print_config)
+    _from_nothing(recipe, changes, out or Path("runs") / recipe, pool, only or [], print_config)
 
 
 def _from_nothing(
