@@ -13,7 +13,7 @@ PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 
 DEMO_SCENE ?= examples/park.png
-DEMO_REGION ?= --point 130,250
+DEMO_REGION ?= --point 128,300
 
 # the tests never go to the network, and two processes of one thread each suit two cores
 TEST_ENV := HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false

@@ -98,7 +98,7 @@ class Recipe:
 
 
 def mini() -> Recipe:
-    """The shipped model, in an hour and a half of two CPU cores; more steps make it better."""
+    """The shipped model, in about three hours of two CPU cores; more steps make it better."""
     return Recipe(
         name="mini",
         preset="mini",
@@ -110,30 +110,30 @@ def mini() -> Recipe:
             Stage("stage0-convnext-2", "dense", ("convnext",), steps=1000, batch=16, lr=2.5e-3),
             Stage("stage0-convnext-3", "dense", ("convnext",), steps=3400, batch=16, lr=2.5e-3),
             Stage("stage0-sam", "clicks", ("sam",), steps=1500, batch=8, lr=1.5e-3),
-            Stage("stage0-sam-2", "clicks", ("sam",), steps=1000, batch=16, lr=1.5e-3),
-            Stage("stage0-clip", "contrast", ("clip", "alpha"), steps=400, batch=16, lr=1e-3),
+            Stage("stage0-sam-2", "clicks", ("sam",), steps=500, batch=16, lr=1.5e-3),
+            Stage("stage0-clip", "contrast", ("clip", "alpha"), steps=150, batch=16, lr=1e-3),
             Stage("stage0-llm", "text", ("llm",), steps=400, batch=16, lr=2e-3),
             Stage(
-                "stage1", "captions", ("adapter",), steps=150, batch=16, lr=2e-3,
+                "stage1", "captions", ("adapter",), steps=100, batch=16, lr=2e-3,
                 asking=Asking(whole=1.0),
             ),
             # 10 % whole-image masks, as Alpha-CLIP's training mixes them in.
             Stage(
-                "stage2", "captions", ("alpha",), steps=100, batch=6, lr=3e-3,
+                "stage2", "captions", ("alpha",), steps=80, batch=6, lr=3e-3,
                 asking=Asking(whole=0.4),
             ),
             # The first part of stage 3: which region is meant, on its classes alone.
             Stage(
                 "stage3-regions", "captions", ("clip", "alpha", "adapter"),
-                steps=600, batch=16, lr=1.5e-3, labels=1.0,
+                steps=450, batch=16, lr=1.5e-3, labels=1.0,
                 asking=Asking(regions=0, whole=0.0, labelled=6),
             ),
             Stage(
-                "stage3", "captions", PARTS, steps=1200, batch=8, lr=1.2e-3, labels=0.5, dense=0.5,
+                "stage3", "captions", PARTS, steps=880, batch=8, lr=1.2e-3, labels=0.5, dense=0.5,
                 asking=Asking(regions=4, questions=10, labelled=2),
             ),
             Stage(
-                "stage3-clicks", "clicks", (), steps=300, batch=16, lr=1e-3, decoder_only=True
+                "stage3-clicks", "clicks", (), steps=160, batch=16, lr=1e-3, decoder_only=True
             ),
         ),
     )  # fmt: skip
