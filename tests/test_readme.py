@@ -319,7 +319,8 @@ def test_stages_of_mini() -> None:
     from finecaption.train.recipes import mini
 
     recipe, text = mini(), page("training.md")
-    stages = re.findall(r"^\| `([\w-]+)` \|", text, re.MULTILINE)
+    table = text.partition("| stage | trains |")[2].partition("\n\n")[0]
+    stages = re.findall(r"^\| `([\w-]+)` \|", table, re.MULTILINE)
     assert stages == [stage.name for stage in recipe.stages]
     last = recipe.stage("stage3")
     assert last.dense == last.labels

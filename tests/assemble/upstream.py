@@ -25,8 +25,8 @@ class _FusedAttention(nn.Module):
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.in_proj_weight = nn.Parameter(torch.empty(3 * width, width))
-        self.in_proj_bias = nn.Parameter(torch.empty(3 * width))
+        self.in_proj_weight = nn.Parameter(torch.zeros(3 * width, width))
+        self.in_proj_bias = nn.Parameter(torch.zeros(3 * width))
         self.out_proj = nn.Linear(width, width)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -98,12 +98,12 @@ class ClipViT(nn.Module):
         if alpha:
             self.conv1_alpha = nn.Conv2d(1, width, patch, patch, bias=False)
         self.alpha = alpha
-        self.class_embedding = nn.Parameter(torch.empty(width))
-        self.positional_embedding = nn.Parameter(torch.empty((size // patch) ** 2 + 1, width))
+        self.class_embedding = nn.Parameter(torch.zeros(width))
+        self.positional_embedding = nn.Parameter(torch.zeros((size // patch) ** 2 + 1, width))
         self.ln_pre = nn.LayerNorm(width)
         self.transformer = _Transformer(width, layers, heads, alpha)
         self.ln_post = nn.LayerNorm(width)
-        self.proj = nn.Parameter(torch.empty(width, 16))
+        self.proj = nn.Parameter(torch.zeros(width, 16))
 
     def embed(self, pixels: torch.Tensor, alpha: torch.Tensor | None = None) -> torch.Tensor:
         """(B, 3, s, s) and a mask (B, 1, s, s) -> (B, L, W), before the first block."""
@@ -161,7 +161,7 @@ class _ConvNeXtBlock(nn.Module):
         self.mlp = nn.ModuleDict(
             {"fc1": nn.Linear(width, 4 * width), "fc2": nn.Linear(4 * width, width)}
         )
-        self.gamma = nn.Parameter(torch.empty(width))
+        self.gamma = nn.Parameter(torch.zeros(width))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         y = self.norm(self.conv_dw(x).permute(0, 2, 3, 1))
@@ -209,8 +209,8 @@ class _SamAttention(nn.Module):
         self.heads = heads
         self.qkv = nn.Linear(width, 3 * width)
         self.proj = nn.Linear(width, width)
-        self.rel_pos_h = nn.Parameter(torch.empty(2 * extent - 1, width // heads))
-        self.rel_pos_w = nn.Parameter(torch.empty(2 * extent - 1, width // heads))
+        self.rel_pos_h = nn.Parameter(torch.zeros(2 * extent - 1, width // heads))
+        self.rel_pos_w = nn.Parameter(torch.zeros(2 * extent - 1, width // heads))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(B, n, n, W), each cell attends to all; positions enter by row and by column."""
@@ -270,8 +270,8 @@ class _CellNorm(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.empty(width))
-        self.bias = nn.Parameter(torch.empty(width))
+        self.weight = nn.Parameter(torch.zeros(width))
+        self.bias = nn.Parameter(torch.zeros(width))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         centred = x - x.mean(1, keepdim=True)
@@ -289,7 +289,7 @@ class SamEncoder(nn.Module):
         super().__init__()
         grid = size // 16
         self.patch_embed = _Patch(width, 16)
-        self.pos_embed = nn.Parameter(torch.empty(1, grid, grid, width))
+        self.pos_embed = nn.Parameter(torch.zeros(1, grid, grid, width))
         self.blocks = nn.Sequential(
             *(
                 _SamBlock(width, heads, 0 if i in everywhere else window, grid)

@@ -46,10 +46,10 @@ def test_one_changed_value_of_a_sub_config_keeps_the_others(tmp_path: Path) -> N
     assert again.clip_grid == 16
 
 
-def test_mini_has_the_papers_ratios() -> None:
+def test_mini_has_the_papers_ratios_but_finer_patches() -> None:
     config = mini(1500)
     assert (config.clip_size, config.image_size) == (84, 256)
-    assert (config.clip_grid, config.sam_grid, config.image_grid) == (6, 16, 8)
+    assert (config.clip_grid, config.sam_grid, config.image_grid) == (12, 16, 8)
     assert config.image_seq_length == 64
     assert config.tie_word_embeddings is True
 

@@ -24,8 +24,9 @@ SHORT_LORA = [*SHORT, "lora_rank=4"]
 
 
 def commands() -> list[str]:
-    fences = re.findall(r"^```(?:sh)?\n(.*?)^```$", PAGE.read_text("utf-8"), re.M | re.S)
-    return [line for fence in fences for line in fence.splitlines() if line.strip()]
+    fences = re.findall(r"^```(\w*)\n(.*?)^```$", PAGE.read_text("utf-8"), re.M | re.S)
+    told = [text for language, text in fences if language in ("", "sh")]
+    return [line for text in told for line in text.splitlines() if line.strip()]
 
 
 @pytest.fixture(scope="module")
