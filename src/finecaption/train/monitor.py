@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -19,6 +19,9 @@ from finecaption.draw import annotate
 from finecaption.images import load_image
 from finecaption.model.processing import FineCaptionProcessor
 from finecaption.types import Caption, RegionSample
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
 
 LONGEST = 64  # tokens of a caption that is shown
 
@@ -74,17 +77,27 @@ class Board:
             folder: of the run's log.
         """
         self.folder, self.processor = folder, processor
+        self.writer: SummaryWriter | None = None
 
     def write(self, samples: Sequence[RegionSample], texts: Sequence[str], step: int) -> None:
         """One entry a sample: question, reference, answer, and the picture."""
         from torch.utils.tensorboard import SummaryWriter
 
-        with SummaryWriter(str(self.folder)) as writer:
-            for number, (sample, text) in enumerate(zip(samples, texts, strict=True), 1):
-                told = f"**{sample.instruction()}**\n\n{text}\n\n*reference:* {sample.text}"
-                writer.add_text(f"samples/{number}", told, step)
-                shown = picture(sample, text)
-                writer.add_image(f"samples/{number}", shown, step, dataformats="HWC")
+        # One file for the whole run: readers take several in the order of their names, in which
+        # two of the same second may stand the wrong way round.
+        writer = self.writer = self.writer or SummaryWriter(str(self.folder))
+        for number, (sample, text) in enumerate(zip(samples, texts, strict=True), 1):
+            told = f"**{sample.instruction()}**\n\n{text}\n\n*reference:* {sample.text}"
+            writer.add_text(f"samples/{number}", told, step)
+            shown = picture(sample, text)
+            writer.add_image(f"samples/{number}", shown, step, dataformats="HWC")
+        writer.flush()
+
+    def close(self) -> None:
+        """Ends the file; a later write begins another."""
+        if self.writer is not None:
+            self.writer.close()
+            self.writer = None
 
 
 class CaptionMonitor(TrainerCallback):
@@ -114,3 +127,9 @@ class CaptionMonitor(TrainerCallback):
         with torch.autocast(args.device.type, torch.bfloat16, enabled=args.bf16):
             texts = [greedy(model, self.processor, sample) for sample in self.samples]
         self.board.write(self.samples, texts, state.global_step)
+
+    def on_train_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Closes the log."""
+        self.board.close()
