@@ -9,12 +9,14 @@ Coordinates are pixels of the upright picture, boxes x0, y0, x1, y1.
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -29,7 +31,13 @@ from finecaption.attributes import (
 )
 from finecaption.domain import DomainModel, Notice, pool_features
 from finecaption.errors import InputError
-from finecaption.generation import answer, answer_stream, encode_pictures
+from finecaption.generation import (
+    Answer,
+    Decoding,
+    answer_stream,
+    answers,
+    encode_pictures,
+)
 from finecaption.geometry import Size, check_point
 from finecaption.images import ImageSource, load_image
 from finecaption.masks import load_mask
@@ -59,17 +67,23 @@ class CaptionResult:
     image: str | None = None
     """The picture's path, if it came from a file."""
     model: str = ""
+    whole_confidence: float | None = None
+    """Probability, 0 to 1, that `whole` is right; None without `whole` or a calibration."""
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON: `{"image", "model", "regions": [{"mask", "box", "captions", "dense"}],
-        "global", "notice"}`; mask is COCO RLE, box xyxy in pixels."""
-        return {
+        "global", "notice"}`; mask is COCO RLE, box xyxy in pixels. A calibrated model adds
+        "confidence" to the regions and "global_confidence"."""
+        record: dict[str, Any] = {
             "image": self.image,
             "model": self.model,
             "regions": [caption.to_dict() for caption in self.regions],
             "global": self.whole,
             "notice": None if self.notice is None else self.notice.to_dict(),
         }
+        if self.whole_confidence is not None:
+            record["global_confidence"] = self.whole_confidence
+        return record
 
     def to_json(self, indent: int | None = None) -> str:
         """`to_dict` as ASCII JSON text."""
@@ -86,6 +100,8 @@ class Update(NamedTuple):
     text: str
     """So far."""
     done: bool
+    confidence: float | None = None
+    """Once done: probability, 0 to 1, that the answer is right, if the model is calibrated."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +122,27 @@ class EncodedPicture:
         return self.picture.size
 
 
+@dataclass(frozen=True, eq=False)
+class Ask:
+    """A picture and what is asked of it: `FineCaption.caption`'s arguments of these names."""
+
+    image: ImageSource | EncodedPicture
+    regions: Sequence[Any] = ()
+    attributes: Sequence[str] | str | None = None
+    dense: bool = False
+    whole: bool = False
+
+
+class _Wish(NamedTuple):
+    """What is asked, before the picture is looked at."""
+
+    given: list[tuple[str, Any]]
+    """Field and entry of each region."""
+    names: tuple[str, ...]
+    dense: bool
+    whole: bool
+
+
 class _Plan(NamedTuple):
     """All that is to be asked of one picture."""
 
@@ -124,6 +161,15 @@ class _Plan(NamedTuple):
         return region, self.names[question] if question < len(self.names) else DENSE
 
 
+class Calibrated(Protocol):
+    """What turns log-probabilities into probabilities of being right."""
+
+    def probability(self, name: str, logprob: float, tokens: int) -> float:
+        """For an answer to the attribute `name`, "dense" or "global", with `logprob` the mean over
+        its `tokens` tokens: 0 to 1."""
+        ...
+
+
 class FineCaption:
     """A model with all that it takes to describe regions: processor, segmenter, domain."""
 
@@ -133,6 +179,7 @@ class FineCaption:
         processor: FineCaptionProcessor,
         *,
         domain: DomainModel | None = None,
+        calibration: Calibrated | None = None,
         folder: str | os.PathLike[str] | None = None,
         name: str = "",
     ) -> None:
@@ -140,12 +187,14 @@ class FineCaption:
         Args:
             model, processor: see `finecaption.model`.
             domain: statistics of the pictures that the model knows; without, no notice is given.
+            calibration: of the model's log-probabilities; without, no confidence is given.
             folder: where the click segmenter is looked for when a box or points are given.
             name: the model's, for results.
         """
         self.model = model.eval()
         self.processor = processor
         self.domain = domain
+        self.calibration = calibration
         self.folder = None if folder is None else Path(folder)
         self.name = name
         self._segmenter: Any = None
@@ -186,6 +235,7 @@ class FineCaption:
             model.to(where),
             processor,
             domain=DomainModel.load(folder),
+            calibration=_calibration(folder),
             folder=folder,
             name=folder.name,
         )
@@ -196,16 +246,42 @@ class FineCaption:
         Raises:
             InputError: the picture cannot be read.
         """
-        picture = load_image(image)
-        pixels = self.processor.image_processor.image_inputs(picture)
-        features = encode_pictures(self.model, torch.from_numpy(pixels["pixel_values"]))
-        notice = None
-        if self.domain is not None:
-            maps = features[0].float().cpu().numpy()
-            notice = self.domain.judge(pool_features(maps, picture.size))
-        name = os.fspath(image) if isinstance(image, (str, os.PathLike)) else None
-        clip = torch.from_numpy(pixels["pixel_values_clip"])
-        return EncodedPicture(picture, clip, features, notice, name)
+        (encoded,) = self._encode([image])
+        if isinstance(encoded, InputError):
+            raise encoded
+        return encoded
+
+    def _encode(self, images: Sequence[ImageSource]) -> list[EncodedPicture | InputError]:
+        """The towers over many pictures in one batch."""
+        opened: list[Image.Image | InputError] = []
+        pixels = []
+        for image in images:
+            try:
+                picture = load_image(image)
+            except InputError as error:
+                opened.append(error)
+                continue
+            opened.append(picture)
+            pixels.append(self.processor.image_processor.image_inputs(picture))
+        if not pixels:
+            return [one for one in opened if isinstance(one, InputError)]
+        high = np.concatenate([one["pixel_values"] for one in pixels])
+        features = encode_pictures(self.model, torch.from_numpy(high))
+        encoded: list[EncodedPicture | InputError] = []
+        places = iter(range(len(pixels)))
+        for image, one in zip(images, opened, strict=True):
+            if isinstance(one, InputError):
+                encoded.append(one)
+                continue
+            at = next(places)
+            notice = None
+            if self.domain is not None:
+                maps = features[at].float().cpu().numpy()
+                notice = self.domain.judge(pool_features(maps, one.size))
+            name = os.fspath(image) if isinstance(image, (str, os.PathLike)) else None
+            clip = torch.from_numpy(pixels[at]["pixel_values_clip"])
+            encoded.append(EncodedPicture(one, clip, features[at : at + 1], notice, name))
+        return encoded
 
     def caption(
         self,
@@ -219,6 +295,7 @@ class FineCaption:
         dense: bool = False,
         whole: bool = False,
         max_new_tokens: int | None = None,
+        decoding: Decoding | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> CaptionResult:
         """Describe regions of a picture, the picture as a whole, or both.
@@ -238,35 +315,125 @@ class FineCaption:
             attributes: names (see `finecaption.attributes`), or "all".
             dense: whether to write a paragraph on each region.
             whole: whether to write a paragraph on the whole picture.
-            max_new_tokens: cap on each answer.
+            max_new_tokens: cap on each answer, in place of `decoding`'s.
+            decoding: how answers are written (`finecaption.generation.Decoding`); greedily if None.
             progress: called with the number of finished answers, and of all.
 
         Raises:
             InputError: unusable picture, region or attribute; attributes without a region.
         """
-        plan = self._plan(image, mask, box, points, regions, attributes, dense, whole)
-        total = sum(map(len, plan.questions))
+        wish = _wish(mask, box, points, regions, attributes, dense, whole)
+        plan = self._plan(self._encoded(image), wish)
+        found = self._answers([plan], decoding, max_new_tokens, progress)
+        return self._result(plan, found)
+
+    def caption_many(
+        self,
+        asks: Sequence[Ask],
+        *,
+        decoding: Decoding | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> list[CaptionResult | InputError]:
+        """`caption` for many pictures in one batch: the same answers, in less time.
+
+        All pictures are held at once; give a long job in parts (`finecaption.bulk` does).
+
+        Args:
+            asks: a picture, and what is asked of it, each.
+            decoding: as for `caption`.
+            progress: called with the number of finished answers, and of all.
+
+        Returns:
+            One entry an ask, in order: its result, or the error that its picture or one of its
+            regions makes `caption` raise.
+        """
+        found: list[CaptionResult | InputError | None] = [None] * len(asks)
+        wishes: dict[int, _Wish] = {}
+        for at, ask in enumerate(asks):
+            try:
+                wishes[at] = _wish(
+                    None, None, None, ask.regions, ask.attributes, ask.dense, ask.whole
+                )
+            except InputError as error:
+                found[at] = error
+        pictures: dict[int, EncodedPicture | InputError] = {}
+        fresh: list[int] = []
+        for at in wishes:
+            image = asks[at].image
+            if isinstance(image, EncodedPicture):
+                pictures[at] = image
+            else:
+                fresh.append(at)
+        images = [asks[at].image for at in fresh]
+        pictures.update(zip(fresh, self._encode(images), strict=True))  # type: ignore[arg-type]  # the encoded are not among them
+        plans: dict[int, _Plan] = {}
+        for at, wish in wishes.items():
+            picture = pictures[at]
+            if isinstance(picture, InputError):
+                found[at] = picture
+                continue
+            try:
+                plans[at] = self._plan(picture, wish)
+            except InputError as error:
+                found[at] = error
+        told = iter(self._answers(list(plans.values()), decoding, None, progress))
+        for at, plan in plans.items():
+            found[at] = self._result(plan, [next(told) for _ in plan.questions])
+        return [entry for entry in found if entry is not None]
+
+    def _encoded(self, image: ImageSource | EncodedPicture) -> EncodedPicture:
+        return image if isinstance(image, EncodedPicture) else self.encode(image)
+
+    def _answers(
+        self,
+        plans: Sequence[_Plan],
+        decoding: Decoding | None,
+        max_new_tokens: int | None,
+        progress: Callable[[int, int], None] | None,
+    ) -> list[list[Answer]]:
+        """Of all plans' regions, one after the other."""
+        if not plans:
+            return []
+        questions = [texts for plan in plans for texts in plan.questions]
+        total = sum(map(len, questions))
         told = None if progress is None else lambda done: progress(done, total)
-        answers = answer(
+        return answers(
             self.model,
             self.processor,
-            plan.inputs,
-            plan.questions,
-            hr_features=plan.encoded.hr_features,
+            _together(plans),
+            questions,
+            hr_features=torch.cat([plan.encoded.hr_features for plan in plans]),
+            decoding=decoding,
             max_new_tokens=max_new_tokens,
             progress=told,
         )
+
+    def _result(self, plan: _Plan, found: Sequence[Sequence[Answer]]) -> CaptionResult:
         captions = []
-        for region, texts in zip(plan.regions, answers, strict=False):
-            named = dict(zip(plan.names, texts, strict=False))
-            captions.append(Caption(region, named, texts[-1] if plan.dense else None))
+        for region, row in zip(plan.regions, found, strict=False):
+            named = {name: one.text for name, one in zip(plan.names, row, strict=False)}
+            sure = {}
+            for name, one in zip((*plan.names, *[DENSE] * plan.dense), row, strict=True):
+                value = self._confidence(name, one.logprob, one.tokens)
+                if value is not None:
+                    sure[name] = value
+            captions.append(Caption(region, named, row[-1].text if plan.dense else None, sure))
+        whole = found[-1][0] if plan.whole else None
         return CaptionResult(
             tuple(captions),
-            whole=answers[-1][0] if plan.whole else None,
+            whole=None if whole is None else whole.text,
             notice=plan.encoded.notice,
             image=plan.encoded.name,
             model=self.name,
+            whole_confidence=None
+            if whole is None
+            else self._confidence(WHOLE, whole.logprob, whole.tokens),
         )
+
+    def _confidence(self, name: str, logprob: float, tokens: int) -> float | None:
+        if self.calibration is None:
+            return None
+        return self.calibration.probability(name, logprob, tokens)
 
     def stream(
         self,
@@ -280,44 +447,31 @@ class FineCaption:
         dense: bool = False,
         whole: bool = False,
         max_new_tokens: int | None = None,
+        decoding: Decoding | None = None,
     ) -> Iterator[Update]:
-        """`caption`, token by token: all answers grow together. Arguments and errors are its."""
-        plan = self._plan(image, mask, box, points, regions, attributes, dense, whole)
+        """`caption`, token by token: all answers grow together. Arguments and errors are its.
+
+        Of beam search, only the finished answers are told.
+        """
+        wish = _wish(mask, box, points, regions, attributes, dense, whole)
+        plan = self._plan(self._encoded(image), wish)
         for piece in answer_stream(
             self.model,
             self.processor,
             plan.inputs,
             plan.questions,
             hr_features=plan.encoded.hr_features,
+            decoding=decoding,
             max_new_tokens=max_new_tokens,
         ):
             number, name = plan.label(piece.region, piece.question)
-            yield Update(number, name, piece.text, piece.done)
+            sure = None
+            if piece.logprob is not None:
+                sure = self._confidence(name, piece.logprob, piece.tokens)
+            yield Update(number, name, piece.text, piece.done, sure)
 
-    def _plan(
-        self,
-        image: ImageSource | EncodedPicture,
-        mask: Any,
-        box: Sequence[float] | None,
-        points: Sequence[Sequence[float]] | None,
-        regions: Iterable[Any],
-        attributes: Sequence[str] | str | None,
-        dense: bool,
-        whole: bool,
-    ) -> _Plan:
-        names = attribute_names(attributes)  # before the work, as a typing error costs little then
-        given: list[tuple[str, Any]] = []
-        if mask is not None:
-            given.append(("mask", mask))
-        if box is not None or points:
-            given.append(("box" if box is not None else "points", _prompt(box, points or ())))
-        given.extend((f"regions[{number}]", entry) for number, entry in enumerate(regions))
-        if not given and names:
-            raise InputError("attributes: are asked of a region; give a mask, a box or points")
-        if given and not names and not dense:
-            names, dense = DEFAULT_ATTRIBUTES, True
-        whole = whole or not given
-        encoded = image if isinstance(image, EncodedPicture) else self.encode(image)
+    def _plan(self, encoded: EncodedPicture, wish: _Wish) -> _Plan:
+        given, names, dense, whole = wish
         found = self._regions(encoded, given)
         prepare = self.processor.image_processor.region_inputs
         asked = [region_instruction(name) for name in names]
@@ -361,6 +515,46 @@ class FineCaption:
 
             self._segmenter = Segmenter.from_pretrained(self.folder, self.model)
         return self._segmenter
+
+
+def _wish(
+    mask: Any,
+    box: Sequence[float] | None,
+    points: Sequence[Sequence[float]] | None,
+    regions: Iterable[Any],
+    attributes: Sequence[str] | str | None,
+    dense: bool,
+    whole: bool,
+) -> _Wish:
+    names = attribute_names(attributes)  # before the work, as a typing error costs little then
+    given: list[tuple[str, Any]] = []
+    if mask is not None:
+        given.append(("mask", mask))
+    if box is not None or points:
+        given.append(("box" if box is not None else "points", _prompt(box, points or ())))
+    given.extend((f"regions[{number}]", entry) for number, entry in enumerate(regions))
+    if not given and names:
+        raise InputError("attributes: are asked of a region; give a mask, a box or points")
+    if given and not names and not dense:
+        names, dense = DEFAULT_ATTRIBUTES, True
+    return _Wish(given, names, dense, whole or not given)
+
+
+def _together(plans: Sequence[_Plan]) -> dict[str, torch.Tensor]:
+    """The inputs of several pictures as those of one batch."""
+    index = [torch.full_like(p.inputs["image_index"], at) for at, p in enumerate(plans)]
+    names = ("pixel_values_clip", "region_masks")
+    joined = {name: torch.cat([plan.inputs[name] for plan in plans]) for name in names}
+    return {**joined, "image_index": torch.cat(index)}
+
+
+def _calibration(folder: Path) -> Calibrated | None:
+    if importlib.util.find_spec("finecaption.calibration") is None:
+        return None
+    loaded: Calibrated | None = importlib.import_module("finecaption.calibration").Calibration.load(
+        folder
+    )
+    return loaded
 
 
 def resolve_model(name_or_folder: str | os.PathLike[str]) -> Path:

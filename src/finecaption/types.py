@@ -213,6 +213,9 @@ class Caption:
     captions: Mapping[str, str] = field(default_factory=dict)
     """Attribute name -> sentence, in the order asked."""
     dense: str | None = None
+    confidence: Mapping[str, float] = field(default_factory=dict)
+    """Attribute name, or "dense" -> probability, 0 to 1, that the answer is right; empty where the
+    model is not calibrated."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.region, Region):
@@ -224,18 +227,52 @@ class Caption:
         object.__setattr__(self, "captions", MappingProxyType(dict(self.captions)))
         if self.dense is not None and not isinstance(self.dense, str):
             raise InputError(f"Caption.dense: must be text or None; got {self.dense!r}")
+        for name, value in self.confidence.items():
+            number = isinstance(value, (int, float)) and not isinstance(value, bool)
+            if not number or not 0 <= value <= 1:
+                raise InputError(
+                    f"Caption.confidence[{name!r}]: must be a probability, 0 to 1; got {value!r}"
+                )
+        object.__setattr__(self, "confidence", MappingProxyType(dict(self.confidence)))
 
     def __hash__(self) -> int:
         return hash((self.region, tuple(self.captions.items()), self.dense))
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON form: `{"mask": RLE, "box": xyxy, "captions": {...}, "dense": ...}`."""
-        return {
+        """The JSON form: `{"mask": RLE, "box": xyxy, "captions": {...}, "dense": ...}`, and
+        `"confidence": {...}` if there is any."""
+        record = {
             "mask": self.region.rle,
             "box": list(self.region.box),
             "captions": dict(self.captions),
             "dense": self.dense,
         }
+        if self.confidence:
+            record["confidence"] = dict(self.confidence)
+        return record
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> Caption:
+        """The inverse of `to_dict`; `box` follows from the mask and is not read.
+
+        Raises:
+            InputError: no mask, an unknown field, or a wrong value, by name.
+        """
+        unknown = sorted(set(record) - {"mask", "box", "captions", "dense", "confidence"})
+        if unknown or "mask" not in record:
+            problem = f"unknown {', '.join(unknown)}" if unknown else "no mask"
+            raise InputError(
+                f"Caption: {problem}; the fields are mask, box, captions, dense, confidence"
+            )
+        for name in ("captions", "confidence"):
+            if not isinstance(record.get(name, {}), Mapping):
+                raise InputError(f"Caption.{name}: must be an object; got {record[name]!r}")
+        return cls(
+            Region.from_rle(record["mask"]),
+            record.get("captions", {}),
+            record.get("dense"),
+            record.get("confidence", {}),
+        )
 
 
 @dataclass(frozen=True)

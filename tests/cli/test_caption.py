@@ -55,7 +55,7 @@ def run(
 @pytest.fixture(autouse=True)
 def short_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Random weights babble to the limit."""
-    monkeypatch.setattr("finecaption.generation.MAX_NEW_TOKENS", 3, raising=True)
+    monkeypatch.setattr("finecaption.generation.decoding.MAX_NEW_TOKENS", 3, raising=True)
 
 
 def test_json(files: Path, tiny_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,8 +20,7 @@ from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
 
 from finecaption.model import FineCaptionForConditionalGeneration, FineCaptionProcessor
 
-MAX_NEW_TOKENS = 256
-"""Cap on an answer's length; the longest paragraph of the drawn world has under 200 tokens."""
+from .decoding import Decoding
 
 _CACHE_BYTES = 1 << 30  # of keys and values at a time; decides how many rows are decoded together
 _MOST_ROWS = 512  # more gains nothing
@@ -36,6 +35,9 @@ class Token(NamedTuple):
     row: int
     id: int
     """-1: the row has ended."""
+    logprob: float | None = None
+    """Natural logarithm of its probability by the softmax of the undisturbed logits; None: the row
+    was ended by the cap, not by a token."""
 
 
 class _RoomyLayer(DynamicLayer):
@@ -100,7 +102,7 @@ def decode(
     prefix: Sequence[int],
     rests: Sequence[Sequence[int]],
     row_region: Sequence[int],
-    max_new_tokens: int = MAX_NEW_TOKENS,
+    max_new_tokens: int,
 ) -> Iterator[list[Token]]:
     """Greedy decoding of N rows, one list of tokens a step; rows that have ended are not in it.
 
@@ -146,7 +148,9 @@ def decode(
             past_key_values=cache,
             use_cache=True,
         ).last_hidden_state[:, -1]
-        chosen = model.lm_head(hidden).argmax(-1)  # (N,)
+        logits = model.lm_head(hidden).float()
+        chosen = logits.argmax(-1)  # (N,)
+        likely = (logits.gather(1, chosen[:, None])[:, 0] - logits.logsumexp(-1)).tolist()
         tokens: list[Token] = []
         last = step + 1 == max_new_tokens
         for place, token in enumerate(chosen.tolist()):
@@ -154,10 +158,10 @@ def decode(
             if row < 0:
                 continue
             if token not in ends:
-                tokens.append(Token(row, token))
+                tokens.append(Token(row, token, likely[place]))
             if token in ends or last:
                 alive[place] = -1
-                tokens.append(Token(row, -1))
+                tokens.append(Token(row, -1, likely[place] if token in ends else None))
         yield tokens
         left = [place for place, row in enumerate(alive) if row >= 0]
         if not left:
@@ -188,6 +192,19 @@ class Piece(NamedTuple):
     text: str
     """The answer so far."""
     done: bool
+    logprob: float | None = None
+    """Once done: the mean over the answer's tokens, the end included, of the natural logarithm of
+    the token's probability (softmax of the undisturbed logits, temperature 1)."""
+    tokens: int = 0
+    """Once done: how many that were."""
+
+
+class Answer(NamedTuple):
+    """A finished answer; see `Piece`."""
+
+    text: str
+    logprob: float
+    tokens: int
 
 
 def answer_stream(
@@ -197,6 +214,7 @@ def answer_stream(
     questions: Sequence[Sequence[str]],
     *,
     hr_features: torch.Tensor | None = None,
+    decoding: Decoding | None = None,
     max_new_tokens: int | None = None,
     max_rows: int | None = None,
     partial: bool = True,
@@ -209,7 +227,9 @@ def answer_stream(
             pair up. On any device.
         questions: for each of the R regions, the users' texts (`finecaption.attributes`).
         hr_features: (B, C_hr, g, g) from `encode_pictures`, to spare the towers.
-        max_new_tokens: `MAX_NEW_TOKENS` if None; cut to what the language model's context leaves.
+        decoding: how answers are written; greedily if None.
+        max_new_tokens: in place of `decoding.max_new_tokens`. The cap is lowered to what the
+            language model's context leaves.
         max_rows: rows decoded together; None takes what fits in about 1 GiB of cache.
         partial: whether to tell of every token, or only of finished answers.
     """
@@ -224,7 +244,7 @@ def answer_stream(
     rest_of = dict(zip(asked, rests, strict=True))
     length = len(prefix) + max(map(len, rests))
     room = int(model.config.text_config.max_position_embeddings) - length
-    new_tokens = max(1, min(max_new_tokens or MAX_NEW_TOKENS, room))
+    new_tokens = max(1, min(max_new_tokens or (decoding or Decoding()).tokens, room))
     limit = max_rows or _rows_that_fit(model, length + new_tokens)
 
     device = model.device
@@ -251,6 +271,8 @@ def answer_stream(
             for number in range(len(questions[region]))
         ]
         said: list[list[int]] = [[] for _ in rows]
+        sums = [0.0] * len(rows)
+        counts = [0] * len(rows)
         steps = decode(
             model,
             tokens,
@@ -260,16 +282,23 @@ def answer_stream(
             new_tokens,
         )
         for step in steps:
-            for row, token in step:
+            for row, token, logprob in step:
                 done = token < 0
+                if logprob is not None:
+                    sums[row] += logprob
+                    counts[row] += 1
                 if not done:
                     said[row].append(token)
-                if done or partial:
-                    _, region, number = rows[row]
-                    yield Piece(region, number, processor.answer(said[row]), done)
+                _, region, number = rows[row]
+                if done:
+                    mean = sums[row] / max(1, counts[row])
+                    text = processor.answer(said[row])
+                    yield Piece(region, number, text, True, mean, counts[row])
+                elif partial:
+                    yield Piece(region, number, processor.answer(said[row]), False)
 
 
-def answer(
+def answers(
     model: FineCaptionForConditionalGeneration,
     processor: FineCaptionProcessor,
     inputs: Mapping[str, torch.Tensor],
@@ -277,19 +306,25 @@ def answer(
     *,
     progress: Callable[[int], None] | None = None,
     **options: Any,
-) -> list[list[str]]:
-    """All answers, `answers[region][question]`. Arguments as for `answer_stream`.
+) -> list[list[Answer]]:
+    """All answers, `found[region][question]`. Arguments as for `answer_stream`.
 
     Args:
         progress: called with the number of answers finished so far.
     """
-    answers = [[""] * len(texts) for texts in questions]
+    found = [[Answer("", 0.0, 0)] * len(texts) for texts in questions]
     pieces = answer_stream(model, processor, inputs, questions, partial=False, **options)
     for finished, piece in enumerate(pieces, 1):
-        answers[piece.region][piece.question] = piece.text
+        logprob = 0.0 if piece.logprob is None else piece.logprob
+        found[piece.region][piece.question] = Answer(piece.text, logprob, piece.tokens)
         if progress is not None:
             progress(finished)
-    return answers
+    return found
+
+
+def answer(*args: Any, **options: Any) -> list[list[str]]:
+    """`answers`, the texts alone."""
+    return [[one.text for one in row] for row in answers(*args, **options)]
 
 
 def describe(
@@ -360,12 +395,11 @@ def _chunks(
 
 
 __all__ = [
-    "MAX_NEW_TOKENS",
+    "Answer",
     "Piece",
-    "Token",
     "answer",
     "answer_stream",
-    "decode",
+    "answers",
     "describe",
     "encode_pictures",
 ]
