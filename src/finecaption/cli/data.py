@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from finecaption.cli.data_annotate import annotate
+from finecaption.cli.data_review import review
 from finecaption.errors import InputError
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-app = typer.Typer(help="Data sets: convert, check, look at, split, mix, annotate.")
+app = typer.Typer(help="Data sets: convert, check, look at, split, mix, annotate, review.")
 
 Src = Annotated[Path, typer.Argument(metavar="SRC", help="File or folder of the data set.")]
 From = Annotated[
@@ -44,7 +45,7 @@ _SHOWN_PROBLEMS = 20
 
 @app.callback()
 def data() -> None:
-    """Data sets: convert, check, look at, split, mix, annotate."""
+    """Data sets: convert, check, look at, split, mix, annotate, review."""
 
 
 @app.command()
@@ -299,6 +300,7 @@ def mix(
 
 
 app.command()(annotate)
+app.command()(review)
 
 
 # What the commands share ---------------------------------------------------------------------

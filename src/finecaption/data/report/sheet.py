@@ -162,6 +162,26 @@ def _rank(name: str) -> int:
 
 def _outline(number: int, mask: np.ndarray, size: tuple[int, int]) -> str:
     """A region's border and number in the sheet's pixels."""
+    path, (x, y) = region_path(mask, size)
+    colour = PALETTE[number % len(PALETTE)]
+    return (
+        f'<g class="region" data-region="{number}"><path class="under" d="{path}"/>'
+        f'<path class="line" d="{path}" fill="{colour}" stroke="{colour}" fill-rule="evenodd"/>'
+        f'<circle cx="{x}" cy="{y}" r="10" fill="{colour}" stroke="#fff" stroke-width="1.5"/>'
+        f'<text x="{x}" y="{y}">{number + 1}</text></g>'
+    )
+
+
+def region_path(mask: np.ndarray, size: tuple[int, int]) -> tuple[str, tuple[int, int]]:
+    """A region's border as an SVG path, and a place well inside it for its number.
+
+    Args:
+        mask: bool (H, W), not empty.
+        size: (width, height) of the picture as it is shown.
+
+    Returns:
+        `d` of a path (even-odd) and (x, y), at least 11 pixels from the edges, in shown pixels.
+    """
     small = masks.resize_mask(mask, size)
     if not small.any():  # thinner than a pixel of the sheet: its box will do
         x0, y0, x1, y1 = masks.box_from_mask(mask)
@@ -171,15 +191,8 @@ def _outline(number: int, mask: np.ndarray, size: tuple[int, int]) -> str:
         small = masks.mask_from_box(box, size)
     loops = masks.contours(small)
     path = " ".join("M" + " ".join(f"{x},{y}" for x, y in loop.tolist()) + "Z" for loop in loops)
-    colour = PALETTE[number % len(PALETTE)]
     x, y = _inside(small)
-    x, y = min(max(x, 11), size[0] - 11), min(max(y, 11), size[1] - 11)
-    return (
-        f'<g class="region" data-region="{number}"><path class="under" d="{path}"/>'
-        f'<path class="line" d="{path}" fill="{colour}" stroke="{colour}" fill-rule="evenodd"/>'
-        f'<circle cx="{x}" cy="{y}" r="10" fill="{colour}" stroke="#fff" stroke-width="1.5"/>'
-        f'<text x="{x}" y="{y}">{number + 1}</text></g>'
-    )
+    return path, (min(max(x, 11), size[0] - 11), min(max(y, 11), size[1] - 11))
 
 
 def _inside(mask: np.ndarray) -> tuple[int, int]:
