@@ -11,12 +11,13 @@ import itertools
 import json
 import multiprocessing
 import os
+import random
 import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -27,7 +28,7 @@ from finecaption.errors import InputError
 from finecaption.geometry import box_iou
 from finecaption.images import load_image
 from finecaption.synth.compose import render_rgb
-from finecaption.synth.dataset import scene_name
+from finecaption.synth.dataset import captions, scene_name
 from finecaption.synth.observe import observe
 from finecaption.synth.scene import SPLITS, Scene, sample_scene
 from finecaption.synth.truth import Facets
@@ -50,6 +51,8 @@ class EvalRegion:
         unseen: whether its combination was kept from training.
         mask: bool (H, W).
         truth: attribute -> facet -> accepted values.
+        references: attribute -> sentences that are right.
+        dense: a paragraph that is right.
     """
 
     region_id: int
@@ -58,6 +61,8 @@ class EvalRegion:
     unseen: bool
     mask: np.ndarray
     truth: dict[str, Facets]
+    references: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    dense: str = ""
 
     @property
     def box(self) -> tuple[int, int, int, int]:
@@ -67,12 +72,16 @@ class EvalRegion:
 
 @dataclass(frozen=True)
 class EvalPicture:
-    """A picture: its place in the source's order, its name, uint8 (H, W, 3) RGB, its regions."""
+    """A picture: its place in the source's order, its name, uint8 (H, W, 3) RGB, its regions.
+
+    `whole` is a paragraph on all of it that is right.
+    """
 
     index: int
     name: str
     image: np.ndarray
     regions: tuple[EvalRegion, ...]
+    whole: str = ""
 
 
 def twin_pairs(picture: EvalPicture) -> list[tuple[EvalRegion, EvalRegion, float]]:
@@ -169,17 +178,26 @@ def _end_with(process: Any) -> None:
 def _observe(scene: Scene, unseen_only: bool, twins: bool) -> EvalPicture | None:
     """The scene as a picture, or None when it has no region to ask about."""
     seen = observe(scene)
+    # as synth.dataset.records draws them, so that a rendered folder has the same
+    rng = random.Random(f"captions/{scene.split}/{scene.seed}/{scene.index}")
+    told = captions(seen, rng)
     regions = tuple(
         EvalRegion(
             t.region_id, t.category, t.part_of, t.region_id in seen.unseen,
             seen.masks[t.region_id], t.attributes,
+            _references(told[t.region_id]), told[t.region_id]["rdc"],
         )
         for t in seen.truth.regions
     )  # fmt: skip
     name = f"{scene.split}-{scene.seed}-{scene_name(scene.index)}"
-    picture = EvalPicture(scene.index, name, np.zeros((0, 0, 3), np.uint8), regions)
+    empty = np.zeros((0, 0, 3), np.uint8)
+    picture = EvalPicture(scene.index, name, empty, regions, told[0]["cgic"])
     picture = _choose(picture, unseen_only, twins)
     return replace(picture, image=render_rgb(seen.svg)) if picture.regions else None
+
+
+def _references(told: dict[str, Any]) -> dict[str, tuple[str, ...]]:
+    return {name: tuple(sentences) for name, sentences in told.get("aarc", {}).items()}
 
 
 def _choose(picture: EvalPicture, unseen_only: bool, twins: bool) -> EvalPicture:
@@ -253,6 +271,7 @@ class FolderSource:
         self._digest = hashlib.sha256(text).hexdigest()
         self._splits: set[str] = set()
         self._groups: dict[str, list[dict[str, Any]]] = {}
+        self._wholes: dict[str, str] = {}
         for number, line in enumerate(text.decode("utf-8", "replace").splitlines(), 1):
             if line.strip():
                 self._add(line, f"{path}, line {number}")
@@ -266,10 +285,11 @@ class FolderSource:
         missing = [k for k in needed if not isinstance(record, dict) or k not in record]
         if missing:
             raise InputError(f"{where}: lacks {', '.join(missing)}; render the folder again")
-        if record["region_id"] == 0:  # the whole picture
+        if record["region_id"] == 0:
+            self._wholes[record["image"]] = record.get("captions", {}).get("cgic", "")
             return
         self._splits.add(str(record.get("split")))
-        keep = (*needed, "part_of", "unseen", "split", "seed", "scene")
+        keep = (*needed, "part_of", "unseen", "split", "seed", "scene", "captions")
         self._groups.setdefault(record["image"], []).append(
             {k: record[k] for k in keep if k in record}
         )
@@ -283,10 +303,10 @@ class FolderSource:
         return self._splits == {"test-unseen"}
 
     def _stream(self, start: int, twins: bool) -> Iterator[EvalPicture]:
-        groups = list(self._groups.values())
+        groups = list(self._groups.items())
         jobs = (
-            (str(self.root), i, groups[i], self.unseen_only, twins)
-            for i in range(start, len(groups))
+            (str(self.root), i, group, self._wholes.get(image, ""), self.unseen_only, twins)
+            for i, (image, group) in enumerate(groups[start:], start)
         )
         yield from (p for p in ahead(_load, jobs, self.workers) if p is not None)
 
@@ -299,8 +319,8 @@ class FolderSource:
         return self._stream(start, twins=True)
 
 
-def _load(job: tuple[str, int, list[dict[str, Any]], bool, bool]) -> EvalPicture | None:
-    root, index, group, unseen_only, twins = job
+def _load(job: tuple[str, int, list[dict[str, Any]], str, bool, bool]) -> EvalPicture | None:
+    root, index, group, whole, unseen_only, twins = job
     first = group[0]
     name = str(first["image"])
     if {"split", "seed", "scene"} <= set(first):
@@ -313,12 +333,13 @@ def _load(job: tuple[str, int, list[dict[str, Any]], bool, bool]) -> EvalPicture
             bool(r.get("unseen", False)),
             masks.decode_rle(r["mask"], field=f"{name}, region {r['region_id']}: mask"),
             {n: {f: tuple(v) for f, v in d.items()} for n, d in r["truth"].items()},
+            _references(r.get("captions", {})),
+            r.get("captions", {}).get("rdc", ""),
         )
         for r in group
     )
-    picture = _choose(
-        EvalPicture(index, name, np.zeros((0, 0, 3), np.uint8), regions), unseen_only, twins
-    )
+    empty = np.zeros((0, 0, 3), np.uint8)
+    picture = _choose(EvalPicture(index, name, empty, regions, whole), unseen_only, twins)
     if not picture.regions:
         return None
     return replace(picture, image=np.asarray(load_image(Path(root) / first["image"])))

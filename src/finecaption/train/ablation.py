@@ -1,0 +1,573 @@
+"""Table 2 of the paper in miniature: the same model told of its region in nine ways.
+
+Every row starts from the same stage-0 parts and sees the same pictures, regions and questions, in
+the same order, for the same number of steps. The two large towers stay as stage 0 left them, in
+all rows alike, so that a picture's features are computed once for all rows; CLIP, the alpha
+convolution, the adapter and the language model train. Beside the captions, all rows are asked for
+the classes of the region (`RegionQuestion`), from where every row has been told which is meant.
+
+Legend: B pictures, R regions, s the side of CLIP's square, g the grid of image tokens, T = g * g,
+D the language model's width, L tokens a sequence.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file
+from torch import nn
+from transformers import set_seed
+
+from finecaption.errors import InputError
+from finecaption.model.modeling import FineCaptionForConditionalGeneration
+from finecaption.model.parts import part_of, unused_by_captions
+from finecaption.model.processing import FineCaptionProcessor
+from finecaption.train.asking import Asking
+from finecaption.train.build import Texts, save_state
+from finecaption.train.data import CaptionItems
+from finecaption.train.packing import Packed, collate_packed
+from finecaption.train.pool import SHARD, Pool, PooledScene
+from finecaption.train.recipes import Stage
+from finecaption.train.regions import REGION_CLASSES, region_loss
+from finecaption.train.run import hardware
+from finecaption.train.trainer import train_stage
+
+Told = Literal["nothing", "box in words", "drawn box", "contour", "mask"]
+BINS = 32  # places along a side that a box in words can name, as Kosmos-2 has them
+RED = np.array((255, 0, 0), np.uint8)  # of what is drawn, as ViP-LLaVA's prompts call it
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the table.
+
+    Attributes:
+        name: of its folder.
+        title: in the table.
+        told: how the model learns which region is meant.
+        convnext, sam: the high-resolution towers that it has.
+        published: the row of the paper's Table 2 that is made like it; empty where there is none.
+    """
+
+    name: str
+    title: str
+    told: Told
+    convnext: bool = False
+    sam: bool = False
+    published: str = ""
+
+
+ROWS: tuple[Row, ...] = (
+    Row("whole", "Whole image", "nothing"),
+    Row("box-text", "Box as text", "box in words", published="LLaVA-1.6-13B (box)"),
+    Row("drawn-box", "Drawn box", "drawn box"),
+    Row("contour", "Contour", "contour", published="ViP-LLaVA-13B (contour)"),
+    Row("mask", "Mask, low resolution only", "mask", published="Alpha-CLIP-13B (mask, 336)"),
+    Row("box-convnext", "Box as text + ConvNeXt", "box in words", convnext=True,
+        published="LLaVA-HR-X (box, 1024)"),
+    Row("mask-convnext", "Mask + ConvNeXt", "mask", convnext=True),
+    Row("mask-sam", "Mask + SAM", "mask", sam=True),
+    Row("full", "Mask + ConvNeXt + SAM", "mask", convnext=True, sam=True,
+        published="FineCaption-8B (mask, 1024)"),
+)  # fmt: skip
+
+
+def find_row(name: str) -> Row:
+    """A row by name.
+
+    Raises:
+        InputError: there is none.
+    """
+    for row in ROWS:
+        if row.name == name:
+            return row
+    raise InputError(f"no row {name!r}; there are {', '.join(r.name for r in ROWS)}")
+
+
+# --- telling the region -------------------------------------------------------------------------
+
+
+def outline(mask: np.ndarray) -> np.ndarray:
+    """Pixels around a region: bool (s, s) from uint8 or bool (s, s); half and more is region.
+
+    The ring of pixels that touch it from outside; where it reaches the picture's edge, the edge.
+    """
+    region = _solid(mask)
+    padded = np.pad(region, 1)
+    near = padded[:-2, 1:-1] | padded[2:, 1:-1] | padded[1:-1, :-2] | padded[1:-1, 2:]
+    edge = np.zeros_like(region)
+    edge[[0, -1]], edge[:, [0, -1]] = True, True
+    return (near & ~region) | (region & edge)
+
+
+def _solid(mask: np.ndarray) -> np.ndarray:
+    values = np.asarray(mask)
+    if values.dtype == bool:
+        return values
+    region = values >= 128
+    return region if region.any() else values == values.max()
+
+
+def _box(mask: np.ndarray) -> tuple[int, int, int, int]:
+    ys, xs = np.nonzero(_solid(mask))
+    return int(xs.min()), int(ys.min()), int(xs.max()) + 1, int(ys.max()) + 1
+
+
+def marked(picture: np.ndarray, mask: np.ndarray, told: Told) -> np.ndarray:
+    """CLIP's picture with the region drawn on it: uint8 (s, s, 3); a line is one pixel wide."""
+    if told == "contour":
+        line = outline(mask)
+    elif told == "drawn box":
+        x0, y0, x1, y1 = _box(mask)
+        filled = np.zeros(mask.shape, bool)
+        filled[y0:y1, x0:x1] = True
+        line = outline(filled)
+    else:
+        return picture
+    out = np.array(picture)
+    out[line] = RED
+    return out
+
+
+def box_words(mask: np.ndarray) -> list[int]:
+    """A region's box in words, 0-based: left, top, right, bottom; x in 0..31, y in 32..63.
+
+    The bins of Kosmos-2: floor for the upper left, ceil - 1 for the lower right corner.
+    """
+    x0, y0, x1, y1 = (v * BINS / mask.shape[0] for v in _box(mask))
+    return [int(x0), BINS + int(y0), math.ceil(x1) - 1, BINS + math.ceil(y1) - 1]
+
+
+def with_box(ids: Sequence[int], image_token: int, words: Sequence[int]) -> list[int]:
+    """A prompt's ids with the words of a box right behind its image tokens."""
+    end = max(i for i, token in enumerate(ids) if token == image_token) + 1
+    return [*ids[:end], *words, *ids[end:]]
+
+
+# --- the model of a row --------------------------------------------------------------------------
+
+
+def row_model(
+    base: FineCaptionForConditionalGeneration, row: Row
+) -> FineCaptionForConditionalGeneration:
+    """A row's model, of the base's parts; the adapter is new, and so are the words of boxes.
+
+    The alpha convolution stays in all rows; those that are told nothing by it get full masks.
+    """
+    config = type(base.config).from_dict(base.config.to_dict())
+    config.use_convnext, config.use_sam = row.convnext, row.sam
+    model = FineCaptionForConditionalGeneration(config)
+    model.clip.load_state_dict(base.clip.state_dict())
+    for own, given in ((model.convnext, base.convnext), (model.sam, base.sam)):
+        if own is not None and given is not None:
+            own.load_state_dict(given.state_dict())
+    model.language_model.load_state_dict(base.language_model.state_dict())
+    model.lm_head.load_state_dict(base.lm_head.state_dict())
+    if row.told == "box in words":
+        words = base.config.text_config.vocab_size
+        model.resize_token_embeddings(words + 2 * BINS, mean_resizing=False)
+    return model
+
+
+class RegionQuestion(nn.Module):
+    """A region's classes, read by whoever knows which region is meant; thrown away after training.
+
+    The language model's state at the end of what all questions share ("Describe this region:")
+    has been told, in whatever way. It chooses among the image tokens (one attention) and is itself
+    read; so a box in words can be learned here as well as a mask. train.regions, which a mask
+    alone can satisfy, is the same without that state.
+    """
+
+    def __init__(self, width: int) -> None:
+        """
+        Args:
+            width: D.
+        """
+        super().__init__()
+        self.norm = nn.RMSNorm(width)
+        self.ask = nn.Linear(width, width)
+        self.constant = nn.Linear(width, 1)
+        self.heads = nn.Linear(2 * width, sum(REGION_CLASSES.values()))
+
+    def forward(self, tokens: torch.Tensor, state: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """(R, T, D) and (R, D) -> logits a head of REGION_CLASSES, each (R, classes)."""
+        tokens = self.norm(tokens)
+        asked = torch.einsum("rtd,rd->rt", tokens, self.ask(state)) / math.sqrt(tokens.shape[-1])
+        weights = (asked[..., None] + self.constant(tokens)).softmax(dim=1)
+        seen = torch.cat(((tokens * weights).sum(dim=1), state), dim=1)
+        return self.heads(seen).split(list(REGION_CLASSES.values()), dim=1)
+
+
+class RowTraining(nn.Module):
+    """A row's model and its region question, as Trainer takes it: batch in, loss out."""
+
+    def __init__(self, captioner: FineCaptionForConditionalGeneration, labels: float) -> None:
+        """
+        Args:
+            labels: weight of the region's classes beside the captions.
+        """
+        super().__init__()
+        self.captioner, self.labels = captioner, labels
+        self.question = RegionQuestion(captioner.config.text_config.hidden_size)
+
+    def forward(
+        self,
+        pixel_values_clip: torch.Tensor,
+        region_masks: torch.Tensor,
+        hr_features: torch.Tensor,
+        image_index: torch.Tensor,
+        region_classes: torch.Tensor,
+        last_shared: torch.Tensor,
+        input_ids: torch.Tensor,
+        position_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        labels: torch.Tensor,
+    ) -> dict[str, torch.Tensor]:
+        """
+        Args:
+            pixel_values_clip: uint8 (R, 3, s, s), a picture a region, since it may be drawn on.
+            region_masks: uint8 (R, s, s).
+            hr_features: (B, C, g, g), this row's channels; image_index: int64 (R,) into them.
+            region_classes: int8 (R, heads).
+            last_shared: int64 (R,), the place of the last token that all questions share.
+            input_ids, position_ids, labels: (R, L); attention_mask (R, 1, L, L).
+
+        Returns:
+            loss, caption_loss (), region_accuracy (heads,).
+        """
+        model = self.captioner
+        tokens = model.encode_regions(pixel_values_clip, region_masks, hr_features[image_index])
+        hidden = model.model(
+            input_ids=input_ids, position_ids=position_ids, attention_mask=attention_mask,
+            region_features=tokens, use_cache=False,
+        ).last_hidden_state  # fmt: skip
+        target = labels[:, 1:]
+        counted = target >= 0
+        caption = F.cross_entropy(model.lm_head(hidden[:, :-1][counted]), target[counted])
+        state = hidden[torch.arange(len(hidden), device=hidden.device), last_shared]
+        named, accuracy = region_loss(self.question(tokens, state), region_classes)
+        return {
+            "loss": caption + self.labels * named,
+            "caption_loss": caption.detach(),
+            "region_accuracy": accuracy,
+        }
+
+
+# --- data ----------------------------------------------------------------------------------------
+
+
+class FeaturedPool:
+    """A pool whose scenes hold the large towers' features in place of the large picture.
+
+    `hr` is float16 (g, g, C), channels ConvNeXt then SAM, memory-mapped.
+    """
+
+    def __init__(self, pool: Pool, folder: Path) -> None:
+        self.pool = pool
+        shards = -(-len(pool) // SHARD)
+        missing = [k for k in range(shards) if not _shard(folder, k).exists()]
+        if missing:
+            raise InputError(f"{_shard(folder, missing[0])}: is missing; fill the features first")
+        self._shards = [np.load(_shard(folder, k), mmap_mode="r") for k in range(shards)]
+
+    def __len__(self) -> int:
+        return len(self.pool)
+
+    def __getitem__(self, index: int) -> PooledScene:
+        features = self._shards[index // SHARD][index % SHARD]
+        return replace(self.pool[index], hr=np.moveaxis(features, 0, -1))
+
+
+def _shard(folder: Path, number: int) -> Path:
+    return folder / f"features-{number:04d}.npy"
+
+
+@torch.no_grad()
+def tower_features(
+    base: FineCaptionForConditionalGeneration, pictures: Sequence[np.ndarray], batch: int = 16
+) -> np.ndarray:
+    """float16 (N, C, g, g) of N uint8 (S, S, 3) pictures, channels ConvNeXt then SAM."""
+    device = next(base.parameters()).device
+    out = []
+    for i in range(0, len(pictures), batch):
+        pixels = torch.from_numpy(np.stack(pictures[i : i + batch])).permute(0, 3, 1, 2)
+        out.append(base.encode_image(pixels.to(device)).half().cpu().numpy())
+    return np.concatenate(out)
+
+
+def fill_features(
+    base: FineCaptionForConditionalGeneration, pool: Pool, folder: Path
+) -> Iterator[int]:
+    """Runs the towers over a pool, SHARD scenes a file; yields scenes done. Goes on when stopped.
+
+    A last file of fewer scenes than the pool now has is written again.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    base.eval()
+    for first in range(0, len(pool), SHARD):
+        scenes = range(first, min(first + SHARD, len(pool)))
+        path = _shard(folder, first // SHARD)
+        if not path.exists() or len(np.load(path, mmap_mode="r")) < len(scenes):
+            features = tower_features(base, [pool[i].hr for i in scenes])
+            temporary = path.with_name(f".{path.name}.part.npy")
+            np.save(temporary, features)
+            os.replace(temporary, path)
+        yield scenes.stop
+
+
+class RowItems(CaptionItems):
+    """CaptionItems whose picture, mask and prompt tell the region in a row's way."""
+
+    def __init__(self, row: Row, config: Any, *args: Any) -> None:
+        super().__init__(*args)
+        self.row, self.config = row, config
+
+    def __getitem__(self, item: int) -> dict[str, Any]:
+        drawn = super().__getitem__(item)  # pixel_values holds the features, see FeaturedPool
+        picture = drawn["pixel_values_clip"].permute(1, 2, 0).numpy()
+        masks = [m.numpy() for m in drawn["masks"]]
+        rows = drawn["rows"]
+        if self.row.told == "box in words":
+            first = self.config.text_config.vocab_size
+            token = self.config.image_token_id
+            rows = [
+                _boxed(r, token, [first + w for w in box_words(m)])
+                for r, m in zip(rows, masks, strict=True)
+            ]
+        return {
+            "clip": [tell_picture(picture, m, self.row) for m in masks],
+            "masks": [tell_mask(m, self.row) for m in masks],
+            "features": drawn["pixel_values"],
+            "rows": rows,
+            "region_classes": drawn["region_classes"],
+        }
+
+
+def tell_picture(picture: np.ndarray, mask: np.ndarray, row: Row) -> torch.Tensor:
+    """uint8 (3, s, s) as a row's CLIP sees it."""
+    return torch.from_numpy(marked(picture, mask, row.told)).permute(2, 0, 1).contiguous()
+
+
+def tell_mask(mask: np.ndarray, row: Row) -> torch.Tensor:
+    """uint8 (s, s) as a row's alpha convolution sees it."""
+    return torch.from_numpy(mask if row.told == "mask" else np.full_like(mask, 255))
+
+
+def _boxed(packed: Packed, image_token: int, words: Sequence[int]) -> Packed:
+    """A packed sequence with a box behind its image tokens, in the prefix that all share."""
+    end = max(i for i, token in enumerate(packed.input_ids) if token == image_token) + 1
+    count = len(words)
+    later = [p + count for p in packed.position_ids[end:]]
+    return Packed(
+        [*packed.input_ids[:end], *words, *packed.input_ids[end:]],
+        [*packed.position_ids[:end], *range(end, end + count), *later],
+        [*packed.segments[:end], *[0] * count, *packed.segments[end:]],
+        [*packed.labels[:end], *[-100] * count, *packed.labels[end:]],
+    )
+
+
+@dataclass(frozen=True)
+class RowCollator:
+    """Items -> the arguments of RowTraining.forward.
+
+    Attributes:
+        pad_token_id: of the tokenizer.
+        channels: of the features, those that the row's towers make.
+    """
+
+    pad_token_id: int
+    channels: slice
+
+    def __call__(self, items: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
+        rows = [r for i in items for r in i["rows"]]
+        counts = torch.tensor([len(i["rows"]) for i in items])
+        features = torch.stack([i["features"] for i in items])[:, self.channels]
+        return {
+            **collate_packed(rows, self.pad_token_id),
+            "pixel_values_clip": torch.stack([c for i in items for c in i["clip"]]),
+            "region_masks": torch.stack([m for i in items for m in i["masks"]]),
+            "hr_features": features.float(),
+            "image_index": torch.repeat_interleave(torch.arange(len(items)), counts),
+            "region_classes": torch.cat([i["region_classes"] for i in items]),
+            "last_shared": torch.tensor([r.segments.count(0) - 1 for r in rows]),
+        }
+
+
+def row_channels(config: Any, row: Row) -> slice:
+    """Of the base's features (ConvNeXt, then SAM), those of a row's towers."""
+    middle = config.convnext_channels
+    start = 0 if row.convnext else middle
+    return slice(start, config.hr_channels if row.sam else middle)
+
+
+# --- running -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What every row gets.
+
+    Attributes:
+        steps, batch: optimiser steps, and pictures a step.
+        regions, questions: the most of a picture, and of a region.
+        scenes: training scenes of the pool.
+        lr: peak learning rate.
+        llm: factor on it for the language model, which stage 0 has taught to write.
+        labels: weight of the region's classes beside the captions.
+        seed: of weights, scenes and order.
+    """
+
+    steps: int = 2000
+    batch: int = 8
+    regions: int = 4
+    questions: int = 6
+    scenes: int = 10000
+    lr: float = 1.2e-3
+    llm: float = 0.3
+    labels: float = 1.0
+    seed: int = 0
+
+    def stage(self) -> Stage:
+        """The stage that Trainer runs."""
+        return Stage(
+            "row", "captions", ("clip", "alpha", "adapter", "llm"), self.steps, self.batch, self.lr,
+            rates={"llm": self.llm},
+            asking=Asking(regions=self.regions, questions=self.questions, whole=0.0),
+            labels=self.labels,
+        )  # fmt: skip
+
+
+WEIGHTS = "row.safetensors"
+NOTE = "note.json"
+_CAPTIONER = "captioner."
+
+
+def _part(name: str) -> str | None:
+    return part_of(name.removeprefix(_CAPTIONER)) if name.startswith(_CAPTIONER) else None
+
+
+def train_row(
+    row: Row,
+    budget: Budget,
+    base: FineCaptionForConditionalGeneration,
+    processor: FineCaptionProcessor,
+    pool: FeaturedPool,
+    folder: Path,
+) -> FineCaptionForConditionalGeneration:
+    """Trains a row into a folder, or reads it from there; goes on from its last checkpoint.
+
+    A row that was trained for fewer steps goes on from these: the learning rate rises again to
+    where a cosine over all steps has it, and falls to zero once more.
+
+    Raises:
+        InputError: the folder holds the row at another budget, or at more steps.
+    """
+    settings = dataclasses.asdict(budget)
+    set_seed(budget.seed)
+    model = row_model(base, row)
+    note = folder / NOTE
+    if note.exists():
+        before = json.loads(note.read_text())["budget"]
+        if {**before, "steps": 0} != {**settings, "steps": 0} or before["steps"] > budget.steps:
+            raise InputError(f"{folder}: was trained at another budget; use another folder")
+        if before["steps"] == budget.steps:
+            # strict fails on tied weights, one tensor under two names of which one is stored
+            model.load_state_dict(load_file(folder / WEIGHTS), strict=False)
+            return model.eval()
+    stage = budget.stage()
+    items = RowItems(
+        row, base.config, cast(Pool, pool), budget.steps * budget.batch, budget.seed + 10,
+        stage.asking, *Texts(processor).cached(),
+    )  # fmt: skip
+    collate = RowCollator(processor.tokenizer.pad_token_id, row_channels(base.config, row))
+    training = RowTraining(model, budget.labels)
+    idle = frozenset(_CAPTIONER + name for name in unused_by_captions(model))
+    folder.mkdir(parents=True, exist_ok=True)
+    metrics = train_stage(
+        training, stage, items, collate, folder / "work", budget.seed, _part, idle
+    )
+    save_state(model, folder / WEIGHTS)
+    told = {
+        "row": row.name,
+        "budget": settings,
+        "seconds": metrics["seconds"],
+        "train_loss": metrics["train_loss"],
+        "parameters_trained": sum(p.numel() for p in training.parameters() if p.requires_grad),
+        "hardware": hardware(),
+    }
+    temporary = note.with_name(f".{NOTE}.part")
+    temporary.write_text(json.dumps(told, indent=1) + "\n")
+    temporary.replace(note)
+    return model.eval()
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Questions on one region of a picture that the rows never saw.
+
+    Attributes:
+        clip: uint8 (s, s, 3); mask: uint8 (s, s); features: float16 (C, g, g), all channels.
+        instructions: what is asked.
+    """
+
+    clip: np.ndarray
+    mask: np.ndarray
+    features: np.ndarray
+    instructions: tuple[str, ...]
+
+
+@torch.inference_mode()
+def answer(
+    model: FineCaptionForConditionalGeneration,
+    processor: FineCaptionProcessor,
+    row: Row,
+    base_config: Any,
+    asked: Sequence[Asked],
+    max_new_tokens: int = 48,
+) -> list[list[str]]:
+    """Greedy answers, a list a region, in one batch."""
+    device = next(model.parameters()).device
+    features = torch.from_numpy(np.stack([a.features for a in asked])).float()
+    tokens = model.encode_regions(
+        torch.stack([tell_picture(a.clip, a.mask, row) for a in asked]).to(device),
+        torch.stack([tell_mask(a.mask, row) for a in asked]).to(device),
+        features[:, row_channels(base_config, row)].to(device),
+    )
+    prompts: list[list[int]] = []
+    of: list[int] = []
+    for i, a in enumerate(asked):
+        for instruction in a.instructions:
+            ids = list(processor.prompt_ids(instruction))
+            if row.told == "box in words":
+                first = base_config.text_config.vocab_size
+                words = [first + w for w in box_words(a.mask)]
+                ids = with_box(ids, base_config.image_token_id, words)
+            prompts.append(ids)
+            of.append(i)
+    longest = max(map(len, prompts))
+    pad = processor.tokenizer.pad_token_id
+    ids = torch.tensor([[pad] * (longest - len(p)) + p for p in prompts], device=device)
+    attends = torch.tensor(
+        [[0] * (longest - len(p)) + [1] * len(p) for p in prompts], device=device
+    )
+    made = model.generate(
+        input_ids=ids, attention_mask=attends, region_features=tokens[of], do_sample=False,
+        max_new_tokens=max_new_tokens, pad_token_id=pad,
+        eos_token_id=processor.tokenizer.eos_token_id,
+    )[:, longest:]  # fmt: skip
+    known = len(processor.tokenizer)
+    told = iter(made.tolist())
+    return [
+        [processor.answer([t for t in next(told) if t < known]) for _ in a.instructions]
+        for a in asked
+    ]
