@@ -23,6 +23,7 @@ COMMANDS = {
     "eval": "finecaption.cli.evaluate",
     "assemble": "finecaption.cli.assemble",
     "train": "finecaption.cli.train",
+    "serve": "finecaption.cli.serve",
     "data": "finecaption.cli.data",
     "synth": "finecaption.cli.synth",
 }

@@ -1,0 +1,486 @@
+"""The engine behind the routes: one thread has the model, and what waits is answered together.
+
+Requests wait in one queue. The thread takes the oldest and all others of the same decoding, up to
+`batch`, and answers them in one call of `FineCaption.caption_many`. Streams are written side by
+side, a step each in turn, and batches run between their steps. Everything that touches the model
+runs on this thread, so nothing of it needs a lock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, InvalidStateError
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from finecaption.errors import FineCaptionError, InputError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from finecaption.captioner import CaptionResult, EncodedPicture, FineCaption, Update
+    from finecaption.generation import Decoding
+
+log = logging.getLogger("finecaption.server")
+
+_REMEMBERED = 4096  # digests of pictures that have been asked about
+
+
+class Busy(Exception):
+    """There is no room for one more request."""
+
+    def __init__(self, what: str, retry_after: int) -> None:
+        """`retry_after` in seconds."""
+        super().__init__(what)
+        self.retry_after = retry_after
+
+
+class NotReady(Exception):
+    """The model is still being loaded, cannot be loaded, or the server is stopping."""
+
+
+class Cancelled(Exception):
+    """Nobody waits for the answer any more."""
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """What is asked of one picture; as `finecaption.captioner.Ask`, without needing torch."""
+
+    picture: Image.Image
+    """RGB."""
+    digest: bytes = b""
+    """Of the picture's bytes and of how they were read: the same, the same picture. Empty: unknown.
+    """
+    regions: tuple[Any, ...] = ()
+    """Region or RegionPrompt each."""
+    attributes: tuple[str, ...] | None = None
+    dense: bool = False
+    whole: bool = False
+
+
+class Watcher(Protocol):
+    """Is told what the engine does: see `finecaption.server.metrics`."""
+
+    def batch(self, requests: int, seconds: float) -> None: ...
+
+    def cached(self, hit: bool) -> None: ...
+
+
+@dataclass(eq=False)
+class Job:
+    """One piece of work and its outcome."""
+
+    done: Future[Any] = field(default_factory=Future)
+    question: Question | None = None
+    decoding: Decoding | None = None
+    told: Callable[[Update], None] | None = None
+    """Given: a stream; called with each update, on the engine's thread."""
+    work: Callable[[Engine], Any] | None = None
+    """Given: anything else that needs the model."""
+    cancelled: bool = False
+
+    def cancel(self) -> None:
+        """Gives up the work: it is left out if it waits, and ended early if that can be."""
+        self.cancelled = True
+
+    def finish(self, outcome: Any) -> None:
+        # whoever waited may have given up at this very moment
+        with contextlib.suppress(InvalidStateError):
+            if isinstance(outcome, BaseException):
+                self.done.set_exception(outcome)
+            else:
+                self.done.set_result(outcome)
+
+
+class Ticket:
+    """A request's place: counted from its admission to its end."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._pixels = 0
+        self._open = True
+        self._since = time.monotonic()
+
+    def hold(self, pixels: int) -> None:
+        """Counts a decoded picture.
+
+        Raises:
+            Busy: all pictures at work and waiting would be too much to hold.
+        """
+        self._engine._hold(pixels)
+        self._pixels += pixels
+
+    def close(self) -> None:
+        if self._open:
+            self._open = False
+            self._engine._leave(self._pixels, time.monotonic() - self._since)
+
+    def __enter__(self) -> Ticket:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+class Engine:
+    """Queue, thread and model."""
+
+    def __init__(
+        self,
+        load: Callable[[], FineCaption],
+        *,
+        queue: int = 64,
+        batch: int = 16,
+        batch_wait: float = 0.005,
+        streams: int = 8,
+        held_pixels: int = 200_000_000,
+        cached_pictures: int = 16,
+        watcher: Watcher | None = None,
+        on_failure: Callable[[], None] | None = None,
+    ) -> None:
+        """
+        Args:
+            load: makes the captioner; called on the engine's thread.
+            queue, held_pixels: requests, and pixels of their pictures, over which `admit` and
+                `Ticket.hold` refuse.
+            batch: requests answered together; batch_wait: seconds that an idle engine waits for
+                more of them.
+            streams: written side by side.
+            cached_pictures: encoded pictures that are kept, up to `held_pixels` / 4 pixels of them.
+            on_failure: called, on the engine's thread, if `load` fails.
+        """
+        self.failure: FineCaptionError | None = None
+        self._load = load
+        self._limits = (queue, held_pixels)
+        self._batch, self._batch_wait, self._most_streams = batch, batch_wait, streams
+        self._cache = _Cache(cached_pictures, held_pixels // 4)
+        self._watcher = watcher
+        self._on_failure = on_failure
+        self._captioner: FineCaption | None = None
+        self._waiting: deque[Job] = deque()
+        self._streams: list[tuple[Job, Iterator[Update]]] = []
+        self._news = threading.Condition()
+        self._admitted = 0
+        self._pixels = 0
+        self._seconds = 0.5  # a request's usual time, moving average
+        self._stopping = False
+        self._thread: threading.Thread | None = None
+
+    # --- from any thread ---------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Starts the thread, which loads the model first."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="finecaption-engine", daemon=True)
+            self._thread.start()
+
+    def close(self, timeout: float | None = None) -> bool:
+        """Lets no more work in, finishes what there is, and ends the thread; whether in time."""
+        with self._news:
+            self._stopping = True
+            self._news.notify_all()
+        if self._thread is None:
+            return True
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    @property
+    def ready(self) -> bool:
+        """Whether the model is loaded and work is taken."""
+        return self._captioner is not None and not self._stopping
+
+    @property
+    def captioner(self) -> FineCaption:
+        """The loaded model. Its methods are for the engine's thread only: see `call`.
+
+        Raises:
+            NotReady: not loaded.
+        """
+        if self._captioner is None:
+            raise NotReady(str(self.failure) if self.failure else "the model is being loaded")
+        return self._captioner
+
+    @property
+    def admitted(self) -> int:
+        """Requests at work or waiting."""
+        return self._admitted
+
+    @property
+    def held_pixels(self) -> int:
+        """Pixels of their pictures."""
+        return self._pixels
+
+    def admit(self) -> Ticket:
+        """A place for one more request.
+
+        Raises:
+            Busy: there is none.
+            NotReady: the model is not loaded, or the server is stopping.
+        """
+        _ = self.captioner
+        with self._news:
+            if self._stopping:
+                raise NotReady("the server is stopping")
+            if self._admitted >= self._limits[0]:
+                raise Busy(f"{self._admitted} requests are waiting already", self._retry_after())
+            self._admitted += 1
+        return Ticket(self)
+
+    def ask(self, question: Question, decoding: Decoding | None = None) -> Job:
+        """Queues a question; the job's outcome is a `CaptionResult`, or an InputError raised."""
+        return self._add(Job(question=question, decoding=decoding))
+
+    def stream(
+        self, question: Question, decoding: Decoding | None, told: Callable[[Update], None]
+    ) -> Job:
+        """Queues a question whose answers are told while they grow; the outcome is None."""
+        return self._add(Job(question=question, decoding=decoding, told=told))
+
+    def call(self, work: Callable[[Engine], Any]) -> Job:
+        """Queues any other work with the model; the outcome is what it returns."""
+        return self._add(Job(work=work))
+
+    # --- on the engine's thread --------------------------------------------------------------
+
+    def encoded(self, question: Question) -> EncodedPicture:
+        """The picture after the towers, from the cache if it was asked about before. Only for work
+        on the engine's thread."""
+        found = self._cache.get(question.digest)
+        if self._watcher is not None:
+            self._watcher.cached(found is not None)
+        if found is None:
+            found = self.captioner.encode(question.picture)
+            self._cache.put(question.digest, found)
+        return found
+
+    # -----------------------------------------------------------------------------------------
+
+    def _retry_after(self) -> int:
+        return max(1, min(60, math.ceil(self._seconds)))
+
+    def _hold(self, pixels: int) -> None:
+        with self._news:
+            # a single picture is always let in: what it may have is another limit
+            if self._pixels and self._pixels + pixels > self._limits[1]:
+                raise Busy(
+                    f"pictures of {self._pixels:,} pixels are waiting already", self._retry_after()
+                )
+            self._pixels += pixels
+
+    def _leave(self, pixels: int, seconds: float) -> None:
+        with self._news:
+            self._admitted -= 1
+            self._pixels -= pixels
+            self._seconds += 0.1 * (seconds - self._seconds)
+
+    def _add(self, job: Job) -> Job:
+        with self._news:
+            if self._stopping:
+                raise NotReady("the server is stopping")
+            self._waiting.append(job)
+            self._news.notify_all()
+        return job
+
+    def _run(self) -> None:
+        try:
+            self._captioner = self._load()
+        # whatever it is, those who wait and the process's owner must hear of it
+        except Exception as error:
+            known = isinstance(error, FineCaptionError)
+            if not known:
+                log.exception("the model cannot be loaded")
+            self.failure = (
+                error if isinstance(error, FineCaptionError)
+                else FineCaptionError(f"the model cannot be loaded ({error})")
+            )  # fmt: skip
+            if self._on_failure is not None:
+                self._on_failure()
+            return
+        log.info("the model is ready: %s", self._captioner.name)
+        while True:
+            batch = self._next()
+            if batch:
+                self._do(batch)
+            elif not self._streams:
+                return  # stopping, and all is done
+            self._step_streams()
+
+    def _next(self) -> list[Job]:
+        """The next jobs that go together; empty: only the streams have work, or none at all."""
+        with self._news:
+            while True:
+                for job in [job for job in self._waiting if job.cancelled]:
+                    self._waiting.remove(job)
+                    job.finish(Cancelled())
+                first = self._first()
+                if first is not None:
+                    break
+                if self._streams or self._stopping:
+                    return []
+                self._news.wait()
+            if first.question is None or first.told is not None:
+                self._waiting.remove(first)
+                return [first]
+            end = time.monotonic() + (0 if self._streams else self._batch_wait)
+            while True:
+                alike = self._alike(first)
+                left = end - time.monotonic()
+                if len(alike) >= self._batch or left <= 0 or self._stopping:
+                    break
+                self._news.wait(left)
+            for job in alike:
+                self._waiting.remove(job)
+            return alike
+
+    def _first(self) -> Job | None:
+        """The oldest job that can be begun: streams wait for a free place."""
+        full = len(self._streams) >= self._most_streams
+        return next((job for job in self._waiting if job.told is None or not full), None)
+
+    def _alike(self, first: Job) -> list[Job]:
+        alike = [
+            job
+            for job in self._waiting
+            if job.question is not None and job.told is None and job.decoding == first.decoding
+        ]
+        return alike[: self._batch]
+
+    def _do(self, batch: list[Job]) -> None:
+        start = time.monotonic()
+        first = batch[0]
+        if first.work is not None:
+            self._attempt(first, lambda: first.work(self))  # type: ignore[misc]  # it is not None
+        elif first.told is not None:
+            self._begin_stream(first)
+        else:
+            self._answer(batch)
+            if self._watcher is not None:
+                self._watcher.batch(len(batch), time.monotonic() - start)
+
+    def _attempt(self, job: Job, work: Callable[[], Any]) -> None:
+        try:
+            job.finish(work())
+        # the job's owner gets it; the thread must live on for the others
+        except Exception as error:
+            job.finish(error)
+
+    def _begin_stream(self, job: Job) -> None:
+        question = job.question
+        assert question is not None
+
+        def begin() -> Iterator[Update]:
+            yield from self.captioner.stream(
+                self.encoded(question),
+                regions=question.regions,
+                attributes=question.attributes,
+                dense=question.dense,
+                whole=question.whole,
+                decoding=job.decoding,
+            )
+
+        self._streams.append((job, begin()))
+
+    def _step_streams(self) -> None:
+        left = []
+        for job, updates in self._streams:
+            if job.cancelled:
+                updates.close()  # type: ignore[attr-defined]  # a generator, made above
+                job.finish(Cancelled())
+                continue
+            try:
+                update = next(updates)
+                assert job.told is not None
+                job.told(update)
+                left.append((job, updates))
+            except StopIteration:
+                job.finish(None)
+            # as in _attempt
+            except Exception as error:
+                job.finish(error)
+        self._streams = left
+
+    def _answer(self, batch: list[Job]) -> None:
+        try:
+            results = self._caption(batch)
+        except Cancelled as error:
+            results = [error] * len(batch)
+        # anything but unusable input, which comes in place of a result: one of them breaks the
+        # call, so each is tried alone
+        except Exception as error:
+            if len(batch) > 1:
+                log.warning("a batch of %d failed (%r); each is tried alone", len(batch), error)
+                for job in batch:
+                    self._answer([job])
+                return
+            results = [error]
+        for job, result in zip(batch, results, strict=True):
+            job.finish(result)
+
+    def _caption(self, batch: list[Job]) -> list[CaptionResult | InputError | Exception]:
+        from finecaption.captioner import Ask
+
+        def told(done: int, total: int) -> None:
+            if all(job.cancelled for job in batch):
+                raise Cancelled
+
+        asks = []
+        for job in batch:
+            question = job.question
+            assert question is not None
+            # pictures that come a second time are kept; new ones go through the towers together
+            again = self._cache.seen(question.digest)
+            asks.append(
+                Ask(
+                    self.encoded(question) if again else question.picture,
+                    regions=question.regions,
+                    attributes=question.attributes,
+                    dense=question.dense,
+                    whole=question.whole,
+                )
+            )
+        return list(self.captioner.caption_many(asks, decoding=batch[0].decoding, progress=told))
+
+
+class _Cache:
+    """Encoded pictures, the least used gone first."""
+
+    def __init__(self, count: int, pixels: int) -> None:
+        self._limits = (count, pixels)
+        self._kept: OrderedDict[bytes, EncodedPicture] = OrderedDict()
+        self._seen: OrderedDict[bytes, None] = OrderedDict()
+        self._pixels = 0
+
+    def seen(self, digest: bytes) -> bool:
+        """Whether the picture has come before, lately; from now on, it has."""
+        if not digest or not self._limits[0]:
+            return False
+        before = digest in self._seen or digest in self._kept
+        self._seen[digest] = None
+        self._seen.move_to_end(digest)
+        if len(self._seen) > _REMEMBERED:
+            self._seen.popitem(last=False)
+        return before
+
+    def get(self, digest: bytes) -> EncodedPicture | None:
+        found = self._kept.get(digest)
+        if found is not None:
+            self._kept.move_to_end(digest)
+        return found
+
+    def put(self, digest: bytes, encoded: EncodedPicture) -> None:
+        size = encoded.size[0] * encoded.size[1]
+        count, pixels = self._limits
+        if not digest or digest in self._kept or not count or size > pixels:
+            return
+        self._kept[digest] = encoded
+        self._pixels += size
+        while len(self._kept) > count or self._pixels > pixels:
+            _, old = self._kept.popitem(last=False)
+            self._pixels -= old.size[0] * old.size[1]

@@ -1,0 +1,362 @@
+"""`/v1/chat/completions` and `/v1/models`: what the OpenAI clients speak."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from finecaption.attributes import dense_instruction, global_instruction, region_instruction
+from finecaption.errors import FineCaptionError, InputError
+from finecaption.server.batching import Cancelled, Job, Question, Ticket
+from finecaption.server.errors import ApiError, error_body, input_error, log
+from finecaption.server.questions import Asked, understand
+from finecaption.server.region_field import to_region
+from finecaption.server.routing import ERRORS, JsonRoute
+from finecaption.server.schemas import (
+    ChatCompletion,
+    ChatRequest,
+    ErrorResponse,
+    ImagePart,
+    ModelInfo,
+    ModelList,
+    TextPart,
+)
+from finecaption.server.service import Service, service_of
+from finecaption.types import Region
+
+if TYPE_CHECKING:
+    from finecaption.captioner import CaptionResult, Update
+
+router = APIRouter(prefix="/v1", route_class=JsonRoute, tags=["OpenAI"])
+
+
+@router.get("/models", responses={401: ERRORS[401], 503: ERRORS[503]})
+async def models(request: Request) -> ModelList:
+    """The models that can be asked: one."""
+    return ModelList(data=[_info(service_of(request))])
+
+
+@router.get(
+    "/models/{name}",
+    responses={401: ERRORS[401], 404: {"model": ErrorResponse}, 503: ERRORS[503]},
+)
+async def model(request: Request, name: str) -> ModelInfo:
+    """One model."""
+    service = service_of(request)
+    info = _info(service)
+    service.check_model(name)
+    return info
+
+
+def _info(service: Service) -> ModelInfo:
+    if not service.engine.ready:
+        raise ApiError(503, "the model is not loaded", headers={"Retry-After": "5"})
+    return ModelInfo(id=service.engine.captioner.name, created=service.created)
+
+
+class _Chat(NamedTuple):
+    """A request on its way."""
+
+    body: ChatRequest
+    service: Service
+    asked: Asked
+    question: Question
+    limit: int
+    """Tokens of the answer."""
+    stops: tuple[str, ...]
+    id: str
+    created: int
+    deadline: float
+
+    def usage(self, text: str) -> dict[str, int]:
+        """Real counts, of the model's own tokenizer."""
+        asked = _instruction(self.asked)
+        prompt, answer = self.service.count_prompt(asked), self.service.count_answer(text)
+        self.service.metrics.tokens.labels("prompt").inc(prompt)
+        self.service.metrics.tokens.labels("completion").inc(answer)
+        self.service.metrics.answers.inc()
+        return {
+            "prompt_tokens": prompt,
+            "completion_tokens": answer,
+            "total_tokens": prompt + answer,
+        }
+
+    def reason(self, text: str, stopped: bool) -> str:
+        """Why the answer ended."""
+        cut = not stopped and self.service.count_answer(text) >= self.limit
+        return "length" if cut else "stop"
+
+
+@router.post(
+    "/chat/completions",
+    response_model=None,
+    responses={
+        200: {"model": ChatCompletion, "content": {"text/event-stream": {}}},
+        404: {"model": ErrorResponse, "description": "No such model."},
+        **ERRORS,
+    },
+)
+async def chat_completions(request: Request, body: ChatRequest) -> Response:
+    """Answers the user's last message: one question on one picture, or on a region of it.
+
+    The region is the alpha of an RGBA picture, or the field `region`. The text is an attribute's
+    name, a question after one, or asks to describe region or picture in detail.
+    """
+    service = service_of(request)
+    deadline = service.deadline()
+    ticket = service.admit()
+    try:
+        chat = await _prepare(service, ticket, body, deadline)
+        decoding = service.decoding(body, body.max_completion_tokens or body.max_tokens)
+        chat = chat._replace(limit=decoding.tokens)
+        if body.stream:
+            return await _stream(request, chat, decoding, ticket)
+        with service.room():
+            job = service.engine.ask(chat.question, decoding)
+        result: CaptionResult = await service.outcome(request, job, deadline)
+    except BaseException:
+        ticket.close()
+        raise
+    ticket.close()
+    return JSONResponse(_completion(chat, result))
+
+
+async def _prepare(
+    service: Service, ticket: Ticket, body: ChatRequest, deadline: float
+) -> _Chat:
+    service.check_model(body.model)
+    unsupported = body.unsupported()
+    if unsupported is not None:
+        message = f"{unsupported}: this model cannot do that; leave it out"
+        raise ApiError(400, message, param=unsupported, code="unsupported_parameter")
+    text, url = _last_question(body)
+    loaded = await service.pictures.load(url, alpha=body.region is None, field="image_url")
+    ticket.hold(loaded.pixels)
+    regions: tuple[Any, ...] = ()
+    if body.region is not None:
+        most = service.settings.max_points
+        region = await service.pictures.run(
+            lambda: to_region(body.region, loaded.picture.size, max_points=most)  # type: ignore[arg-type]  # it is not None
+        )
+        regions = (region,)
+    elif loaded.mask is not None:
+        regions = (Region(loaded.mask),)
+    asked = understand(text, bool(regions))
+    question = Question(
+        loaded.picture,
+        loaded.digest,
+        regions=() if asked.kind == "global" else regions,
+        attributes=None if asked.attribute is None else (asked.attribute,),
+        dense=asked.kind == "dense",
+        whole=asked.kind == "global",
+    )
+    stops = (body.stop,) if isinstance(body.stop, str) else tuple(body.stop or ())
+    return _Chat(
+        body, service, asked, question, 0, tuple(stop for stop in stops if stop),
+        f"chatcmpl-{uuid.uuid4().hex}", int(time.time()), deadline,
+    )  # fmt: skip
+
+
+def _last_question(body: ChatRequest) -> tuple[str, str]:
+    """Text and picture of the last message of the user; the picture may stand in an earlier one.
+
+    Raises:
+        InputError: no message of the user, no picture, or several in one message.
+    """
+    asked = [message for message in body.messages if message.role == "user"]
+    if not asked:
+        raise InputError('messages: hold none with the role "user"')
+    text: str | None = None
+    for message in reversed(asked):
+        parts = message.content if isinstance(message.content, list) else []
+        if text is None:
+            said = [part.text for part in parts if isinstance(part, TextPart)]
+            text = message.content if isinstance(message.content, str) else "\n".join(said)
+        urls = [part.image_url.url for part in parts if isinstance(part, ImagePart)]
+        if len(urls) > 1:
+            raise InputError(f"messages: {len(urls)} pictures in one message; send one")
+        if urls:
+            return text or "", urls[0]
+    raise InputError(
+        'messages: hold no picture; add {"type": "image_url", "image_url": {"url": '
+        '"data:image/png;base64,..."}} to the content'
+    )
+
+
+def _instruction(asked: Asked) -> str:
+    if asked.attribute is not None:
+        return region_instruction(asked.attribute)
+    return dense_instruction() if asked.kind == "dense" else global_instruction()
+
+
+def _completion(chat: _Chat, result: CaptionResult) -> dict[str, Any]:
+    extra: dict[str, Any] = {"asked": chat.asked.name, "mask": None, "box": None}
+    extra["confidence"] = None
+    if chat.asked.kind == "global":
+        text = result.whole or ""
+        extra["confidence"] = result.whole_confidence
+    else:
+        (caption,) = result.regions
+        text = caption.dense if chat.asked.attribute is None else None
+        if text is None:
+            text = caption.captions.get(chat.asked.name, "")
+        extra["mask"], extra["box"] = caption.region.rle, list(caption.region.box)
+        extra["confidence"] = caption.confidence.get(chat.asked.name)
+    extra["notice"] = None if result.notice is None else result.notice.to_dict()
+    text, stopped = cut_at(text, chat.stops)
+    message = {"role": "assistant", "content": text, "refusal": None}
+    return {
+        "id": chat.id,
+        "object": "chat.completion",
+        "created": chat.created,
+        "model": chat.body.model,
+        "choices": [
+            {
+                "index": 0,
+                "message": message,
+                "logprobs": None,
+                "finish_reason": chat.reason(text, stopped),
+            }
+        ],
+        "usage": chat.usage(text),
+        "finecaption": extra,
+    }
+
+
+def cut_at(text: str, stops: Sequence[str]) -> tuple[str, bool]:
+    """The text before the first of the stop strings, and whether there was one."""
+    found = [at for at in (text.find(stop) for stop in stops) if at >= 0]
+    return (text[: min(found)], True) if found else (text, False)
+
+
+# --- streaming -----------------------------------------------------------------------------------
+
+
+class Writer:
+    """Answers so far -> what is new in them, as deltas that add up to the answer."""
+
+    def __init__(self, stops: Sequence[str] = ()) -> None:
+        self.sent = ""
+        self.stopped = False
+        self._stops = tuple(stops)
+        self._held = max((len(stop) for stop in stops), default=1) - 1
+
+    def add(self, text: str, done: bool) -> str:
+        """What can be sent now. Signs that may begin a stop string wait for the next ones."""
+        text, self.stopped = cut_at(text, self._stops)
+        ready = len(text) if done or self.stopped else len(text) - self._held
+        # tokenizers of bytes may show half a letter, and change it with the next token
+        sure = text[: max(0, ready)]
+        if not sure.startswith(self.sent) or (sure.endswith("\ufffd") and not done):
+            return ""
+        new, self.sent = sure[len(self.sent) :], sure
+        return new
+
+
+class _Stream(StreamingResponse):
+    """Events; the request's place is given back however the connection ends."""
+
+    def __init__(self, content: AsyncIterator[str], job: Job, ticket: Ticket) -> None:
+        super().__init__(
+            content,
+            media_type="text/event-stream",
+            headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"},
+        )
+        self._job, self._ticket = job, ticket
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._job.cancel()
+            self._ticket.close()
+
+
+async def _stream(request: Request, chat: _Chat, decoding: Any, ticket: Ticket) -> Response:
+    loop = asyncio.get_running_loop()
+    news: asyncio.Queue[Update | None] = asyncio.Queue()
+
+    def tell(update: Update | None) -> None:
+        # closed: the server has stopped, and nobody reads
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(news.put_nowait, update)
+
+    with chat.service.room():
+        job = chat.service.engine.stream(chat.question, decoding, tell)
+    job.done.add_done_callback(lambda _: tell(None))
+    try:
+        # the first token before the status: what is wrong with the question is found until then
+        first = await chat.service.in_time(request, news.get(), chat.deadline)
+        if first is None:
+            job.done.result()
+    except Cancelled as error:
+        raise ApiError(499, "the request was cancelled") from error
+    except BaseException:
+        job.cancel()
+        raise
+    return _Stream(_events(chat, job, first, news), job, ticket)
+
+
+async def _events(
+    chat: _Chat, job: Job, first: Update | None, news: asyncio.Queue[Update | None]
+) -> AsyncIterator[str]:
+    options = chat.body.stream_options
+    with_usage = options is not None and bool(options.include_usage)
+    base = {
+        "id": chat.id,
+        "object": "chat.completion.chunk",
+        "created": chat.created,
+        "model": chat.body.model,
+    }
+
+    def chunk(delta: dict[str, Any], reason: str | None = None, **more: Any) -> str:
+        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}
+        record = {**base, "choices": [choice], **more}
+        if with_usage:
+            record["usage"] = None
+        return f"data: {json.dumps(record)}\n\n"
+
+    writer = Writer(chat.stops)
+    confidence: float | None = None
+    yield chunk({"role": "assistant", "content": ""})
+    update = first
+    try:
+        while update is not None and not writer.stopped:
+            delta = writer.add(update.text, update.done)
+            confidence = update.confidence
+            if delta:
+                yield chunk({"content": delta})
+            left = chat.deadline - time.monotonic()
+            update = await asyncio.wait_for(news.get(), max(0.0, left))
+        if not writer.stopped:
+            job.done.result()
+    except asyncio.TimeoutError:
+        late = chat.service.too_late()
+        yield f"data: {json.dumps(error_body(late.status_code, str(late.detail)))}\n\n"
+        return
+    except Cancelled:
+        return
+    except InputError as error:
+        yield f"data: {json.dumps(error_body(400, str(input_error(error).detail)))}\n\n"
+        return
+    # the status is out already: whatever it is can only be told in the stream
+    except Exception as error:
+        log.error("a stream failed", exc_info=error)
+        known = isinstance(error, FineCaptionError)
+        told = str(error) if known else "the server failed on this request; its log says why"
+        yield f"data: {json.dumps(error_body(500, told))}\n\n"
+        return
+    extra = {"asked": chat.asked.name, "confidence": confidence}
+    yield chunk({}, chat.reason(writer.sent, writer.stopped), finecaption=extra)
+    usage = chat.usage(writer.sent)
+    if with_usage:
+        yield f"data: {json.dumps({**base, 'choices': [], 'usage': usage})}\n\n"
+    yield "data: [DONE]\n\n"

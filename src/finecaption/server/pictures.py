@@ -1,0 +1,199 @@
+"""Pictures and masks out of a request: data URIs, base64, web addresses; sizes before pixels."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import hashlib
+import io
+import re
+import warnings
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+from PIL import Image
+
+from finecaption.errors import InputError
+from finecaption.geometry import Size
+from finecaption.images import load_image, open_picture
+from finecaption.server.fetch import Fetcher
+from finecaption.server.settings import Settings
+
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+"""No others are opened: the fewer decoders meet strangers' bytes, the better."""
+
+_HEADER = re.compile(r"data:([\w.+/-]*)((?:;[\w.+=-]+)*?)(;base64)?,", re.IGNORECASE)
+_MOST_FETCHES = 8
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """A picture of a request."""
+
+    picture: Image.Image
+    """RGB, upright."""
+    mask: np.ndarray | None
+    """bool (H, W): the region that its transparency marks, if it does."""
+    digest: bytes
+    """Same digest, same picture."""
+
+    @property
+    def pixels(self) -> int:
+        """Width times height."""
+        return self.picture.width * self.picture.height
+
+
+class Pictures:
+    """Loads pictures on threads of its own: the event loop goes on meanwhile."""
+
+    def __init__(self, settings: Settings, fetcher: Fetcher | None = None) -> None:
+        """`fetcher` replaces the one that the settings ask for, in tests."""
+        self.settings = settings
+        self.fetcher = fetcher
+        if fetcher is None and settings.allow_urls:
+            self.fetcher = Fetcher(
+                timeout=settings.url_timeout,
+                limit=settings.max_body,
+                redirects=settings.url_redirects,
+                hosts=settings.url_hosts,
+                ports=settings.url_ports,
+            )
+        # one thread: decoded pictures come one after the other, which bounds the memory, and
+        # Python's warning filters, which decoding sets, are not made for several
+        self._decoder = ThreadPoolExecutor(1, "finecaption-pictures")
+        self._fetches = ThreadPoolExecutor(_MOST_FETCHES, "finecaption-fetch")
+
+    def close(self) -> None:
+        """Ends the threads."""
+        self._decoder.shutdown(wait=False, cancel_futures=True)
+        self._fetches.shutdown(wait=False, cancel_futures=True)
+
+    async def run(self, work: Callable[..., T], *given: Any) -> T:
+        """Runs what takes more than a moment on the decoding thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._decoder, work, *given)
+
+    async def load(self, text: str, *, alpha: bool, field: str) -> Loaded:
+        """The picture that a data URI, base64 text or a web address gives.
+
+        Args:
+            text: of the request.
+            alpha: whether transparency marks a region; if not, it is flattened on white.
+            field: the request's, for messages.
+
+        Raises:
+            InputError: not one of these, not allowed, too many pixels, broken, or all transparent.
+        """
+        if text[:8].lower().startswith(("http://", "https://")):
+            data = await self._fetch(text, field)
+        else:
+            data = await self.run(decode_base64, text, field)
+        return await self.run(decode_picture, data, self.settings.max_pixels, alpha, field)
+
+    async def _fetch(self, url: str, field: str) -> bytes:
+        if self.fetcher is None:
+            raise InputError(
+                f"{field}: this server fetches no web addresses; send the picture itself as "
+                "data:image/png;base64,..."
+            )
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._fetches, self.fetcher.fetch, url)
+
+
+def decode_base64(text: str, field: str) -> bytes:
+    """A data URI, or bare base64 -> bytes.
+
+    Raises:
+        InputError: neither, or nothing in it.
+    """
+    payload = text
+    if text[:5].lower() == "data:":
+        header = _HEADER.match(text[:256])
+        if header is None or header[3] is None:
+            raise InputError(
+                f"{field}: the data URI must begin like data:image/png;base64, and base64 follow"
+            )
+        payload = text[header.end() :]
+    try:
+        data = base64.b64decode("".join(payload.split()), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise InputError(
+            f"{field}: is neither a data URI (data:image/png;base64,...) nor base64 text"
+        ) from error
+    if not data:
+        raise InputError(f"{field}: is empty; send a picture")
+    return data
+
+
+def decode_picture(data: bytes, max_pixels: int, alpha: bool, field: str) -> Loaded:
+    """Bytes -> picture, and the region that its transparency marks if `alpha` says to look.
+
+    An RGBA picture whose alpha is not 100 % everywhere marks a region by alpha >= 50 %; its colours
+    are taken as they are, also where it is transparent (the convention of chat requests for
+    regions). An alpha of 100 % everywhere marks nothing.
+
+    Raises:
+        InputError: too many pixels, of no known format, broken, or transparent everywhere.
+    """
+    check_size(data, max_pixels, field)
+    digest = hashlib.sha256(data).digest()
+    opened = _named(field, open_picture, data, max_pixels=max_pixels)
+    has_alpha = opened.mode in ("RGBA", "RGBa", "LA", "La", "PA") or "transparency" in opened.info
+    if alpha and has_alpha:
+        rgba = opened.convert("RGBA")
+        values = np.asarray(rgba.getchannel("A"))
+        if not (values == 255).all():
+            mask = values >= 128
+            if not mask.any():
+                raise InputError(
+                    f"{field}: the picture is transparent everywhere, so it marks no region; make "
+                    "the region's pixels opaque"
+                )
+            return Loaded(rgba.convert("RGB"), mask, digest + b"a")
+    return Loaded(_named(field, load_image, opened), None, digest)
+
+
+def decode_mask(data: bytes, size: Size, field: str) -> bytes:
+    """A mask picture's bytes, once its pixels are known to be as many as the picture's.
+
+    Raises:
+        InputError: of no known format, or larger than the picture.
+    """
+    check_size(data, size[0] * size[1], field)
+    return data
+
+
+def check_size(data: bytes, max_pixels: int, field: str) -> None:
+    """Looks at a picture file's head only.
+
+    Raises:
+        InputError: over `max_pixels`, of no known format, or broken.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow warns of what is checked here
+            with Image.open(io.BytesIO(data), formats=FORMATS) as head:
+                width, height = head.size
+    except Image.DecompressionBombError as error:
+        raise InputError(f"{field}: too many pixels; the limit is {max_pixels:,}") from error
+    # readers meet arbitrary bytes and raise nearly anything: all mean that it is no picture
+    except Exception as error:
+        raise InputError(
+            f"{field}: not a picture that can be read; send PNG, JPEG, WebP, GIF, BMP or TIFF"
+        ) from error
+    if width * height > max_pixels:
+        raise InputError(
+            f"{field}: {width} x {height} pixels are over the limit of {max_pixels:,}; make it "
+            "smaller"
+        )
+
+
+def _named(field: str, work: Callable[..., Image.Image], *given: Any, **more: Any) -> Image.Image:
+    try:
+        return work(*given, **more)
+    except InputError as error:
+        raise InputError(f"{field}: {error}") from error

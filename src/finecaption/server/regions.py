@@ -1,0 +1,180 @@
+"""`/v1/regions`: many regions and questions in one call. `/v1/segment`: clicks to masks."""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+from PIL import Image
+
+from finecaption.attributes import ATTRIBUTE_NAMES, resolve_attribute
+from finecaption.errors import InputError
+from finecaption.masks import box_from_mask, encode_rle
+from finecaption.server.batching import Engine, Question, Ticket
+from finecaption.server.pictures import Loaded
+from finecaption.server.region_field import to_region
+from finecaption.server.routing import ERRORS, JsonRoute
+from finecaption.server.schemas import (
+    ErrorResponse,
+    RegionModel,
+    RegionsAnswer,
+    RegionsRequest,
+    SegmentAnswer,
+    SegmentRequest,
+)
+from finecaption.server.service import Service, service_of
+from finecaption.types import RegionPrompt
+
+if TYPE_CHECKING:
+    from finecaption.captioner import CaptionResult
+
+router = APIRouter(prefix="/v1", route_class=JsonRoute, tags=["regions"])
+
+_NO_MODEL: dict[int | str, dict[str, Any]] = {
+    404: {"model": ErrorResponse, "description": "No such model."}
+}
+
+
+@router.post(
+    "/regions", response_model=None, responses={200: {"model": RegionsAnswer}, **_NO_MODEL, **ERRORS}
+)
+async def regions(request: Request, body: RegionsRequest) -> Response:
+    """Asks many attributes of many regions in one call.
+
+    Of a region of which nothing is asked, a sentence and a paragraph are given; without any region,
+    a paragraph on the whole picture. Without `regions`, an RGBA picture's alpha is the region.
+    """
+    service = service_of(request)
+    deadline = service.deadline()
+    with service.admit() as ticket:
+        question = await _question(service, ticket, body)
+        decoding = service.decoding(body, body.max_tokens)
+        with service.room():
+            job = service.engine.ask(question, decoding)
+        result: CaptionResult = await service.outcome(request, job, deadline)
+    answers = sum(len(r.captions) + (r.dense is not None) for r in result.regions)
+    service.metrics.answers.inc(answers + (result.whole is not None))
+    return JSONResponse(result.to_dict())
+
+
+async def _question(service: Service, ticket: Ticket, body: RegionsRequest) -> Question:
+    service.check_model(body.model)
+    names = _names(body)
+    limits = service.settings
+    if len(body.regions) > limits.max_regions:
+        raise InputError(
+            f"regions: {len(body.regions)} of them; at most {limits.max_regions} are taken in a call"
+        )
+    asked = len(names or ()) + body.dense or 2  # a sentence and a paragraph, if nothing is asked
+    answers = len(body.regions) * asked + body.whole
+    if answers > limits.max_answers:
+        raise InputError(
+            f"regions: {answers} answers are asked for; at most {limits.max_answers} are given in "
+            "a call"
+        )
+    loaded = await service.pictures.load(body.image, alpha=not body.regions, field="image")
+    ticket.hold(loaded.pixels)
+
+    def read() -> tuple[Any, ...]:
+        size, most = loaded.picture.size, limits.max_points
+        return tuple(
+            to_region(entry, size, max_points=most, field=f"regions[{number}]")
+            for number, entry in enumerate(body.regions)
+        )
+
+    found = await service.pictures.run(read) if body.regions else _by_alpha(loaded)
+    return Question(
+        loaded.picture, loaded.digest, found, names, body.dense and bool(found), body.whole
+    )
+
+
+def _names(body: RegionsRequest) -> tuple[str, ...] | None:
+    if body.attributes is None:
+        return None
+    if body.attributes == "all":
+        return ATTRIBUTE_NAMES
+    try:
+        return tuple(dict.fromkeys(resolve_attribute(name[:200]).name for name in body.attributes))
+    except InputError as error:
+        raise InputError(f"attributes: {error}") from error
+
+
+def _by_alpha(loaded: Loaded) -> tuple[Any, ...]:
+    from finecaption.types import Region
+
+    return () if loaded.mask is None else (Region(loaded.mask),)
+
+
+@router.post(
+    "/segment", response_model=None, responses={200: {"model": SegmentAnswer}, **_NO_MODEL, **ERRORS}
+)
+async def segment(request: Request, body: SegmentRequest) -> Response:
+    """The mask of the thing under clicks or in a box, or the masks of everything.
+
+    A mask can be sent back as `region` or among `regions`: as RLE, or as `{"mask": "data:..."}`.
+    """
+    service = service_of(request)
+    deadline = service.deadline()
+    if body.everything == bool(body.points or body.box):
+        raise InputError('segment: give points, a box or both, or "everything": true')
+    with service.admit() as ticket:
+        service.check_model(body.model)
+        loaded = await service.pictures.load(body.image, alpha=False, field="image")
+        ticket.hold(loaded.pixels)
+        size = loaded.picture.size
+        prompt: RegionPrompt | None = None
+        if not body.everything:
+            given = {"box": body.box, "points": body.points or None}
+            model = RegionModel(**{key: value for key, value in given.items() if value is not None})
+            found = to_region(model, size, max_points=service.settings.max_points, field="segment")
+            assert isinstance(found, RegionPrompt)
+            prompt = found
+        question = Question(loaded.picture, loaded.digest)
+        with service.room():
+            job = service.engine.call(lambda engine: _masks(engine, question, prompt))
+        masks: list[tuple[np.ndarray, float]] = await service.outcome(request, job, deadline)
+        record = await service.pictures.run(_record, size, masks, body.format)
+    return JSONResponse(record)
+
+
+def _masks(
+    engine: Engine, question: Question, prompt: RegionPrompt | None
+) -> list[tuple[np.ndarray, float]]:
+    """Masks, bool (H, W), with their scores; on the engine's thread."""
+    captioner = engine.captioner
+    encoded = engine.encoded(question)
+    segmenter = captioner.segmenter
+    clickable = segmenter.encode(encoded.picture, encoded.hr_features)
+    if prompt is not None:
+        found = segmenter.predict(clickable, prompt.points, box=prompt.box)
+        return [(found.mask, found.score)]
+    from finecaption.everything import everything
+
+    return [(found.mask, found.score) for found in everything(segmenter, clickable)]
+
+
+def _record(
+    size: tuple[int, int], masks: list[tuple[np.ndarray, float]], form: str
+) -> dict[str, Any]:
+    return {
+        "size": list(size),
+        "masks": [
+            {
+                "mask": encode_rle(mask) if form == "rle" else _png(mask),
+                "box": list(box_from_mask(mask)),
+                "area": int(np.count_nonzero(mask)),
+                "score": round(float(score), 4),
+            }
+            for mask, score in masks
+        ],
+    }
+
+
+def _png(mask: np.ndarray) -> str:
+    stream = io.BytesIO()
+    Image.fromarray(mask.astype(np.uint8) * np.uint8(255)).save(stream, "PNG")
+    return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode("ascii")

@@ -1,0 +1,48 @@
+"""Routes that read JSON strictly: no NaN, no lone surrogates, no bottomless nesting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+from pydantic_core import from_json
+
+from finecaption.server.errors import ApiError
+from finecaption.server.schemas import ErrorResponse
+
+ERRORS: dict[int | str, dict[str, Any]] = {
+    400: {"model": ErrorResponse, "description": "The request cannot be used; the message says why."},
+    401: {"model": ErrorResponse, "description": "No API key, or a wrong one."},
+    408: {"model": ErrorResponse, "description": "The request did not arrive in time."},
+    413: {"model": ErrorResponse, "description": "The request is too large."},
+    429: {"model": ErrorResponse, "description": "Too many are waiting; see Retry-After."},
+    503: {"model": ErrorResponse, "description": "The model is not loaded."},
+    504: {"model": ErrorResponse, "description": "No answer in time."},
+}  # fmt: skip
+"""What every route below /v1 may answer."""
+
+
+class JsonRequest(Request):
+    """A request whose JSON is read by pydantic's reader: it has a limit on nesting, and refuses
+    what Python's own takes though no client can mean it."""
+
+    async def json(self) -> Any:
+        body = await self.body()
+        try:
+            return from_json(body, allow_inf_nan=False)
+        except ValueError as error:
+            raise ApiError(400, f"the body is not JSON: {error}", code="invalid_json") from error
+
+
+class JsonRoute(APIRoute):
+    """A route with such requests."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handler = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            return await handler(JsonRequest(request.scope, request.receive))
+
+        return handle

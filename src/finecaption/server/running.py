@@ -1,0 +1,116 @@
+"""uvicorn, with a deadline for slow requests, a limit on connections and a graceful stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+import h11
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from finecaption.server.settings import Settings
+
+log = logging.getLogger("finecaption.server")
+
+_HEAD_BYTES = 32_768
+_LATE = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+
+
+def deadline_protocol(header_timeout: float, body_timeout: float) -> type[H11Protocol]:
+    """uvicorn's HTTP/1.1, where a request that is not whole in time ends the connection.
+
+    uvicorn itself waits for ever for the rest of a request's head or body.
+
+    Args:
+        header_timeout: seconds from the first byte (or the connection) to the head's end.
+        body_timeout: seconds from there to the body's end.
+    """
+
+    class Protocol(H11Protocol):
+        _timer: asyncio.TimerHandle | None = None
+        _waits_for: str | None = None
+
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            self._wait_for("head")
+
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            self._look()
+
+        def on_response_complete(self) -> None:
+            super().on_response_complete()
+            self._look(idle=True)
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self._wait_for(None)
+            super().connection_lost(exc)
+
+        def _look(self, idle: bool = False) -> None:
+            """What of a request is still to come."""
+            state = self.conn.their_state
+            if state is h11.SEND_BODY:
+                self._wait_for("body")
+            elif state is h11.IDLE and not idle:
+                self._wait_for("head")
+            else:  # all is there, or nothing has begun: uvicorn's own keep-alive timer runs then
+                self._wait_for(None)
+
+        def _wait_for(self, part: str | None) -> None:
+            if part == self._waits_for:
+                return  # one more byte does not move the deadline
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+            self._waits_for = part
+            if part is not None:
+                # the application has its own deadline for bodies, and answers better: a little less
+                after = header_timeout if part == "head" else body_timeout + 2.0
+                self._timer = self.loop.call_later(after, self._late)
+
+        def _late(self) -> None:
+            if self.transport.is_closing():
+                return
+            answered = self.cycle is not None and not self.cycle.response_complete
+            if not answered and self.conn.their_state is h11.IDLE:
+                self.transport.write(_LATE)
+            self.transport.close()
+
+    return Protocol
+
+
+def make_server(app: FastAPI, settings: Settings) -> uvicorn.Server:
+    """The uvicorn server for an application; `run()` runs it until SIGTERM or SIGINT."""
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        http=deadline_protocol(settings.header_timeout, settings.body_timeout),
+        ws="none",
+        lifespan="on",
+        log_level=settings.log_level,
+        server_header=False,
+        limit_concurrency=settings.connections,
+        timeout_keep_alive=settings.keep_alive,
+        timeout_graceful_shutdown=settings.grace,
+        h11_max_incomplete_event_size=_HEAD_BYTES,
+    )
+    server = uvicorn.Server(config)
+    # a model that cannot be loaded ends the process, and does not leave it answering 503
+    app.state.service.on_failure = lambda: setattr(server, "should_exit", True)
+    return server
+
+
+def serve(app: FastAPI, settings: Settings) -> None:
+    """Runs the application until it is told to stop, then finishes what runs.
+
+    Raises:
+        InputError: the model cannot be loaded.
+    """
+    make_server(app, settings).run()
+    failure = app.state.service.engine.failure
+    if failure is not None:
+        raise failure
