@@ -1,0 +1,154 @@
+"""Any vision model behind an OpenAI-compatible address, by the client that also annotates."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+from PIL import Image
+
+from finecaption.captioners.families import FAMILIES, PROMPTS_VERSION, question
+from finecaption.captioners.protocol import Asked, Query, check_batch
+from finecaption.captioners.visual_prompts import VISUAL_PROMPTS, Shown, show
+from finecaption.data.annotate.captioners import CaptionerError
+from finecaption.data.annotate.limits import Passing, retry
+from finecaption.data.annotate.remote import OpenAICaptioner, _fit, _url
+from finecaption.errors import InputError
+
+OPENAI = "https://api.openai.com/v1"
+
+# A served Qwen2.5-VL resizes in its own way, and Kosmos-2 is no chat model.
+_FAMILIES = {f.name: f for f in FAMILIES if f.name not in ("kosmos-2", "qwen2.5-vl")}
+SHOWN = (*VISUAL_PROMPTS, *_FAMILIES)
+"""Ways of showing a region to a served model: visual prompts, or a family's own format."""
+
+
+class ServedCaptioner(OpenAICaptioner):
+    """Asks chat completions, a request a query, several at once.
+
+    Args:
+        address: base URL, up to and with `/v1`.
+        model: its name there.
+        shown: one of SHOWN. By default the box is drawn, as the paper's GPT-4o row has it.
+        settings: as for `finecaption.data.annotate.OpenAICaptioner`: key_variable, per_minute,
+            workers, tries, timeout, side, max_tokens, first_wait.
+
+    Raises:
+        InputError: a setting out of range.
+        FineCaptionError: the openai package is missing.
+    """
+
+    def __init__(self, address: str, model: str, *, shown: str = "box", **settings: Any) -> None:
+        if shown not in SHOWN:
+            raise InputError(f"shown: must be one of {', '.join(SHOWN)}; got {shown!r}")
+        super().__init__(address, model, **settings)
+        self.region = shown
+
+    @property
+    def name(self) -> str:
+        """The model's."""
+        return self.model
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """See `Captioner.identity`; never the key."""
+        return {
+            "name": self.model,
+            "kind": "openai",
+            "sha256": None,
+            "region": self.region,
+            "settings": {
+                "address": self.address,
+                "side": self.side,
+                "max_tokens": self.max_tokens,
+                "prompts": PROMPTS_VERSION,
+                "temperature": 0,
+            },
+        }
+
+    def caption(self, batch: Sequence[Query]) -> list[str]:
+        """See `Captioner.caption`."""
+        asked = check_batch(batch)
+        drawn: dict[tuple[int, int], tuple[str, str]] = {}  # (url, words), a region of a picture
+        contents = []
+        for one in asked:
+            key = id(one.picture), id(one.region)
+            if key not in drawn:
+                shown = self._shown(one.picture, None if one.region is None else one.region.mask)
+                drawn[key] = _url(_fit(shown.picture, self.side)), shown.words
+            url, words = drawn[key]
+            contents.append(
+                [
+                    {"type": "image_url", "image_url": {"url": url}},
+                    {"type": "text", "text": self._question(one, words)},
+                ]
+            )
+        pool = ThreadPoolExecutor(min(self.workers, max(1, len(asked))))
+        try:
+            return list(pool.map(self._told, contents))
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def _shown(self, picture: Image.Image, mask: np.ndarray | None) -> Shown:
+        family = _FAMILIES.get(self.region)
+        if mask is None:
+            prepare = None if family is None else family.prepare
+            return Shown(picture if prepare is None else prepare(picture), "")
+        if family is not None:
+            return family.refer(picture, mask, lambda size: size)
+        return show(picture, mask, self.region)
+
+    def _question(self, one: Asked, words: str) -> str:
+        family = _FAMILIES.get(self.region)
+        ask = question if family is None else family.ask
+        return ask(one.task, one.attribute, words)
+
+    def _told(self, content: list[dict[str, Any]]) -> str:
+        try:
+            text, _ = retry(
+                lambda: self._request(content), self._limit, self.tries, self.first_wait
+            )
+        except Passing as failure:
+            raise CaptionerError(
+                f"{self.address}: no answer after {self.tries} tries ({failure.cause}); try later"
+            ) from failure.cause
+        return " ".join(text.split())
+
+
+def parse_address(name: str) -> tuple[str, str]:
+    """(model, base URL) of `openai:MODEL@http://host:port`; `/v1` is added where there is no path.
+
+    Raises:
+        InputError: another form.
+    """
+    model, _, address = name.removeprefix("openai:").rpartition("@")
+    try:
+        parts = urlsplit(address)
+        usable = bool(model) and parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        usable = False
+    if not usable:
+        raise InputError(
+            f"model {name!r}: must be openai:MODEL@ADDRESS, such as "
+            "openai:some-model@http://localhost:8000/v1"
+        )
+    return model, address if parts.path.strip("/") else f"{address.rstrip('/')}/v1"
+
+
+def open_openai(model: str, **settings: Any) -> ServedCaptioner:
+    """A model at OpenAI itself, or at OPENAI_BASE_URL.
+
+    Raises:
+        InputError: there is no key in OPENAI_API_KEY.
+    """
+    address = os.environ.get("OPENAI_BASE_URL") or OPENAI
+    if address == OPENAI and not os.environ.get("OPENAI_API_KEY"):
+        raise InputError(
+            f"model {model!r}: is asked at {OPENAI}, and needs a key in OPENAI_API_KEY; for "
+            f"another address, give openai:{model}@ADDRESS"
+        )
+    return ServedCaptioner(address, model, **settings)
