@@ -1,9 +1,9 @@
-"""`finecaption caption`: describe regions of a picture."""
+"""`finecaption caption`: describe regions of a picture; `cli.bulk` has many pictures."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from finecaption.captioner import CaptionResult
     from finecaption.types import RegionPrompt
 
+_DECODING = "How answers are written"
+_MANY = "Many pictures"
+
 _PICTURE_TYPES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 
 app = typer.Typer(help="Describe regions of a picture, attribute by attribute.")
@@ -25,7 +28,14 @@ app = typer.Typer(help="Describe regions of a picture, attribute by attribute.")
 
 @app.command()
 def caption(
-    image: Annotated[str, typer.Argument(metavar="IMAGE", help="Picture file; - reads stdin.")],
+    image: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="IMAGE",
+            help="Picture file; - reads stdin. With --out: folder, pattern, manifest.jsonl, "
+            "coco.json, FORMAT:PATH of a data set, or several files.",
+        ),
+    ],
     mask: Annotated[
         list[str] | None,
         typer.Option(
@@ -50,7 +60,9 @@ def caption(
         list[str] | None,
         typer.Option(metavar="NAME", help='Ask for an attribute, e.g. "Color". Repeat for more.'),
     ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Ask for all 18 attributes.")] = False,
+    all_attributes: Annotated[
+        bool, typer.Option("--all", help="Ask for all 18 attributes.")
+    ] = False,
     dense: Annotated[bool, typer.Option("--dense", help="A paragraph on each region.")] = False,
     whole: Annotated[bool, typer.Option("--global", help="A paragraph on the picture.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -64,35 +76,180 @@ def caption(
     device: Annotated[
         str | None, typer.Option(help="cpu or cuda (default: cuda if there is one).")
     ] = None,
+    length: Annotated[
+        str | None, typer.Option(help="brief, sentence or paragraph.", rich_help_panel=_DECODING)
+    ] = None,
+    temperature: Annotated[
+        float, typer.Option(help="0: the likeliest words.", rich_help_panel=_DECODING)
+    ] = 0.0,
+    top_p: Annotated[
+        float, typer.Option(help="Draw from words of this share.", rich_help_panel=_DECODING)
+    ] = 1.0,
+    top_k: Annotated[
+        int, typer.Option(help="Draw from so many; 0: all.", rich_help_panel=_DECODING)
+    ] = 0,
+    seed: Annotated[
+        int | None, typer.Option(help="Of the drawing.", rich_help_panel=_DECODING)
+    ] = None,
+    beams: Annotated[int, typer.Option(help="Of beam search.", rich_help_panel=_DECODING)] = 1,
+    guidance: Annotated[
+        float, typer.Option(help="How much more the region counts.", rich_help_panel=_DECODING)
+    ] = 0.0,
+    max_new_tokens: Annotated[
+        int | None, typer.Option(help="Of an answer, at most.", rich_help_panel=_DECODING)
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE|FOLDER",
+            help="Results of many pictures: .jsonl, .csv, .json (COCO), .html, or a folder.",
+            rich_help_panel=_MANY,
+        ),
+    ] = None,
+    formats: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="LIST",
+            help="Of jsonl,csv,coco,txt,html,png.",
+            rich_help_panel=_MANY,
+        ),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with an earlier run.", rich_help_panel=_MANY)
+    ] = False,
+    on_existing: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHAT",
+            help="Results that are there: skip, overwrite or append.",
+            rich_help_panel=_MANY,
+        ),
+    ] = None,
+    everything: Annotated[
+        bool,
+        typer.Option(
+            "--everything", help="Find the regions of pictures without any.", rich_help_panel=_MANY
+        ),
+    ] = False,
+    images: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="Pictures of a manifest or data set.", rich_help_panel=_MANY
+        ),
+    ] = None,
+    errors: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="What failed (default: errors.jsonl beside the results).",
+            rich_help_panel=_MANY,
+        ),
+    ] = None,
+    batch: Annotated[int, typer.Option(help="Pictures at once.", rich_help_panel=_MANY)] = 16,
+    engine: Annotated[
+        str, typer.Option(help="local, or ray: a Ray cluster.", rich_help_panel=_MANY)
+    ] = "local",
+    workers: Annotated[int, typer.Option(help="Of the Ray cluster.", rich_help_panel=_MANY)] = 2,
+    gpus: Annotated[
+        float | None, typer.Option(help="Of each worker.", rich_help_panel=_MANY)
+    ] = None,
+    address: Annotated[
+        str | None, typer.Option(help="Of the Ray cluster.", rich_help_panel=_MANY)
+    ] = None,
 ) -> None:
-    """Describe regions of a picture, attribute by attribute.
+    """Describe regions of a picture, or of many, attribute by attribute.
 
     Without a question, each region gets a sentence and a paragraph; without a region, the whole
     picture is described.
     """
     from finecaption.attributes import ATTRIBUTE_NAMES, resolve_attribute
-    from finecaption.images import load_image
 
     # All that can be wrong is looked at before the seconds that the model takes.
-    if everything and attribute:
+    if all_attributes and attribute:
         raise InputError("--all and --attribute: give one of them; --all asks for every attribute")
     names = [resolve_attribute(name).name for name in attribute or ()]
-    if everything:
+    if all_attributes:
         names = list(ATTRIBUTE_NAMES)
+    decoding = _decoding(
+        length=length, temperature=temperature, top_p=top_p, top_k=top_k, seed=seed, beams=beams,
+        guidance=guidance, max_new_tokens=max_new_tokens,
+    )  # fmt: skip
+    if out is not None or _many(image):
+        one = {"--mask": mask, "--box": box, "--point": point, "--json": as_json, "--save": save}
+        _refuse(one, f"is for one picture; {image[0]} with --out stands for many")
+        if out is None:
+            raise InputError(f"{image[0]}: stands for many pictures; give --out captions.jsonl")
+        from finecaption.bulk.settings import Questions
+        from finecaption.cli.bulk import caption_many
+
+        caption_many(
+            image, out, Questions(tuple(names), dense, whole, everything, decoding),
+            formats=formats, resume=resume, on_existing=on_existing, images=images, errors=errors,
+            batch=batch, model=model, device=device, engine=engine, workers=workers, gpus=gpus,
+            address=address,
+        )  # fmt: skip
+        return
+    many = {"--format": formats, "--resume": resume, "--on-existing": on_existing,
+            "--images": images, "--errors": errors, "--everything": everything}  # fmt: skip
+    _refuse(many, "belongs to --out; give a file or folder for the results")
+    _one(image[0], mask or (), box or (), point or (), names, all_attributes, dense, whole,
+         as_json, save, model, device, decoding)  # fmt: skip
+
+
+def _decoding(**given: Any) -> dict[str, Any]:
+    """The fields that are not at their default, checked as far as that goes without torch."""
+    usual = {"temperature": 0.0, "top_p": 1.0, "top_k": 0, "beams": 1, "guidance": 0.0}
+    return {name: value for name, value in given.items() if value != usual.get(name)}
+
+
+def _many(given: Sequence[str]) -> bool:
+    if list(given) == ["-"]:
+        return False
+    from finecaption.bulk.sources import stands_for_many
+
+    return stands_for_many(given)
+
+
+def _refuse(options: Mapping[str, Any], why: str) -> None:
+    for name, value in options.items():
+        if value:
+            raise InputError(f"{name}: {why}")
+
+
+def _one(
+    image: str,
+    mask: Sequence[str],
+    box: Sequence[str],
+    point: Sequence[str],
+    names: list[str],
+    all_attributes: bool,
+    dense: bool,
+    whole: bool,
+    as_json: bool,
+    save: Path | None,
+    model: str,
+    device: str | None,
+    decoding: dict[str, Any],
+) -> None:
+    """One picture, printed."""
+    from finecaption.images import load_image
+
     if save is not None:
         _check_save(save, image)
-    prompts = _prompts(box or (), point or ())
+    prompts = _prompts(box, point)
     has_region = bool(mask or prompts)
     if not has_region and names:
-        which = "--all" if everything else "--attribute"
+        which = "--all" if all_attributes else "--attribute"
         raise InputError(f"{which}: asks about a region; give --mask, --box or --point")
     picture = load_image(_stdin() if image == "-" else image)
-    regions = [_mask_region(file, picture.size) for file in mask or ()]
+    regions = [_mask_region(file, picture.size) for file in mask]
     asked: list[Any] = [*regions, *(prompt.within(picture.size) for prompt in prompts)]
     if not has_region and not whole:
         _note("no region given (--mask, --box, --point): describing the whole picture")
 
-    result = _run(picture, asked, names, dense and has_region, whole, image, model, device)
+    dense = dense and has_region
+    result = _run(picture, asked, names, dense, whole, image, model, device, decoding)
     if save is not None:
         _save(save, picture, result)
     _print(result, as_json)
@@ -145,6 +302,7 @@ def _run(
     image: str,
     model: str,
     device: str | None,
+    decoding: dict[str, Any],
 ) -> CaptionResult:
     from dataclasses import replace
 
@@ -157,7 +315,9 @@ def _run(
         logging.disable_progress_bar()  # the status line says it
         logging.set_verbosity_error()
         from finecaption.captioner import FineCaption
+        from finecaption.generation import Decoding
 
+        how = Decoding(**decoding)
         captioner = FineCaption.from_pretrained(model, device)
         status.update("Looking at the picture")
 
@@ -166,7 +326,7 @@ def _run(
 
         result = captioner.caption(
             picture, regions=regions, attributes=names or None, dense=dense, whole=whole,
-            progress=told,
+            decoding=how, progress=told,
         )  # fmt: skip
     return replace(result, image=image)
 

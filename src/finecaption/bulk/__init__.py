@@ -1,0 +1,33 @@
+"""Many pictures: found, described in batches, written as whole records, resumable after a kill.
+
+    sources (folder, pattern, manifest, COCO, data set) -> Job
+    Job -> Loaded (threads) -> answers (the model, in batches) -> Outcome
+    Outcome -> journal (JSONL) and sidecars (a writer's thread) -> CSV, COCO, HTML at the end
+
+Nothing here imports torch before the model is opened.
+"""
+
+from __future__ import annotations
+
+from finecaption.bulk.engine import Engine, ModelSpec, Said
+from finecaption.bulk.jobs import Bad, Job, RegionSpec
+from finecaption.bulk.layout import FORMATS, Layout
+from finecaption.bulk.run import Summary, caption_bulk
+from finecaption.bulk.settings import Questions
+from finecaption.bulk.sources import open_jobs, stands_for_many
+
+__all__ = [
+    "FORMATS",
+    "Bad",
+    "Engine",
+    "Job",
+    "Layout",
+    "ModelSpec",
+    "Questions",
+    "RegionSpec",
+    "Said",
+    "Summary",
+    "caption_bulk",
+    "open_jobs",
+    "stands_for_many",
+]

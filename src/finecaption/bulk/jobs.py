@@ -1,0 +1,176 @@
+"""A picture with what is known of its regions, and how both are loaded."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from PIL import Image
+
+from finecaption import masks
+from finecaption.errors import InputError
+from finecaption.geometry import Size, check_point
+from finecaption.images import load_image, open_picture
+from finecaption.types import Region, RegionPrompt
+
+WHOLE = "whole"
+"""Id of the region that stands for the whole picture, where attributes are asked of one."""
+
+Kind = Literal["file", "rle", "polygons", "prompt"]
+
+
+@dataclass(frozen=True)
+class RegionSpec:
+    """A region before its picture is open."""
+
+    id: str
+    kind: Kind
+    value: Any
+    """file: path of a mask; rle: COCO RLE; polygons: COCO's lists of x, y in pixels; prompt:
+    {"box": xyxy or None, "points": [(x, y[, positive]), ...]} in pixels, for the segmenter."""
+
+    def resolve(self, size: Size) -> Region | RegionPrompt:
+        """The region in a picture of (width, height).
+
+        Raises:
+            InputError: it is broken, empty, or of another size.
+        """
+        field = f"region {self.id}"
+        if self.kind == "file":
+            mask = masks.load_mask(self.value, size)
+            if not mask.any():
+                raise InputError(f"{self.value}: the mask is empty; mark at least one pixel")
+            return Region(mask)
+        if self.kind == "rle":
+            mask = masks.decode_rle(self.value, size, field)
+            if not mask.any():
+                raise InputError(f"{field}: the mask is empty; mark at least one pixel")
+            return Region(mask)
+        if self.kind == "polygons":
+            return Region(masks.decode_polygons(self.value, size, field))
+        points = self.value.get("points") or ()
+        clicks = tuple(check_point(p, size, f"{field}.points[{i}]") for i, p in enumerate(points))
+        box = self.value.get("box")
+        return RegionPrompt(clicks, None if box is None else tuple(box)).within(size)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A picture to be described."""
+
+    id: str
+    """Its name in the results: the path from the folder's root, or what a manifest says."""
+    image: str | np.ndarray
+    """Its file, or its pixels: uint8 (H, W, 3)."""
+    regions: tuple[RegionSpec, ...] = ()
+    place: str = ""
+    """Where it stands in its source, if the id alone could be there twice."""
+    stem: str = ""
+    """Path of its sidecars, without suffix."""
+    alpha: bool = False
+    """Whether what is opaque of a picture with transparency is its region."""
+    meta: Any = None
+    """JSON values of the manifest that go into the record."""
+    image_id: int | None = None
+    """Its id in a COCO file."""
+
+    @property
+    def key(self) -> int:
+        """What a resumed run knows it by."""
+        return key_of(self.id, self.place)
+
+
+@dataclass(frozen=True)
+class Bad:
+    """Something in a source that cannot be used."""
+
+    id: str
+    place: str
+    what: str
+
+
+def key_of(name: str, place: str) -> int:
+    """64 bits of a hash: two of a hundred million pictures share one in 1 of 3,700 cases."""
+    text = f"{place}\0{name}".encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big")
+
+
+@dataclass(eq=False)
+class Loaded:
+    """A job's picture and regions, open."""
+
+    job: Job
+    picture: Image.Image
+    """RGB, upright."""
+    regions: list[Region | RegionPrompt]
+    names: list[str]
+    """The regions' ids."""
+
+
+def load(job: Job) -> Loaded:
+    """Opens the picture and makes its regions.
+
+    Raises:
+        InputError: the picture or one of its regions cannot be used.
+    """
+    picture, alpha = _picture(job)
+    regions = [spec.resolve(picture.size) for spec in job.regions]
+    names = [spec.id for spec in job.regions]
+    if alpha is not None and not regions:
+        regions, names = [Region(alpha)], ["1"]
+    return Loaded(job, picture, regions, names)
+
+
+def _picture(job: Job) -> tuple[Image.Image, np.ndarray | None]:
+    """The picture, and its opaque part, bool (H, W), if that is looked at and is a part."""
+    if isinstance(job.image, np.ndarray) or not job.alpha or job.regions:
+        return load_image(job.image), None
+    opened = open_picture(job.image)
+    alpha = None
+    if "A" in opened.getbands() or "transparency" in opened.info:
+        values = np.asarray(opened.convert("RGBA").getchannel("A"))
+        if (values < 255).any():
+            alpha = values >= 128
+            if not alpha.any():
+                raise InputError(f"{job.image}: is transparent everywhere; make the region opaque")
+    return load_image(opened), alpha
+
+
+def parse_region(entry: Mapping[str, Any], number: int, root: Path, field: str) -> RegionSpec:
+    """A region of a manifest: `mask` (RLE, or a file relative to root), `polygon`, or `box` and
+    `points`, and perhaps `id`.
+
+    Raises:
+        InputError: another key, none of these, or several.
+    """
+    if not isinstance(entry, Mapping):
+        raise InputError(f"{field}: must be an object; got {entry!r}")
+    unknown = sorted(set(entry) - {"id", *REGION_KEYS})
+    if unknown:
+        raise InputError(
+            f'{field}: unknown key "{unknown[0]}"; a region has mask, polygon, or box and points'
+        )
+    given = {key: entry[key] for key in REGION_KEYS if entry.get(key) is not None}
+    name = entry.get("id")
+    if name is not None and (isinstance(name, bool) or not isinstance(name, str | int)):
+        raise InputError(f"{field}.id: must be text or a number; got {name!r}")
+    known = str(number if name is None else name)
+    if not given or ("mask" in given or "polygon" in given) and len(given) > 1:
+        raise InputError(f"{field}: must have one of mask and polygon, or box or points or both")
+    if "mask" in given:
+        mask = given["mask"]
+        if isinstance(mask, str) and mask:
+            return RegionSpec(known, "file", str(root / mask))
+        if not isinstance(mask, Mapping):
+            raise InputError(f"{field}.mask: must be COCO RLE or the path of a file; got {mask!r}")
+        return RegionSpec(known, "rle", dict(mask))
+    if "polygon" in given:
+        return RegionSpec(known, "polygons", given["polygon"])
+    return RegionSpec(known, "prompt", {key: given.get(key) for key in ("box", "points")})
+
+
+REGION_KEYS = ("mask", "polygon", "box", "points")

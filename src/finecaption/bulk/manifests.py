@@ -1,0 +1,238 @@
+"""Pictures by a list: a manifest with a picture or region a line, or a file in COCO's layout."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from finecaption.bulk.jobs import REGION_KEYS, Bad, Job, RegionSpec, parse_region
+from finecaption.data.record import NEEDED, OPTIONAL
+from finecaption.data.sources.coco import CocoInstances
+from finecaption.data.sources.reading import json_items, parse_json, text_lines
+from finecaption.errors import InputError
+
+_OWN = ("image", "id", "regions", "meta", *REGION_KEYS)
+_SAMPLE = {*NEEDED, *OPTIONAL}  # fields of our own JSONL (finecaption.data.record)
+
+
+def plain_stem(name: str) -> str:
+    """A picture's path without its suffix."""
+    stem, suffix = os.path.splitext(name)
+    return stem if 1 < len(suffix) <= 5 else name
+
+
+# --- manifest.jsonl ---------------------------------------------------------------------------
+
+
+def manifest_jobs(file: Path, images: Path | None = None) -> Iterator[Job | Bad]:
+    """The pictures of a manifest.
+
+    A line is an object with `image` (a path relative to the manifest) and perhaps `id`, `meta`
+    (any JSON, carried into the record), and regions: a list `regions`, or one region's keys
+    (`mask`, `polygon`, `box`, `points`; see `jobs.parse_region`). Lines of one picture that follow
+    one another are one job. Lines of our own JSONL data sets will do too: their masks are taken.
+
+    Args:
+        images: the folder that paths are relative to, if not the manifest's.
+    """
+    root = file.parent if images is None else images
+    pending: _Lines | None = None
+    try:
+        for number, line in text_lines(file):
+            try:
+                entry = _entry(line)
+            except InputError as error:
+                yield Bad(f"line {number}", "", f"{file}: line {number}: {error}")
+                continue
+            if pending is not None and not pending.takes(entry):
+                yield pending.job(root, file)
+                pending = None
+            if pending is None:
+                pending = _Lines(entry, number)
+            pending.add(entry, number)
+    except InputError as error:  # the file itself breaks off
+        yield Bad(str(file), "", f"{file}: {error}")
+    if pending is not None:
+        yield pending.job(root, file)
+
+
+def _entry(line: str) -> dict[str, Any]:
+    entry = parse_json(line)
+    if not isinstance(entry, dict):
+        raise InputError(f"must be a JSON object; got {type(entry).__name__}")
+    image = entry.get("image")
+    if not isinstance(image, str) or not image.strip() or "\0" in image:
+        raise InputError(f"image: must be the path of a picture; got {image!r}")
+    known = _SAMPLE if "task" in entry else set(_OWN)
+    unknown = sorted(set(entry) - known)
+    if unknown:
+        raise InputError(
+            f'unknown key "{unknown[0]}"; a line may have {", ".join(_OWN)}; put anything else '
+            'under "meta"'
+        )
+    name = entry.get("id")
+    if name is not None and (isinstance(name, bool) or not isinstance(name, str | int)):
+        raise InputError(f"id: must be text or a number; got {name!r}")
+    return entry
+
+
+class _Lines:
+    """The lines of one picture."""
+
+    def __init__(self, entry: Mapping[str, Any], number: int) -> None:
+        self.image, self.name = entry["image"], entry.get("id")
+        self.first = self.last = number
+        self.entries: list[tuple[int, Mapping[str, Any]]] = []
+
+    def takes(self, entry: Mapping[str, Any]) -> bool:
+        return bool(entry["image"] == self.image and entry.get("id") == self.name)
+
+    def add(self, entry: Mapping[str, Any], number: int) -> None:
+        self.last = number
+        self.entries.append((number, entry))
+
+    def job(self, root: Path, file: Path) -> Job | Bad:
+        name = self.image if self.name is None else str(self.name)
+        place = f"line {self.first}" + (f"-{self.last}" if self.last > self.first else "")
+        regions: list[RegionSpec] = []
+        meta = None
+        for number, entry in self.entries:
+            try:
+                regions += self._regions(entry, len(regions) + 1, root)
+            except InputError as error:
+                return Bad(name, place, f"{file}: line {number}: {error}")
+            meta = entry.get("meta", meta)
+        return Job(
+            name, os.path.join(root, self.image), tuple(_distinct(regions)), place,
+            plain_stem(name), alpha=True, meta=meta,
+        )  # fmt: skip
+
+    @staticmethod
+    def _regions(entry: Mapping[str, Any], number: int, root: Path) -> list[RegionSpec]:
+        if "task" in entry:  # of our own JSONL
+            if entry.get("mask") is None:
+                return []
+            named = {"id": entry.get("region_id"), "mask": entry["mask"]}
+            return [parse_region(named, number, root, "mask")]
+        single = {key: entry[key] for key in REGION_KEYS if entry.get(key) is not None}
+        several = entry.get("regions")
+        if several is None:
+            return [parse_region(single, number, root, "region")] if single else []
+        if single:
+            raise InputError(f"regions: and {next(iter(single))} are given; give one of them")
+        if not isinstance(several, list):
+            raise InputError(f"regions: must be a list; got {several!r}")
+        return [
+            parse_region(one, number + at, root, f"regions[{at}]") for at, one in enumerate(several)
+        ]
+
+
+def _distinct(regions: list[RegionSpec]) -> Iterator[RegionSpec]:
+    """Each region once: a data set has a line for each question on it."""
+    seen = set()
+    for region in regions:
+        text = json.dumps([region.kind, region.value], sort_keys=True, default=str)
+        if text not in seen:
+            seen.add(text)
+            yield region
+
+
+# --- coco.json --------------------------------------------------------------------------------
+
+
+class CocoPictures:
+    """The images of a file in COCO's layout with their annotations as regions.
+
+    A segmentation is a region; where there is none, the box goes to the segmenter. Crowds are
+    passed over. Annotations are held in memory, as JSON text.
+    """
+
+    def __init__(self, file: Path, images: Path | None = None) -> None:
+        """
+        Raises:
+            InputError: not JSON, or without images.
+        """
+        self.file = file
+        self._source = CocoInstances(file, images=images)
+        self._images: dict[Any, tuple[str, str]] = {}  # id -> (place, file name)
+        self._regions: dict[Any, list[bytes]] = {}
+        self._bad: list[Bad] = []
+        # before the images are known: a file may list annotations first
+        loose: list[tuple[str, Any]] = []
+        try:
+            for item in json_items(file, "images", "annotations"):
+                try:
+                    if item.key == "images":
+                        self._image(item.place, item.value)
+                    elif isinstance(item.value, dict) and not item.value.get("iscrowd"):
+                        loose.append(self._annotation(item.place, item.value))
+                except InputError as error:
+                    self._bad.append(Bad(item.place, "", f"{file}: {item.place}: {error}"))
+        except InputError as error:
+            raise InputError(f"{file}: {error}") from error
+        if not self._images:
+            raise InputError(
+                f"{file}: has no images; a file in COCO's layout has images and annotations; give "
+                "another data set as FORMAT:PATH"
+            )
+        for place, number in loose:
+            if number not in self._images:
+                what = f"{file}: {place}: image_id: {number!r} is not among the images of the file"
+                self._bad.append(Bad(place, "", what))
+
+    def __len__(self) -> int:
+        return len(self._images) + len(self._bad)
+
+    def __iter__(self) -> Iterator[Job | Bad]:
+        yield from self._bad
+        for number, (place, name) in self._images.items():
+            try:
+                picture = self._find(name)
+            except InputError as error:
+                yield Bad(name, "", str(error))
+                continue
+            regions = tuple(_coco_region(json.loads(r)) for r in self._regions.get(number, ()))
+            known = number if isinstance(number, int) else None
+            yield Job(name, str(picture), regions, place, plain_stem(name), image_id=known)
+
+    def _find(self, name: str) -> Path:
+        split = self.file.stem.rpartition("_")[2]
+        folders = (split, f"images/{split}", f"../{split}", f"../images/{split}", "../images")
+        return self._source.find_picture(name, *folders, field="file_name")
+
+    def _image(self, place: str, value: Any) -> None:
+        number = value.get("id") if isinstance(value, dict) else None
+        if number is None or isinstance(number, bool) or not isinstance(number, str | int):
+            raise InputError("id: is missing, or neither a number nor text")
+        name = value.get("file_name")
+        if not isinstance(name, str) or not name.strip():
+            raise InputError(f"file_name: must be the name of a picture; got {name!r}")
+        if number in self._images:
+            raise InputError(f"id: {number!r} is that of another image too")
+        self._images[number] = f"image {number}", name
+
+    def _annotation(self, place: str, value: dict[str, Any]) -> tuple[str, Any]:
+        number = value.get("image_id")
+        if number is None or isinstance(number, bool) or not isinstance(number, str | int):
+            raise InputError("image_id: is missing, or neither a number nor text")
+        kept = [value.get("id"), value.get("segmentation"), value.get("bbox")]
+        if not (kept[1] or kept[2]):
+            raise InputError("segmentation: is missing, and so is bbox; a region needs one")
+        self._regions.setdefault(number, []).append(json.dumps(kept).encode())
+        return place, number
+
+
+def _coco_region(kept: list[Any]) -> RegionSpec:
+    number, segmentation, box = kept
+    name = str(number)
+    if isinstance(segmentation, Mapping):
+        return RegionSpec(name, "rle", segmentation)
+    if segmentation:
+        return RegionSpec(name, "polygons", segmentation)
+    if isinstance(box, list) and len(box) == 4 and all(isinstance(v, int | float) for v in box):
+        x, y, width, height = box
+        return RegionSpec(name, "prompt", {"box": [x, y, x + width, y + height], "points": None})
+    return RegionSpec(name, "prompt", {"box": box, "points": None})  # told when it is resolved

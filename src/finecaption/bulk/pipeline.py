@@ -1,0 +1,211 @@
+"""Pictures are opened by threads while the model looks at others; answers come in order."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from finecaption.bulk.engine import Engine, Said
+from finecaption.bulk.jobs import Bad, Job, Loaded, load
+from finecaption.bulk.manifests import plain_stem
+from finecaption.bulk.settings import Questions
+from finecaption.errors import FineCaptionError, InputError
+
+PIXELS = 200_000_000
+"""Of opened pictures that are held at a time; some 0.6 GB."""
+
+
+@dataclass(frozen=True)
+class Batching:
+    """How many pictures go to the model at once."""
+
+    pictures: int = 16
+    regions: int = 64
+    threads: int = 4
+    """That open pictures."""
+
+
+@dataclass(eq=False)
+class Outcome:
+    """What came of a job: a record, or an error."""
+
+    id: str
+    place: str
+    error: str = ""
+    picture: Image.Image | None = None
+    made: dict[str, Any] | None = None
+    said: Said | None = None
+    loaded: Loaded | None = None
+    model: str = ""
+
+    def record(self) -> dict[str, Any]:
+        """The record; masks are encoded here, so that a writer's thread does it."""
+        if self.made is None:
+            assert self.said is not None and self.loaded is not None
+            self.made = to_record(self.loaded, self.said, self.model)
+        return self.made
+
+
+@dataclass
+class Clock:
+    """Where the time went, in seconds."""
+
+    model: float = 0.0
+    """The model computed."""
+    waited: float = 0.0
+    """It waited for pictures to be opened."""
+    batches: int = 0
+    extra: dict[str, float] = field(default_factory=dict)
+
+
+def outcomes(
+    jobs: Iterable[Job | Bad],
+    engine: Engine,
+    questions: Questions,
+    batching: Batching | None = None,
+    clock: Clock | None = None,
+) -> Iterator[list[Outcome]]:
+    """The jobs' outcomes, batch by batch, in the order of the jobs.
+
+    Raises:
+        FineCaptionError: the model fails for every picture of a batch.
+    """
+    how = batching or Batching()
+    time_of = clock or Clock()
+    source = iter(jobs)
+    waiting: deque[tuple[Job | Bad, Future[Loaded] | None]] = deque()
+    sizes: deque[int] = deque([PIXELS // 8], maxlen=16)  # of the last pictures, in pixels
+    with ThreadPoolExecutor(how.threads, "open") as pool:
+
+        def fill() -> None:
+            ahead = max(2, min(2 * how.pictures, PIXELS // max(sizes)))
+            while len(waiting) < ahead:
+                job = next(source, None)
+                if job is None:
+                    return
+                waiting.append((job, pool.submit(load, job) if isinstance(job, Job) else None))
+
+        try:
+            while True:
+                batch: list[Outcome] = []
+                pictures, regions, pixels = 0, 0, 0
+                while pictures < how.pictures and regions < how.regions and pixels < PIXELS // 2:
+                    fill()
+                    if not waiting:
+                        break
+                    started = time.perf_counter()
+                    job, future = waiting.popleft()
+                    outcome = _opened(job, future)
+                    time_of.waited += time.perf_counter() - started
+                    batch.append(outcome)
+                    if outcome.loaded is not None:
+                        width, height = outcome.loaded.picture.size
+                        sizes.append(width * height)
+                        pictures += 1
+                        pixels += width * height
+                        regions += max(1, len(outcome.loaded.regions))
+                if not batch:
+                    return
+                fill()
+                started = time.perf_counter()
+                _describe(batch, engine, questions)
+                time_of.model += time.perf_counter() - started
+                time_of.batches += 1
+                yield batch
+        finally:
+            for _, future in waiting:
+                if future is not None:
+                    future.cancel()
+
+
+def _opened(job: Job | Bad, future: Future[Loaded] | None) -> Outcome:
+    if isinstance(job, Bad):
+        return Outcome(job.id, job.place, job.what)
+    assert future is not None
+    try:
+        return Outcome(job.id, job.place, loaded=future.result())
+    except InputError as error:
+        return Outcome(job.id, job.place, str(error))
+    # a picture of bytes that nobody foresaw must not end a run of a million
+    except Exception as error:
+        return Outcome(job.id, job.place, f"{type(error).__name__}: {error}")
+
+
+def _describe(batch: list[Outcome], engine: Engine, questions: Questions) -> None:
+    good = [outcome for outcome in batch if outcome.loaded is not None]
+    if not good:
+        return
+    try:
+        said = engine.describe([_of(outcome) for outcome in good], questions)
+    # the model fails: find out for which picture, as one of a batch must not cost the others
+    except Exception as error:
+        said = _singly(good, engine, questions, error)
+    for outcome, answer in zip(good, said, strict=True):
+        if isinstance(answer, InputError):
+            outcome.error, outcome.loaded = str(answer), None
+        else:
+            outcome.said, outcome.picture, outcome.model = answer, _of(outcome).picture, engine.name
+
+
+def _singly(
+    good: list[Outcome], engine: Engine, questions: Questions, first: Exception
+) -> list[Said | InputError]:
+    said: list[Said | InputError] = []
+    failed = 0
+    for outcome in good:
+        try:
+            said += engine.describe([_of(outcome)], questions)
+        except Exception as error:  # whatever it is, it goes into the list of errors
+            failed += 1
+            said.append(InputError(f"{outcome.id}: {type(error).__name__}: {error}"))
+    if failed == len(good):
+        raise FineCaptionError(
+            f"the model fails for every picture of a batch, from {good[0].id} on: "
+            f"{type(first).__name__}: {first}"
+        ) from first
+    return said
+
+
+def _of(outcome: Outcome) -> Loaded:
+    assert outcome.loaded is not None
+    return outcome.loaded
+
+
+def to_record(loaded: Loaded, said: Said, model: str) -> dict[str, Any]:
+    """The JSON form of what was said of a picture.
+
+    `{"id", "place"?, "stem"?, "image_id"?, "image", "width", "height", "model", "regions": [{"id",
+    "mask", "box", "captions", "dense", "confidence"?}], "global", "global_confidence"?, "notice",
+    "meta"?}`; mask is COCO RLE, box xyxy in pixels; `id` and `place` stand first, since a resumed
+    run reads only them.
+    """
+    job = loaded.job
+    record: dict[str, Any] = {"id": job.id}
+    stem = None if job.stem == plain_stem(job.id) else job.stem or None
+    optional = {"place": job.place or None, "stem": stem, "image_id": job.image_id}
+    record |= {key: value for key, value in optional.items() if value is not None}
+    width, height = loaded.picture.size
+    record |= {
+        "image": None if isinstance(job.image, np.ndarray) else job.image,
+        "width": width,
+        "height": height,
+        "model": model,
+        "regions": [
+            {"id": name, **caption.to_dict()}
+            for name, caption in zip(said.names, said.captions, strict=True)
+        ],
+        "global": said.whole,
+    }
+    if said.whole_confidence is not None:
+        record["global_confidence"] = said.whole_confidence
+    record["notice"] = None if said.notice is None else dict(said.notice)
+    if job.meta is not None:
+        record["meta"] = job.meta
+    return record

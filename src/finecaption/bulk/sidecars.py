@@ -1,0 +1,198 @@
+"""A text file or an annotated picture for each picture, by its own name in a tree of folders.
+
+A file is prepared under a hidden name, then the record goes into the journal, then the file gets
+its name. So a kill leaves either nothing that counts, or a prepared file that `replay` finds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import re
+from collections import deque
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from finecaption.bulk.journal import DiskErrors
+from finecaption.bulk.listing import ANNOTATED
+from finecaption.bulk.manifests import plain_stem
+from finecaption.errors import InputError
+from finecaption.images import load_image
+from finecaption.types import Caption, Region
+
+_ENDINGS = {"txt": ".txt", "png": f"{ANNOTATED}.png"}
+_LONGEST = 200  # bytes of a name; file systems end at 255
+LAST = 1024
+"""Records at the end of a journal whose files may have been left under their hidden names."""
+
+
+class Sidecars:
+    """The .txt and .png files of a run."""
+
+    def __init__(self, root: Path, formats: tuple[str, ...]) -> None:
+        """
+        Args:
+            root: of the tree.
+            formats: of txt and png, others do not count.
+        """
+        self.root = root
+        self.mode = "new"
+        self.endings = [_ENDINGS[form] for form in _ENDINGS if form in formats]
+        self._used: set[int] = set()
+        self._folders: set[Path] = set()
+
+    def replay(self, records: Iterable[Mapping[str, Any]]) -> None:
+        """Learns the names of a run's records, and gives the last files theirs."""
+        last: deque[list[Path]] = deque(maxlen=LAST)
+        last.extend(self._paths(record) for record in records)
+        for path in (path for paths in last for path in paths):
+            part = _hidden(path)
+            if part.exists():
+                with DiskErrors(path):
+                    os.replace(part, path)
+
+    def begin(self, mode: str, anew: bool) -> None:
+        """
+        Args:
+            mode: what becomes of a file that is there: "new" refuses the picture, "skip" leaves
+                it, "overwrite" replaces it, "append" adds to a text and draws a picture anew.
+            anew: whether the names that were learned do not count.
+        """
+        self.mode = mode
+        if anew:
+            self._used.clear()
+
+    def there(self, job: Any) -> bool:
+        """Whether every file of a picture is there; used to pass it over."""
+        stem = _safe(job.stem or job.id)
+        return bool(self.endings) and all(
+            (self.root / f"{stem}{ending}").exists() for ending in self.endings
+        )
+
+    def prepare(
+        self, record: Mapping[str, Any], picture: Image.Image | None
+    ) -> list[tuple[Path, Path]]:
+        """Writes a record's files under hidden names.
+
+        Args:
+            picture: the upright picture; None: it is opened again if it is to be drawn on.
+
+        Returns:
+            (hidden, final) paths for `publish`.
+
+        Raises:
+            InputError: a file is there, and nothing was said of such; the picture is gone.
+            FineCaptionError: the disk is full, or the like.
+        """
+        made = []
+        for ending, path in zip(self.endings, self._paths(record), strict=True):
+            there = path.exists()
+            if there and self.mode == "new":
+                raise InputError(
+                    f"{path}: is there already; give --on-existing skip, overwrite or append"
+                )
+            if there and self.mode == "skip":
+                continue
+            if ending == ".txt":
+                text = to_text(record) + "\n"
+                if there and self.mode == "append":
+                    text = path.read_text("utf-8", "replace").rstrip("\n") + "\n" + text
+                data = text.encode("utf-8", "surrogateescape")
+            else:
+                data = _draw(record, picture)
+            part = _hidden(path)
+            with DiskErrors(path):
+                if path.parent not in self._folders:
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    self._folders.add(path.parent)
+                try:
+                    part.write_bytes(data)
+                except OSError:
+                    part.unlink(missing_ok=True)
+                    raise
+            made.append((part, path))
+        return made
+
+    def publish(self, made: list[tuple[Path, Path]]) -> None:
+        """Gives prepared files their names."""
+        for part, path in made:
+            with DiskErrors(path):
+                os.replace(part, path)
+
+    def _paths(self, record: Mapping[str, Any]) -> list[Path]:
+        """The files of a record, each name given once."""
+        name = record.get("stem") or plain_stem(str(record["id"]))
+        stem, number = _safe(name), 1
+        while (key := _hash(stem)) in self._used:
+            number += 1
+            stem = f"{_safe(name)}.{number}"
+        self._used.add(key)
+        return [self.root / f"{stem}{ending}" for ending in self.endings]
+
+
+def _hash(text: str) -> int:
+    data = text.encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "big")
+
+
+def _hidden(path: Path) -> Path:
+    return path.with_name(f".{path.name}.part")
+
+
+def _safe(name: str) -> str:
+    """A path that stays below its root and that a file system takes."""
+    parts = []
+    for part in re.split(r"[/\\]+", name.replace("\0", "_")):
+        if part in ("", "."):
+            continue
+        part = "_" if part == ".." else part.replace(":", "_")
+        if len(os.fsencode(part)) > _LONGEST:
+            digest = hashlib.sha256(part.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+            kept = os.fsencode(part)[: _LONGEST - 13].decode("utf-8", "ignore")
+            part = f"{kept}-{digest}"
+        parts.append(part)
+    return "/".join(parts) or "picture"
+
+
+def to_text(record: Mapping[str, Any]) -> str:
+    """What was said, for a text file: one answer as it is; several with their names, a line each;
+    several regions in sections."""
+    sections: list[tuple[str, list[tuple[str, str]]]] = []
+    for region in record["regions"]:
+        lines = list(region["captions"].items())
+        if region["dense"] is not None:
+            lines.append(("In detail", region["dense"]))
+        box = ",".join(str(side) for side in region["box"])
+        sections.append((f"Region {region['id']} (box {box})", lines))
+    if record["global"] is not None:
+        sections.append(("Whole picture", [("In detail", record["global"])]))
+    if len(sections) == 1:
+        lines = sections[0][1]
+        if len(lines) == 1:
+            return lines[0][1]
+        return "\n".join(f"{name}: {text}" for name, text in lines)
+    return "\n\n".join(
+        "\n".join([title, *(f"{name}: {text}" for name, text in said)]) for title, said in sections
+    )
+
+
+def _draw(record: Mapping[str, Any], picture: Image.Image | None) -> bytes:
+    from finecaption.draw import annotate
+
+    if picture is None:
+        if record["image"] is None:
+            raise InputError(f"{record['id']}: the picture is no file; --format png needs one")
+        picture = load_image(record["image"])
+    captions = [
+        Caption(Region.from_rle(region["mask"]), region["captions"], region["dense"])
+        for region in record["regions"]
+    ]
+    notice = record["notice"]
+    drawn = annotate(picture, captions, record["global"], notice and notice["text"])
+    stream = io.BytesIO()
+    drawn.save(stream, "PNG")
+    return stream.getvalue()
