@@ -188,6 +188,7 @@ class _Model:
 
     def __init__(self) -> None:
         self.calls: list[Any] = []
+        self.said: str | None = None
 
     def encode(self, image: Any) -> str:
         self.calls.append("encode")
@@ -199,7 +200,7 @@ class _Model:
         self.calls.append((len(regions), attributes, dense, whole))
         said = [
             SimpleNamespace(
-                captions={name: f"{name} {r.area}" for name in attributes or ()},
+                captions={name: self.said or f"{name} {r.area}" for name in attributes or ()},
                 dense="long" if dense else None,
             )
             for r in regions
@@ -217,6 +218,9 @@ def test_a_checkpoint_is_asked_a_region_at_once() -> None:
     assert [told[k].text for k in range(4)] == ["Color 4", "all", "long", "Hair 4"]
     assert model.calls == ["encode", (1, ["Color", "Hair"], True, False), (0, None, False, True)]
     assert captioner.identity == {"kind": "finecaption", "model": "stand-in", "version": "abc"}
+    model.said = "It has no hair."
+    told = dict(captioner.answer(Image.new("RGB", (4, 4)), asks[3:]))
+    assert told[0].text is None  # said not to apply
 
 
 class _Squares:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from PIL import Image
 
 from finecaption.data.annotate.captioners import Ask, Said
+from finecaption.synth.reading import is_not_applicable
 from finecaption.types import Region
 
 
@@ -64,4 +65,9 @@ class LocalCaptioner:
             ).regions
             for number in numbers:
                 name = asks[number].attribute
-                yield number, Said(told.dense if name is None else told.captions[name])
+                if name is None:
+                    yield number, Said(told.dense)
+                    continue
+                text = told.captions[name]
+                # "It has no hair.", as models say that learnt it from the drawn world
+                yield number, Said(None if is_not_applicable(text) else text)

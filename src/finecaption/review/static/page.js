@@ -113,6 +113,7 @@ function drawPicture() {
   const v = state.view;
   const frame = $('.rv-frame');
   frame.replaceChildren();
+  frame.style.setProperty('--ratio', v.width / v.height);
   if (v.source) {
     const img = make('img');
     img.src = v.source; img.width = v.width; img.height = v.height; img.alt = v.key;
