@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -91,11 +92,11 @@ def test_rows_that_end_leave_the_batch(
     candidates = {token for row in ids for token in row}
     end = max(candidates, key=lambda token: len({r.index(token) for r in ids if token in r}))
     assert len({row.index(end) for row in ids if end in row}) > 1
-    batches: list[int] = []
+    batches: list[tuple[int, int]] = []
     forward = captioner.model.language_model.forward
 
     def spy(*args: object, **kwargs: object) -> object:
-        batches.append(kwargs["inputs_embeds"].shape[0])  # type: ignore[attr-defined]  # a tensor
+        batches.append(kwargs["inputs_embeds"].shape[:2])  # type: ignore[attr-defined]  # a tensor
         return forward(*args, **kwargs)
 
     monkeypatch.setattr(captioner.model.language_model, "forward", spy)
@@ -103,8 +104,10 @@ def test_rows_that_end_leave_the_batch(
     ended = describe(
         captioner.model, captioner.processor, picture(), MASKS, QUESTIONS, max_new_tokens=40
     )
-    assert batches[0] == len(MASKS) and batches[1] == len(MASKS) * len(QUESTIONS)
-    assert batches[-1] < batches[1]
+    prefix, rests, *steps = batches
+    assert prefix[0] == rests[0] == len(MASKS)
+    assert steps[0] == (len(MASKS), len(QUESTIONS))  # a line a region, a slot a question
+    assert math.prod(steps[-1]) < math.prod(steps[0]) / 2
     word = tokenizer.decode([end])
     for texts, cut in zip(free, ended, strict=True):
         for text, short in zip(texts, cut, strict=True):

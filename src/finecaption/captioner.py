@@ -482,6 +482,7 @@ class FineCaption:
             masks.append(prepare(None, encoded.size))
         inputs = {
             "pixel_values_clip": encoded.pixel_values_clip,
+            "whole_masks": torch.from_numpy(prepare(None, encoded.size)),
             "region_masks": torch.from_numpy(np.concatenate(masks)),
             "image_index": torch.zeros(len(masks), dtype=torch.long),
         }
@@ -543,7 +544,7 @@ def _wish(
 def _together(plans: Sequence[_Plan]) -> dict[str, torch.Tensor]:
     """The inputs of several pictures as those of one batch."""
     index = [torch.full_like(p.inputs["image_index"], at) for at, p in enumerate(plans)]
-    names = ("pixel_values_clip", "region_masks")
+    names = ("pixel_values_clip", "whole_masks", "region_masks")
     joined = {name: torch.cat([plan.inputs[name] for plan in plans]) for name in names}
     return {**joined, "image_index": torch.cat(index)}
 

@@ -59,23 +59,40 @@ class Adapter(nn.Module):
         self.act = ACT2FN[act]
         self.out = nn.Linear(hidden, out)
 
+    def high(self, hr: torch.Tensor) -> torch.Tensor | None:
+        """W_hr hr, the mask-independent term.
+
+        Args:
+            hr: (B, C_hr, g, g).
+
+        Returns:
+            (B, T, H); None if both high-resolution towers are off.
+        """
+        if self.hr_in is None:
+            return None
+        part: torch.Tensor = self.hr_in(to_tokens(hr).to(self.hr_in.weight.dtype))
+        return part
+
     def forward(
         self,
         clip: torch.Tensor,
         hr: torch.Tensor | None,
         image_index: torch.Tensor | None = None,
+        part: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """
         Args:
             clip: (R, C_clip, g, g).
-            hr: (B, C_hr, g, g), or None if both high-resolution towers are off.
+            hr: (B, C_hr, g, g), or None if both high-resolution towers are off or `part` is given.
             image_index: (R,) int64, the picture of each region; None pairs them one to one.
+            part: (B, T, H), what `high` made of `hr`.
 
         Returns:
             (R, T, D).
         """
         hidden = self.clip_in(to_tokens(clip).to(self.clip_in.weight.dtype))
-        if self.hr_in is not None and hr is not None:
-            part = self.hr_in(to_tokens(hr).to(self.hr_in.weight.dtype))  # (B, T, H)
+        if part is None and hr is not None:
+            part = self.high(hr)
+        if part is not None:
             hidden = hidden + (part if image_index is None else part[image_index])
         return self.out(self.act(hidden))

@@ -92,11 +92,14 @@ class FineCaptionForConditionalGeneration(FineCaptionPreTrainedModel, Generation
         self,
         pixel_values_clip: torch.Tensor,
         region_masks: torch.Tensor | None,
-        hr_features: torch.Tensor,
+        hr_features: torch.Tensor | None = None,
         image_index: torch.Tensor | None = None,
+        hr_part: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """See `FineCaptionModel.encode_regions`: R masks -> (R, T, D)."""
-        return self.model.encode_regions(pixel_values_clip, region_masks, hr_features, image_index)
+        return self.model.encode_regions(
+            pixel_values_clip, region_masks, hr_features, image_index, hr_part
+        )
 
     def get_image_features(self, *args: Any, **kwargs: Any) -> BaseModelOutputWithPooling:
         """See `FineCaptionModel.get_image_features`."""

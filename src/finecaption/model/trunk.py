@@ -152,8 +152,9 @@ class FineCaptionModel(FineCaptionPreTrainedModel):
         self,
         pixel_values_clip: torch.Tensor,
         region_masks: torch.Tensor | None,
-        hr_features: torch.Tensor,
+        hr_features: torch.Tensor | None = None,
         image_index: torch.Tensor | None = None,
+        hr_part: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Image tokens of each region. The only place where masks enter.
 
@@ -164,6 +165,9 @@ class FineCaptionModel(FineCaptionPreTrainedModel):
             hr_features: (B, C_hr, g, g) from `encode_image`.
             image_index: (R,) int64, the picture of each region. None: region i belongs to picture
                 i, or every region to the only picture.
+            hr_part: (B, T, H), what `adapter.high` made of `hr_features`, in their place: spares
+                the adapter's high-resolution half where a picture comes back. Both are None only
+                without high-resolution towers.
 
         Returns:
             (R, T, D).
@@ -173,9 +177,12 @@ class FineCaptionModel(FineCaptionPreTrainedModel):
         """
         config = self.config
         pictures = pixel_values_clip.shape[0]
-        if hr_features.shape[0] != pictures:
+        high = hr_features if hr_part is None else hr_part
+        if high is None and self.adapter.hr_in is not None:
+            raise ValueError("give hr_features from encode_image, or hr_part from adapter.high.")
+        if high is not None and high.shape[0] != pictures:
             raise ValueError(
-                f"{pictures} pictures in pixel_values_clip but {hr_features.shape[0]} in the "
+                f"{pictures} pictures in pixel_values_clip but {high.shape[0]} in the "
                 "high-resolution features: give both for the same pictures."
             )
         size = config.clip_size
@@ -192,7 +199,7 @@ class FineCaptionModel(FineCaptionPreTrainedModel):
         alpha = normalise(region_masks[:, None], (config.mask_mean,), (config.mask_std,))
         pixels = normalise(pixel_values_clip, config.clip_image_mean, config.clip_image_std)
         clip = resize_grid(self.clip.features(pixels, alpha, image_index), config.image_grid)
-        return self.adapter(clip, hr_features, image_index)
+        return self.adapter(clip, hr_features, image_index, hr_part)
 
     def get_region_features(
         self,
