@@ -44,9 +44,14 @@ def main() -> None:
     chromium = sys.argv[2] if len(sys.argv) > 2 else "/usr/bin/chromium"
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "finecaption", "data", "review", str(data)]
-        with subprocess.Popen(
-            [*command, "--reviews", folder, "--reviewer", "ann"], stdout=subprocess.PIPE, text=True
-        ) as served, sync_playwright() as play:
+        with (
+            subprocess.Popen(
+                [*command, "--reviews", folder, "--reviewer", "ann"],
+                stdout=subprocess.PIPE,
+                text=True,
+            ) as served,
+            sync_playwright() as play,
+        ):
             assert served.stdout is not None
             address = served.stdout.readline().strip()
             browser = play.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
@@ -66,7 +71,9 @@ def main() -> None:
                     page.keyboard.press("ArrowDown")
                 page.wait_for_timeout(400)
                 shot = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-                shot.quantize(192, dither=Image.Dither.NONE).save(HERE / f"{name}.png", optimize=True)
+                shot.quantize(192, dither=Image.Dither.NONE).save(
+                    HERE / f"{name}.png", optimize=True
+                )
                 page.close()
             browser.close()
             served.kill()

@@ -1,0 +1,34 @@
+"""Every format's sample in its published layout, through convert, validate, stats and view."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+from finecaption.data.sources import SOURCE_NAMES
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_the_tour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = ROOT / "benchmarks/formats_tour.py"
+    spec = importlib.util.spec_from_file_location("formats_tour", path)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "formats_tour", module)  # its dataclasses look there
+    spec.loader.exec_module(module)
+    scenes = module.draw(tmp_path / "synth", 1)
+    rows = {row["format"]: row for row in module.tour(scenes, tmp_path)}
+    assert set(rows) == set(SOURCE_NAMES)
+    regions = len(scenes[0].things)
+    for name, row in rows.items():
+        assert row["pictures"] == 1, name
+        assert row["regions"] == (0 if name in ("coco-captions", "llava-pretrain") else regions)
+    exact = rows["synth"]["mask_box_iou"]
+    for name in ("compositioncap", "dlc-bench", "folder", "grand", "jsonl", "ureca"):
+        assert rows[name]["mask_box_iou"] == pytest.approx(exact), name
+    assert rows["visual-genome"]["mask_box_iou"] == 1
+    assert rows["compositioncap"]["samples"] == rows["synth"]["samples"] == rows["jsonl"]["samples"]
