@@ -157,8 +157,8 @@ def write_html(path: Path, read: Records, title: str, threads: int = 2) -> int:
     rest = f"; the first {shown:,} are shown here" if shown < total else ""
     lead = f"{total:,} pictures{rest}. Point at a text to see its region; arrow keys turn pages."
     bar = (
-        '<div class="bar"><button id="back">Back</button><span id="where"></span>'
-        '<button id="on">On</button><input id="find" type="search" '
+        '<div class="bar"><button id="back">Previous</button><span id="where"></span>'
+        '<button id="on">Next</button><input id="find" type="search" '
         'placeholder="Search names and texts" aria-label="Search"></div>'
     )
     mark = "@records@"

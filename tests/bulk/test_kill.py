@@ -1,0 +1,60 @@
+"""Killed with SIGKILL at a random moment, and resumed: nothing lost, nothing twice.
+
+benchmarks/bulk_kill.py does it twenty times with the shipped model.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+STUB = Path(__file__).with_name("stub.py")
+SRC = Path(__file__).parents[2] / "src"
+KILLS = 3
+PICTURES = 45
+
+
+def start(folder: Path, out: Path, *more: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, str(STUB), str(folder), str(out), "--format", "jsonl,txt", *more]
+    return subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(SRC)})
+
+
+def test_killed_and_resumed(tmp_path: Path, draw: Callable[..., Path]) -> None:
+    for number in range(PICTURES):
+        draw(tmp_path / "pictures" / f"{number % 4}" / f"{number:03}.png", number)
+    folder, out = tmp_path / "pictures", tmp_path / "killed" / "c.jsonl"
+    assert start(folder, tmp_path / "whole" / "c.jsonl").wait(60) == 0
+    chance = random.Random(3)
+    done = 0
+    for kill in range(KILLS):
+        process = start(folder, out, "--pause", "0.05", *["--resume"] * (kill > 0))
+        wanted = done + chance.randint(1, 10)  # records on disk at which it is killed
+        limit = time.monotonic() + 60
+        while time.monotonic() < limit and process.poll() is None:
+            if out.exists() and out.read_bytes().count(b"\n") >= wanted:
+                break
+            time.sleep(0.002)
+        time.sleep(chance.random() * 0.05)
+        process.kill()
+        process.wait()
+        done = out.read_bytes().count(b"\n")
+        assert wanted <= done < PICTURES, "it was killed in the midst of it"
+    assert start(folder, out, "--resume").wait(60) == 0
+    expected = (tmp_path / "whole" / "c.jsonl").read_text("utf-8").splitlines()
+    found = out.read_text("utf-8").splitlines()
+    assert sorted(found) == sorted(expected) and len(set(found)) == PICTURES
+    texts = {
+        str(p.relative_to(tmp_path / "whole")): p.read_text()
+        for p in tmp_path.glob("whole/c/**/*.txt")
+    }
+    assert len(texts) == PICTURES
+    for name, text in texts.items():
+        assert (tmp_path / "killed" / name).read_text() == text
+    assert not [p for p in tmp_path.rglob(".*.part")]
+    assert all(json.loads(line)["regions"] for line in found)

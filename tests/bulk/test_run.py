@@ -1,0 +1,427 @@
+"""Whole runs with a model without torch: records, errors, resuming, what is there already."""
+
+from __future__ import annotations
+
+import csv
+import errno
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from finecaption.bulk import Layout, Questions, Summary, caption_bulk, open_jobs
+from finecaption.bulk.pipeline import Batching
+from finecaption.errors import FineCaptionError, InputError
+
+COLOR = Questions(("Color",))
+Run = Callable[..., Summary]
+Draw = Callable[..., Path]
+
+
+@pytest.fixture
+def run(stub: ModuleType, tmp_path: Path, pictures: Path) -> Run:
+    """run(out="c.jsonl", formats="", questions=..., model=..., source=..., **options)"""
+
+    def call(
+        out: str = "out/c.jsonl", formats: str = "", questions: Questions = COLOR, **options: Any
+    ) -> Summary:
+        model = options.pop("model", None) or stub.StubSpec()
+        source = options.pop("source", pictures)
+        options.setdefault("batching", Batching(pictures=2, threads=2))
+        chosen = formats.split(",") if formats else []
+        layout = Layout.of(tmp_path / out, chosen)
+        return caption_bulk(open_jobs([str(source)]), layout, questions, model, **options)
+
+    return call
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+def ids(path: Path) -> list[str]:
+    return [record["id"] for record in lines(path)]
+
+
+def test_every_picture_once_and_errors_aside(
+    run: Run, tmp_path: Path, pictures: Path, good: list[str], bad: list[str]
+) -> None:
+    seen: list[int] = []
+    summary = run(told=lambda now: seen.append(now.described))
+    out = tmp_path / "out/c.jsonl"
+    assert ids(out) == good
+    assert (summary.described, summary.failed, summary.passed) == (5, 4, 0)
+    assert summary.regions == 6 and seen[-1] == 5
+    failed = lines(tmp_path / "out/errors.jsonl")
+    assert sorted(record["id"] for record in failed) == bad
+    assert all(record["error"] and record["out"] == "c.jsonl" for record in failed)
+    first, second, third = lines(out)[:3]
+    assert first["regions"][0]["box"] == [2, 3, 10, 9]
+    assert first["regions"][0]["captions"]["Color"].startswith("Color 48 of ")
+    assert [region["id"] for region in second["regions"]] == ["1", "2"]
+    # attributes of a picture without regions are asked of all of it
+    assert [region["id"] for region in third["regions"]] == ["whole"]
+    assert third["image"] == str(pictures / "sub/a.jpg") and third["global"] is None
+    assert (third["width"], third["height"], third["model"]) == (24, 16, "stub")
+
+
+def test_without_a_question(run: Run, tmp_path: Path) -> None:
+    run(questions=Questions())
+    first, _, third = lines(tmp_path / "out/c.jsonl")[:3]
+    region = first["regions"][0]
+    assert list(region["captions"]) == ["One-Sentence Description"] and region["dense"]
+    assert first["global"] is None
+    assert third["regions"] == [] and third["global"].startswith("all ")
+
+
+def test_an_output_that_is_there_is_not_touched(run: Run, tmp_path: Path) -> None:
+    run()
+    before = (tmp_path / "out/c.jsonl").read_bytes()
+    with pytest.raises(InputError, match="--resume .* --on-existing"):
+        run()
+    with pytest.raises(InputError, match="give one of them"):
+        run(resume=True, on_existing="skip")
+    with pytest.raises(InputError, match="must be one of"):
+        run(on_existing="merge")
+    assert (tmp_path / "out/c.jsonl").read_bytes() == before
+
+
+@pytest.mark.parametrize("keep", [0, 1, 3, 5])
+def test_resume_after_a_torn_line(
+    run: Run, tmp_path: Path, keep: int, good: list[str], bad: list[str]
+) -> None:
+    run()
+    out = tmp_path / "out/c.jsonl"
+    whole = out.read_bytes()
+    kept = b"".join(whole.splitlines(keepends=True)[:keep])
+    out.write_bytes(kept + b'{"id": "torn.png", "pla')
+    summary = run(resume=True)
+    assert out.read_bytes() == whole
+    assert (summary.passed, summary.described, summary.failed) == (keep, 5 - keep, 4)
+    assert sorted(r["id"] for r in lines(tmp_path / "out/errors.jsonl")) == bad
+
+
+def test_resume_takes_up_what_was_mended_and_what_is_new(
+    run: Run, tmp_path: Path, pictures: Path, draw: Draw, good: list[str]
+) -> None:
+    run()
+    draw(pictures / "torn.png", 7)
+    draw(pictures / "new.png", 8)
+    (pictures / "a.jpg").unlink()  # what is gone since does no harm
+    summary = run(resume=True)
+    assert (summary.passed, summary.described, summary.failed) == (4, 2, 4)
+    assert sorted(ids(tmp_path / "out/c.jsonl")) == sorted([*good, "torn.png", "new.png"])
+    failed = [record["id"] for record in lines(tmp_path / "out/errors.jsonl")]
+    assert "torn.png" not in failed and "a.mask.png" in failed
+
+
+def test_resume_refuses_other_settings(
+    run: Run, tmp_path: Path, stub: ModuleType, draw: Draw
+) -> None:
+    run()
+    draw(tmp_path / "other" / "a.jpg")
+    changes: list[tuple[dict[str, Any], str]] = [
+        ({"questions": Questions(("Hair",))}, "attributes: was Color, is Hair"),
+        ({"questions": Questions(("Color",), dense=True)}, "dense: was off, is on"),
+        (
+            {"questions": Questions(("Color",), decoding={"seed": 3})},
+            "decoding seed: was not set, is 3",
+        ),
+        ({"model": stub.StubSpec("else")}, "model name: was stub, is else"),
+        ({"source": tmp_path / "other"}, "source: was folder"),
+        ({"formats": "txt"}, "sidecars: was none, is txt"),
+    ]
+    for change, says in changes:
+        with pytest.raises(InputError, match="other settings") as error:
+            run(resume=True, **change)
+        assert says in str(error.value)
+    (tmp_path / "out/.c.jsonl.run").write_text("{")
+    with pytest.raises(InputError, match="is not known"):
+        run(resume=True)
+
+
+def test_resume_without_anything_begins(run: Run, tmp_path: Path, good: list[str]) -> None:
+    run(resume=True)
+    assert ids(tmp_path / "out/c.jsonl") == good
+
+
+def test_a_line_that_is_no_record_is_told(run: Run, tmp_path: Path) -> None:
+    run()
+    out = tmp_path / "out/c.jsonl"
+    whole = out.read_bytes().splitlines(keepends=True)
+    out.write_bytes(b"".join([whole[0], b"what is this\n", *whole[1:]]))
+    with pytest.raises(InputError, match="line 2 of this run is no record"):
+        run(resume=True)
+
+
+def test_skip_overwrite_append(run: Run, tmp_path: Path, good: list[str]) -> None:
+    hair = Questions(("Hair",))
+    out = tmp_path / "out/c.jsonl"
+    run()
+    two = out.read_bytes().splitlines(keepends=True)[:2]
+    out.write_bytes(b"".join(two))
+    summary = run(questions=hair, on_existing="skip")
+    assert (summary.passed, summary.described) == (2, 3)
+    asked = [list(record["regions"][0]["captions"]) for record in lines(out)]
+    assert asked == [["Color"]] * 2 + [["Hair"]] * 3
+    run(questions=COLOR, on_existing="append")
+    assert ids(out) == good + good
+    # a killed run that appends goes on behind what was there before
+    out.write_bytes(b"".join(out.read_bytes().splitlines(keepends=True)[:7]))
+    summary = run(resume=True)
+    assert (summary.passed, summary.described) == (2, 3)
+    assert ids(out) == good + good
+    run(questions=hair, on_existing="overwrite")
+    assert ids(out) == good
+    assert {name for r in lines(out) for name in r["regions"][0]["captions"]} == {"Hair"}
+
+
+def test_one_run_at_a_time(run: Run, tmp_path: Path) -> None:
+    from finecaption.bulk.journal import Journal
+
+    journal = Journal(tmp_path / "out/c.jsonl", tmp_path / "out/.c.jsonl.run")
+    try:
+        with pytest.raises(InputError, match="another run is writing it"):
+            run()
+    finally:
+        journal.close()
+    assert not (tmp_path / "out/c.jsonl").exists(), "nothing was written: nothing is left"
+
+
+def test_a_full_disk_leaves_whole_lines(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, good: list[str]
+) -> None:
+    real = os.write
+    left = 1500
+
+    def write(file: int, data: Any) -> int:
+        nonlocal left
+        if os.readlink(f"/proc/self/fd/{file}").endswith("c.jsonl"):
+            if left <= 0:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            data = data[:left]
+            left -= len(data)
+        return real(file, data)
+
+    monkeypatch.setattr("os.write", write)
+    with pytest.raises(FineCaptionError, match="No space left on device.*--resume") as error:
+        run()
+    assert not isinstance(error.value, InputError)
+    out = tmp_path / "out/c.jsonl"
+    assert ids(out) == good[: len(ids(out))] and len(ids(out)) < 5
+    monkeypatch.undo()
+    run(resume=True)
+    assert ids(out) == good
+
+
+def test_one_bad_picture_does_not_cost_its_batch(
+    run: Run, tmp_path: Path, stub: ModuleType, pictures: Path, draw: Draw, good: list[str]
+) -> None:
+    draw(pictures / "odd.png", 1, (13, 13))
+    summary = run(model=stub.StubSpec(bad="b.png"))
+    assert ids(tmp_path / "out/c.jsonl") == [name for name in good if name != "b.png"]
+    said = {r["id"]: r["error"] for r in lines(tmp_path / "out/errors.jsonl")}
+    assert "RuntimeError: no such luck" in said["b.png"] and "13 by 13" in said["odd.png"]
+    assert summary.failed == 6
+
+
+def test_a_model_that_always_fails_stops_the_run(
+    run: Run, stub: ModuleType, tmp_path: Path
+) -> None:
+    with pytest.raises(FineCaptionError, match="fails for every picture.*no such luck"):
+        run(model=stub.StubSpec(bad="a"), batching=Batching(pictures=1, threads=1))
+    assert not (tmp_path / "out/c.jsonl").exists()
+
+
+def test_pictures_that_vanish_meanwhile(
+    run: Run, tmp_path: Path, pictures: Path, draw: Draw
+) -> None:
+    for number in range(30):
+        draw(pictures / "later" / f"{number:02}.png", number)
+
+    def told(summary: Summary) -> None:
+        if summary.described >= 5:  # the folder has been listed, the picture not yet opened
+            (pictures / "later" / "29.png").unlink(missing_ok=True)
+
+    run(told=told, batching=Batching(pictures=1, threads=1))
+    said = {r["id"]: r["error"] for r in lines(tmp_path / "out/errors.jsonl")}
+    assert "no such file" in said["later/29.png"]
+    assert "later/28.png" in ids(tmp_path / "out/c.jsonl")
+
+
+def test_errors_of_other_outputs_stay(run: Run, tmp_path: Path) -> None:
+    run("out/one.jsonl")
+    run("out/two.jsonl")
+    run("out/two.jsonl", resume=True)
+    outs = [record["out"] for record in lines(tmp_path / "out/errors.jsonl")]
+    assert sorted(outs) == ["one.jsonl"] * 4 + ["two.jsonl"] * 4
+    run("out/three.jsonl", errors=tmp_path / "mine.jsonl")
+    assert len(lines(tmp_path / "mine.jsonl")) == 4
+
+
+def test_sidecars_keep_names(run: Run, tmp_path: Path, pictures: Path) -> None:
+    summary = run("texts", "txt,png")
+    root = tmp_path / "texts"
+    assert summary.described == 5
+    texts = sorted(str(p.relative_to(root)) for p in root.rglob("*.txt"))
+    assert texts == ["a.txt", "b.txt", "sub/a.jpg.txt", "sub/a.png.txt", "sub/ünï/日本.txt"]
+    drawn = sorted(str(p.relative_to(root)) for p in root.rglob("*.png"))
+    assert drawn == [name.replace(".txt", ".annotated.png") for name in texts]
+    assert (root / "a.txt").read_text("utf-8").startswith("Color 48 of ")
+    both = (root / "b.txt").read_text("utf-8")
+    assert both.startswith("Region 1 (box 0,0,4,4)\nColor: Color 16 of")
+    assert "\n\nRegion 2 (box 5,5,9,9)\n" in both
+    assert not list(root.rglob(".*.part"))
+    # beside the pictures, they are not taken for pictures
+    source = [job.id for job in open_jobs([str(pictures)])]
+    run(str(pictures), "txt,png")
+    assert (pictures / "sub/ünï/日本.txt").exists()
+    assert [job.id for job in open_jobs([str(pictures)])] == source
+
+
+def test_texts_that_are_there(run: Run, tmp_path: Path) -> None:
+    root = tmp_path / "texts"
+    root.mkdir()
+    (root / "a.txt").write_text("Mine.\n")
+    summary = run("texts", "txt")
+    assert summary.failed == 5 and (root / "a.txt").read_text() == "Mine.\n"
+    assert (
+        "is there already" in {r["id"]: r["error"] for r in lines(root / "errors.jsonl")}["a.jpg"]
+    )
+    for name in (".captions.records.jsonl", "b.txt"):
+        (root / name).unlink()
+    summary = run("texts", "txt", on_existing="skip")
+    assert summary.passed == 4 and (root / "a.txt").read_text() == "Mine.\n"
+    assert (root / "b.txt").exists()
+    run("texts", "txt", on_existing="append")
+    first, second, *more = (root / "a.txt").read_text().splitlines()
+    assert first == "Mine." and second.startswith("Color 48") and not more
+    run("texts", "txt", on_existing="overwrite")
+    assert (root / "a.txt").read_text() == f"{second}\n"
+
+
+def test_a_kill_between_record_and_text(run: Run, tmp_path: Path) -> None:
+    root = tmp_path / "texts"
+    run("texts", "txt")
+    run("texts", "txt", on_existing="append")
+    journal = root / ".captions.records.jsonl"
+    twice = (root / "a.txt").read_text()
+    assert len(twice.splitlines()) == 2
+    # killed after the record, before the file got its name
+    (root / "a.txt").rename(root / ".a.txt.part")
+    (root / "a.txt").write_text(twice.splitlines()[0] + "\n")
+    run("texts", "txt", resume=True)
+    assert (root / "a.txt").read_text() == twice
+    # killed before the record: the prepared file does not count
+    (root / ".a.txt.part").write_text("stale")
+    journal.write_bytes(b"".join(journal.read_bytes().splitlines(keepends=True)[:5]))
+    for path in root.rglob("*.txt"):
+        path.write_text(path.read_text().splitlines()[0] + "\n")
+    run("texts", "txt", resume=True)
+    assert (root / "a.txt").read_text() == twice
+
+
+def test_names_that_clash_or_are_not_names(run: Run, tmp_path: Path, draw: Draw) -> None:
+    draw(tmp_path / "x.png", 1)
+    line = {"image": "x.png", "box": [1, 1, 5, 5]}
+    made = [line, {**line, "id": "../../up"}, {**line, "id": "n" * 300}, {**line, "id": "x"}]
+    (tmp_path / "m.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in made))
+    run("texts", "txt", source=tmp_path / "m.jsonl")
+    root = tmp_path / "texts"
+    names = sorted(str(p.relative_to(root)) for p in root.rglob("*.txt"))
+    assert names[0] == "_/_/up.txt" and names[2:] == ["x.2.txt", "x.txt"]
+    assert names[1].startswith("nnn") and len(names[1]) < 210
+
+
+# pycocotools hands numpy an array type of the time before numpy 2
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_coco_loads_in_pycocotools(run: Run, tmp_path: Path, pictures: Path) -> None:
+    from pycocotools.coco import COCO
+
+    run("out/c.json", questions=Questions(("Color", "Hair"), dense=True, whole=True))
+    coco = COCO(str(tmp_path / "out/c.json"))
+    assert len(coco.imgs) == 5 and len(coco.anns) == 6
+    (number,) = [key for key, image in coco.imgs.items() if image["file_name"] == "a.jpg"]
+    assert coco.imgs[number]["caption"].startswith("all ")
+    (annotation,) = coco.loadAnns(coco.getAnnIds(imgIds=[number], areaRng=[40, 50]))
+    assert coco.annToMask(annotation).sum() == 48 == annotation["area"]
+    assert annotation["bbox"] == [2, 3, 8, 6]
+    assert list(annotation["captions"]) == ["Color", "Hair"] and annotation["dense"]
+    assert not (tmp_path / "out/c.jsonl").exists()
+    # it is a source, too
+    run("again/c.jsonl", source=tmp_path / "out/c.json", on_existing=None)
+    assert "no such picture" in lines(tmp_path / "again/errors.jsonl")[0]["error"]
+
+
+def test_csv(run: Run, tmp_path: Path) -> None:
+    run("out/c.csv", questions=Questions(("Color",), whole=True))
+    with (tmp_path / "out/c.csv").open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == 6 + 5
+    first, whole = rows[:2]
+    assert [first[key] for key in ("id", "region", "x0", "y1", "global")] == [
+        "a.jpg", "1", "2", "9", "",
+    ]  # fmt: skip
+    assert first["Color"].startswith("Color 48 of") and whole["global"].startswith("all ")
+    assert rows[-1]["id"] == "sub/ünï/日本.png"
+
+
+def test_html_holds_every_picture(run: Run, tmp_path: Path, pictures: Path, draw: Draw) -> None:
+    for number in range(30):
+        draw(pictures / "more" / f"{number:02}.png", number)
+    draw(pictures / "<" / "script><b>.png", 31)  # its id has an end tag
+    run("out/c.html")
+    page = (tmp_path / "out/c.html").read_text("utf-8")
+    block = page.split('id="records">')[1].split("</script>")[0]
+    shown = [json.loads(line) for line in block.split("\n") if line]
+    assert len(shown) == 36 and all(item["data"] for item in shown)
+    assert "<b>" not in page and any("</script>" in item["id"] for item in shown)
+    assert "http" not in page.replace("http://www.w3.org/2000/svg", "")
+    outlined = next(item for item in shown if item["id"] == "a.jpg")["said"][0]
+    assert outlined["path"].startswith("M") and outlined["lines"][0][0] == "Color"
+
+
+def test_names_that_are_no_utf8(run: Run, tmp_path: Path, pictures: Path) -> None:
+    raw = os.fsencode(pictures) + b"/caf\xe9.png"
+    with open(raw, "wb") as stream:
+        stream.write((pictures / "b.png").read_bytes())
+    run("out/c.jsonl", "jsonl,csv,coco,txt,html")
+    found = [name for name in ids(tmp_path / "out/c.jsonl") if name.startswith("caf")]
+    assert [os.fsencode(name) for name in found] == [b"caf\xe9.png"]
+    assert os.path.exists(os.fsencode(tmp_path) + b"/out/c/caf\xe9.txt")
+    assert b"caf\xe9.png" in (tmp_path / "out/c.csv").read_bytes()
+    run("out/c.jsonl", "jsonl,csv,coco,txt,html", resume=True)
+    assert len(ids(tmp_path / "out/c.jsonl")) == 6
+
+
+@pytest.mark.parametrize(
+    ("out", "formats", "says"),
+    [
+        ("c.jsonl", "yaml", "'yaml' is unknown"),
+        ("c.txt", "", "must be a folder"),
+        ("folder.csv", "", "is a folder"),
+    ],
+)
+def test_outputs_that_cannot_be(tmp_path: Path, out: str, formats: str, says: str) -> None:
+    (tmp_path / "folder.csv").mkdir()
+    with pytest.raises(InputError, match=says):
+        Layout.of(tmp_path / out, formats.split(",") if formats else [])
+
+
+def test_batches_are_as_large_as_they_may_be(stub: ModuleType, tmp_path: Path, draw: Draw) -> None:
+    from finecaption.bulk.pipeline import Clock, outcomes
+
+    for number in range(10):
+        draw(tmp_path / f"{number}.png", number)
+    engine = stub.StubSpec(pause=0.02).open()
+    clock = Clock()
+    batches = list(outcomes(open_jobs([str(tmp_path)]), engine, COLOR, Batching(4, 100, 2), clock))
+    assert engine.batches == [4, 4, 2] and [len(batch) for batch in batches] == [4, 4, 2]
+    assert clock.batches == 3 and clock.model >= 0.06
+    engine = stub.StubSpec().open()
+    list(outcomes(open_jobs([str(tmp_path)]), engine, COLOR, Batching(4, 2, 2)))
+    assert engine.batches == [2] * 5, "regions count too"

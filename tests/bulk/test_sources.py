@@ -1,0 +1,246 @@
+"""What a source gives: ids, regions, and what cannot be used."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from finecaption import masks
+from finecaption.bulk.jobs import Bad, Job, load
+from finecaption.bulk.sources import open_jobs, stands_for_many
+from finecaption.errors import InputError
+from finecaption.types import Region, RegionPrompt
+
+Draw = Callable[..., Path]
+
+
+def split(jobs: Any) -> tuple[dict[str, Job], dict[str, str]]:
+    """(id -> job, id -> what is wrong)"""
+    good: dict[str, Job] = {}
+    bad: dict[str, str] = {}
+    for job in jobs:
+        if isinstance(job, Bad):
+            bad[job.id] = job.what
+        else:
+            assert job.id not in good
+            good[job.id] = job
+    return good, bad
+
+
+def test_folder(pictures: Path, good: list[str]) -> None:
+    jobs = open_jobs([str(pictures)])
+    found, bad = split(jobs)
+    listed = [*good, "sub/text.png", "sub/zero.jpg", "torn.png"]
+    assert sorted(found) == sorted(listed) and list(bad) == ["lone.mask.png"]
+    assert jobs.count() == len(listed) + 1
+    assert [job.id for job in jobs if isinstance(job, Job)] == list(found), "the order is the same"
+    assert [region.id for region in found["b.png"].regions] == ["1", "2"]
+    assert found["a.jpg"].stem == "a" and found["b.png"].stem == "b"
+    # two pictures of one stem keep their suffixes
+    assert (found["sub/a.jpg"].stem, found["sub/a.png"].stem) == ("sub/a.jpg", "sub/a.png")
+    loaded = load(found["b.png"])
+    assert loaded.picture.size == (24, 16) and loaded.names == ["1", "2"]
+    first, second = loaded.regions
+    assert isinstance(first, Region) and isinstance(second, Region)
+    assert first.box == (0, 0, 4, 4) and second.box == (5, 5, 9, 9)
+
+
+def test_a_pattern_takes_what_matches(pictures: Path) -> None:
+    def ids(pattern: str) -> list[str]:
+        return [job.id for job in open_jobs([f"{pictures}/{pattern}"])]
+
+    assert ids("*.png") == ["b.png", "torn.png", "lone.mask.png"]
+    assert ids("**/a.*") == ["a.jpg", "sub/a.jpg", "sub/a.png"]
+    assert ids("sub/*.png") == ["a.png", "text.png"], "ids start below the part without wildcards"
+    assert ids("*/*/*") == ["sub/ünï/日本.png"]
+    assert ids("[ab].*") == ["a.jpg", "b.png"]
+    with pytest.raises(InputError, match="no picture"):
+        open_jobs([f"{pictures}/*.tif"])
+
+
+def test_files_one_by_one_keep_masks_and_folders(pictures: Path) -> None:
+    given = [str(pictures / "sub" / "a.jpg"), str(pictures / "a.jpg"), str(pictures / "a.jpg")]
+    found, bad = split(open_jobs(given))
+    assert sorted(found) == ["a.jpg", "sub/a.jpg"] and not bad
+    assert [region.id for region in found["a.jpg"].regions] == ["1"]
+    with pytest.raises(InputError, match="no such file"):
+        open_jobs([*given, "nowhere.png"])
+
+
+def test_transparency_is_a_region(tmp_path: Path) -> None:
+    from PIL import Image
+
+    values = np.full((16, 24, 4), 255, np.uint8)
+    values[:, 12:, 3] = 0
+    Image.fromarray(values).save(tmp_path / "half.png")
+    values[..., 3] = 0
+    Image.fromarray(values).save(tmp_path / "none.png")
+    found, _ = split(open_jobs([str(tmp_path)]))
+    (region,) = load(found["half.png"]).regions
+    assert isinstance(region, Region) and region.box == (0, 0, 12, 16)
+    with pytest.raises(InputError, match="transparent everywhere"):
+        load(found["none.png"])
+
+
+@pytest.mark.parametrize(
+    ("region", "box"),
+    [
+        ({"polygon": [[2, 2, 8, 2, 8, 6, 2, 6]]}, (2, 2, 8, 6)),
+        ({"mask": "m.png"}, (1, 1, 5, 5)),
+        ({"mask": masks.encode_rle(np.eye(16, 24) > 0)}, (0, 0, 16, 16)),
+        ({"mask": masks.encode_rle_counts(np.eye(16, 24) > 0)}, (0, 0, 16, 16)),
+    ],
+)
+def test_manifest_regions(
+    tmp_path: Path, draw: Draw, mask: Draw, region: dict[str, Any], box: tuple[int, ...]
+) -> None:
+    draw(tmp_path / "x.png")
+    mask(tmp_path / "m.png", (1, 1, 5, 5))
+    lines = [{"image": "x.png", **region}, {"image": "x.png", "regions": [{"id": "q", **region}]}]
+    for line in lines:
+        (tmp_path / "m.jsonl").write_text(json.dumps(line) + "\n")
+        (job,) = open_jobs([str(tmp_path / "m.jsonl")])
+        assert isinstance(job, Job)
+        (found,) = load(job).regions
+        assert isinstance(found, Region) and found.box == box
+    assert job.regions[0].id == "q"
+
+
+def test_manifest_clicks_and_boxes(tmp_path: Path, draw: Draw) -> None:
+    draw(tmp_path / "x.png")
+    line = {"image": "x.png", "box": [1, 2, 30, 9], "points": [[3, 4], [5, 6, False]]}
+    (tmp_path / "m.jsonl").write_text(json.dumps(line) + "\n")
+    (job,) = open_jobs([str(tmp_path / "m.jsonl")])
+    assert isinstance(job, Job)
+    (prompt,) = load(job).regions
+    assert isinstance(prompt, RegionPrompt) and prompt.box == (1, 2, 24, 9)
+    assert [tuple(point) for point in prompt.points] == [(3, 4, True), (5, 6, False)]
+
+
+def test_manifest_lines(tmp_path: Path, draw: Draw) -> None:
+    draw(tmp_path / "x.png")
+    lines = [
+        '{"image": "x.png", "box": [1, 1, 5, 5]}',
+        '{"image": "x.png", "box": [2, 2, 6, 6], "meta": {"k": [1]}}',
+        "",
+        "{broken",
+        '{"image": "x.png", "bbox": [1, 1, 5, 5]}',
+        '{"image": "y.png", "id": 7}',
+        '{"image": "x.png", "mask": 5}',
+        '{"image": 3}',
+        '{"image": "z.png", "regions": [{"box": [1, 1, 5, 5], "mask": "m.png"}]}',
+        '{"image": "x.png", "width": 24, "height": 16, "task": "cgic", "text": "A."}',
+        '{"image": "x.png", "id": "x.png"}',
+    ]
+    (tmp_path / "m.jsonl").write_text("\n".join(lines))
+    jobs = list(open_jobs([str(tmp_path / "m.jsonl")]))
+    found = [(job.id, job.place) for job in jobs if isinstance(job, Job)]
+    assert found == [
+        ("x.png", "line 1-2"),
+        ("7", "line 6"),
+        ("x.png", "line 10"),
+        ("x.png", "line 11"),
+    ]
+    first = next(job for job in jobs if isinstance(job, Job))
+    assert first.meta == {"k": [1]}
+    assert [region.id for region in first.regions] == ["1", "2"]
+    assert len({job.key for job in jobs if isinstance(job, Job)}) == 4
+    said = {job.id: job.what for job in jobs if isinstance(job, Bad)}
+    assert "line 4" in said["line 4"] and "JSON" in said["line 4"]
+    assert '"bbox"' in said["line 5"] and "meta" in said["line 5"]
+    assert any("line 7" in job.what and "RLE" in job.what for job in jobs if isinstance(job, Bad))
+    assert "image" in said["line 8"]
+    assert any(
+        "line 9" in job.what and "one of" in job.what for job in jobs if isinstance(job, Bad)
+    )
+
+
+def coco_file(folder: Path, **more: Any) -> Path:
+    """Three images: polygons and a box, RLE, nothing; and broken entries."""
+    rle = masks.encode_rle(np.eye(16, 24) > 0)
+    data = {
+        "images": [
+            {"id": 5, "file_name": "x.png", "width": 24, "height": 16},
+            {"id": 9, "file_name": "y.png"},
+            {"id": 11, "file_name": "z.png"},
+            {"id": 12, "file_name": "gone.png"},
+            {"id": 12, "file_name": "twice.png"},
+        ],
+        "annotations": [
+            {"id": 1, "image_id": 5, "segmentation": [[2, 2, 8, 2, 8, 6, 2, 6]], "iscrowd": 0},
+            {"id": 2, "image_id": 9, "segmentation": rle},
+            {"id": 3, "image_id": 5, "bbox": [1, 2, 4, 5]},
+            {"id": 4, "image_id": 9, "iscrowd": 1, "segmentation": rle},
+            {"id": 5, "image_id": 77, "segmentation": rle},
+            {"id": 6, "image_id": 5},
+        ],
+        **more,
+    }
+    path = folder / "instances.json"
+    path.write_text(json.dumps(data))
+    return path
+
+
+def test_coco(tmp_path: Path, draw: Draw) -> None:
+    for seed, name in enumerate("xyz"):
+        draw(tmp_path / "images" / f"{name}.png", seed)
+    jobs = open_jobs([str(coco_file(tmp_path))])
+    found, bad = split(jobs)
+    assert list(found) == ["x.png", "y.png", "z.png"]
+    assert [found[name].image_id for name in found] == [5, 9, 11]
+    assert [[region.id for region in found[name].regions] for name in found] == [
+        ["1", "3"], ["2"], [],
+    ]  # fmt: skip
+    polygon, prompt = load(found["x.png"]).regions
+    assert isinstance(polygon, Region) and polygon.box == (2, 2, 8, 6)
+    assert isinstance(prompt, RegionPrompt) and prompt.box == (1, 2, 5, 7)
+    assert sorted(bad) == ["annotations[4]", "annotations[5]", "gone.png", "images[4]"]
+    assert "not among the images" in bad["annotations[4]"]
+    with pytest.raises(InputError, match="no images"):
+        open_jobs([str(coco_file(tmp_path, images=[]))])
+    (tmp_path / "torn.json").write_text('{"images": [{"id": 1')
+    with pytest.raises(InputError, match="not whole JSON"):
+        open_jobs([str(tmp_path / "torn.json")])
+
+
+def test_a_data_set(tmp_path: Path, draw: Draw) -> None:
+    draw(tmp_path / "x.png", 1)
+    draw(tmp_path / "y.png", 2)
+    rle = masks.encode_rle(np.eye(16, 24) > 0)
+    common = {"width": 24, "height": 16, "text": "A.", "task": "aarc", "mask": rle}
+    lines = [
+        {"image": "x.png", **common, "attribute": "Color", "region_id": "3", "image_id": "X"},
+        {"image": "x.png", **common, "attribute": "Hair", "region_id": "3", "image_id": "X"},
+        {"image": "gone.png", **common, "attribute": "Hair", "image_id": "G"},
+        {"image": "y.png", **common, "attribute": "Hair", "image_id": "Y"},
+    ]
+    (tmp_path / "d.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    jobs = open_jobs([f"jsonl:{tmp_path / 'd.jsonl'}"])
+    for _ in range(2):  # it can be gone through again
+        found, bad = split(jobs)
+        assert list(found) == ["X", "Y"] and len(bad) == 1
+        assert [region.id for region in found["X"].regions] == ["3"], "one region, two questions"
+        (region,) = load(found["X"]).regions
+        assert isinstance(region, Region) and region.area == 16
+    assert jobs.count() is None
+
+
+def test_what_stands_for_many(pictures: Path, tmp_path: Path) -> None:
+    for one in (str(pictures / "a.jpg"), "nowhere.png"):
+        assert not stands_for_many([one])
+    (tmp_path / "[x].png").write_bytes(b"")
+    assert not stands_for_many([str(tmp_path / "[x].png")]), "a file of that very name"
+    many = [str(pictures), f"{pictures}/*.png", "m.jsonl", "c.json", "refcoco:data", "jsonl:x"]
+    assert all(stands_for_many([text]) for text in many)
+    assert stands_for_many(["a.png", "b.png"])
+
+
+@pytest.mark.parametrize("given", ["nowhere", "nowhere.jsonl", "nowhere.json", "synth:nowhere"])
+def test_what_is_not_there(given: str) -> None:
+    with pytest.raises(InputError, match="no such"):
+        open_jobs([given])
