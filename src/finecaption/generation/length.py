@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-# A mark ends a sentence if something follows after white space: in "3.5" or at the end of what has
-# been written so far nothing is known yet.
-_SENTENCE = re.compile(r"""[.!?…]["'”’)\]]*(?=\s)|[。！？][”’」』）]*""")
+# A mark ends a sentence if another word follows that is not in small letters: not in "3.5" or in
+# 'says "Stop!" in red', and at the end of what has been written so far nothing is known yet.
+_SENTENCE = re.compile(r"""[.!?…]["'”’)\]]*(?=\s+[^\sa-z])|[。！？][”’」』）]*""")
 _CLAUSE = re.compile(r"\s*[,;:](?=\s)|\s+[-–—]+(?=\s)|[、，；：]")
 # an initial or an abbreviation after which a sentence goes on
 _SHORT = re.compile(r"(?:^|[\s(])(?:[A-Z]|e\.g|i\.e|vs|Mr|Mrs|Ms|Dr|St)\.$")
