@@ -5,7 +5,8 @@
 Regions are made one at a time (a text and a mask each, five a picture, pictures by path), written,
 then read in one shuffled epoch, each mask's code touched. The resident set is noted all the while.
 Growth counts from the first tenth of each part, when libraries are loaded and buffers are full.
-Fails above 200 MB. Writes benchmarks/results/memory_million.json and docs/memory-million.svg.
+Fails above 200 MB. Writes benchmarks/results/memory_million.json and
+docs/data/memory-million.svg.
 """
 
 from __future__ import annotations
@@ -168,7 +169,7 @@ def main() -> None:
     parser.add_argument("--regions", type=int, default=1_000_000)
     parser.add_argument("--form", choices=store.FORMS, default="parquet")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks/results/memory_million.json")
-    parser.add_argument("--plot", type=Path, default=ROOT / "docs/memory-million.svg")
+    parser.add_argument("--plot", type=Path, default=ROOT / "docs/data/memory-million.svg")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         result = run(options.regions, options.form, Path(folder) / "store")
