@@ -14,7 +14,7 @@ from finecaption.errors import InputError
 from finecaption.types import Caption, Region
 
 if TYPE_CHECKING:
-    from finecaption.captioner import Ask, CaptionResult, FineCaption
+    from finecaption.captioner import Ask, CaptionResult, EncodedPicture, FineCaption
 
 _EDGE = 1 << 16  # bytes at either end of a weights file that go into a model's fingerprint
 
@@ -156,13 +156,13 @@ def _said(result: CaptionResult | InputError, names: tuple[str, ...]) -> Said | 
     return Said(result.regions, names, result.whole, result.whole_confidence, notice)
 
 
-def find_everything(captioner: FineCaption, encoded: Any) -> list[Any]:
+def find_everything(captioner: FineCaption, encoded: EncodedPicture) -> list[Any]:
     """Masks, bool (H, W), of the things in a picture that `captioner.encode` returned.
 
     Raises:
         InputError: the model has no segmenter.
     """
-    from finecaption.data.annotate.everything import segment_everything
+    from finecaption.everything import segment_everything
 
     found: list[Any] = segment_everything(_Reuse(captioner, encoded), encoded.picture)
     return found
@@ -171,17 +171,18 @@ def find_everything(captioner: FineCaption, encoded: Any) -> list[Any]:
 class _Reuse:
     """The segmenter, on a picture that has been through the towers already."""
 
-    def __init__(self, captioner: FineCaption, encoded: Any) -> None:
+    def __init__(self, captioner: FineCaption, encoded: EncodedPicture) -> None:
         self._segmenter = captioner.segmenter
         self._encoded = encoded
 
     def encode(self, image: Any) -> Any:
-        """As `Segmenter.encode`, without the towers."""
-        return self._segmenter.encode(image, self._encoded.hr_features)
+        """As `Segmenter.encode`; the towers run for parts of the picture only."""
+        known = image is self._encoded.picture
+        return self._segmenter.encode(image, self._encoded.hr_features if known else None)
 
-    def predict(self, encoded: Any, points: Any = ()) -> Any:
-        """As `Segmenter.predict`."""
-        return self._segmenter.predict(encoded, points)
+    def propose(self, encoded: Any, points: Any = (), boxes: Any = ()) -> Any:
+        """As `Segmenter.propose`."""
+        return self._segmenter.propose(encoded, points=points, boxes=boxes)
 
 
 __all__ = [

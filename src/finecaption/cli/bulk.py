@@ -46,6 +46,10 @@ def caption_many(
     wanted = [name.strip() for name in formats.split(",")] if formats else []
     layout = Layout.of(out, wanted)
     jobs = open_jobs(given, images)
+    if questions.decoding:
+        from finecaption.generation import Decoding
+
+        Decoding(**questions.decoding)  # checks itself
     spec = ModelSpec(model, device)
     batching = Batching(pictures=batch, regions=4 * batch)
     run_jobs = None

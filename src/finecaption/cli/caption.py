@@ -179,7 +179,8 @@ def caption(
         one = {"--mask": mask, "--box": box, "--point": point, "--json": as_json, "--save": save}
         _refuse(one, f"is for one picture; {image[0]} with --out stands for many")
         if out is None:
-            raise InputError(f"{image[0]}: stands for many pictures; give --out captions.jsonl")
+            what = "is a folder" if Path(image[0]).is_dir() else "stands for many pictures"
+            raise InputError(f"{image[0]}: {what}; give --out captions.jsonl to have all described")
         from finecaption.bulk.settings import Questions
         from finecaption.cli.bulk import caption_many
 
