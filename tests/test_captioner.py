@@ -12,7 +12,9 @@ import torch
 from PIL import Image
 
 from finecaption.attributes import ATTRIBUTE_NAMES, region_instruction
+from finecaption.calibration import Calibration
 from finecaption.captioner import (
+    Ask,
     CaptionResult,
     FineCaption,
     as_region,
@@ -21,9 +23,9 @@ from finecaption.captioner import (
 )
 from finecaption.domain import fit
 from finecaption.errors import InputError
-from finecaption.generation import answer, answer_stream, describe
+from finecaption.generation import Decoding, answer, answer_stream, answers, describe
 from finecaption.model import FineCaptionForConditionalGeneration
-from finecaption.types import Region, RegionPrompt
+from finecaption.types import Caption, Region, RegionPrompt
 
 SIZE = (90, 60)
 QUESTIONS = ["Describe this region: Color.", "Describe this region: in detail.",
@@ -355,3 +357,117 @@ def test_attribute_names() -> None:
     assert attribute_names(["pose", "Colour", "color"]) == ("Body Pose/Gesture", "Color")
     with pytest.raises(InputError, match="did you mean"):
         attribute_names(["colr"])
+
+
+# --- many pictures -------------------------------------------------------------------------
+
+
+def test_many_pictures_are_answered_as_each_alone(captioner: FineCaption, tmp_path: Path) -> None:
+    file = tmp_path / "one.png"
+    picture(3).save(file)
+    asks = [
+        Ask(picture(0), [MASKS[0], MASKS[1]], ["Color", "Hair"], dense=True, whole=True),
+        Ask(file),
+        Ask(picture(1), [MASKS[2]]),
+        Ask(captioner.encode(picture(2)), [MASKS[1]], "all"),
+    ]
+    told: list[tuple[int, int]] = []
+    decoding = Decoding(max_new_tokens=4)
+    found = captioner.caption_many(
+        asks, decoding=decoding, progress=lambda *counts: told.append(counts)
+    )
+    for ask, result in zip(asks, found, strict=True):
+        alone = captioner.caption(
+            ask.image, regions=ask.regions, attributes=ask.attributes, dense=ask.dense,
+            whole=ask.whole, decoding=decoding,
+        )  # fmt: skip
+        assert result == alone
+    assert isinstance(found[1], CaptionResult) and found[1].image == str(file)
+    total = 2 * 3 + 1 + 1 + 2 + 18
+    assert told == [(count, total) for count in range(1, total + 1)]
+
+
+def test_a_bad_ask_does_not_spoil_the_others(captioner: FineCaption, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"no picture")
+    asks = [
+        Ask(broken, [MASKS[0]]),
+        Ask(picture(), [np.zeros(SIZE[::-1], bool)]),
+        Ask(picture(), [MASKS[0]], "nonsense"),
+        Ask(picture(), [MASKS[0]], "Color"),
+        Ask(picture(), (), "Color"),
+        Ask(tmp_path / "missing.png"),
+    ]
+    found = captioner.caption_many(asks, decoding=Decoding(max_new_tokens=2))
+    says = ["broken.png", "empty", "nonsense", None, "give a mask", "missing.png"]
+    for result, text in zip(found, says, strict=True):
+        if text is None:
+            assert isinstance(result, CaptionResult)
+        else:
+            assert isinstance(result, InputError) and text in str(result)
+    assert captioner.caption_many([]) == []
+    only_bad = captioner.caption_many(asks[:1])
+    assert len(only_bad) == 1 and isinstance(only_bad[0], InputError)
+
+
+# --- confidence and choices ----------------------------------------------------------------
+
+
+def calibration() -> Calibration:
+    names = ["Color", "Hair", "dense"] * 20
+    logprobs = [-0.02 * number for number in range(60)]
+    return Calibration.fit(names, logprobs, [5] * 60, [number < 30 for number in range(60)])
+
+
+def test_confidence_is_the_calibrations(
+    captioner: FineCaption, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask = {"mask": MASKS[1], "attributes": ["Color", "Hair"], "whole": True, "max_new_tokens": 4}
+    assert captioner.caption(picture(), **ask).regions[0].confidence == {}  # type: ignore[arg-type]  # as above
+    maps = calibration()
+    monkeypatch.setattr(captioner, "calibration", maps)
+    result = captioner.caption(picture(), **ask)  # type: ignore[arg-type]  # as above
+    (region,) = result.regions
+    assert list(region.confidence) == ["Color", "Hair"]  # paragraphs were not fitted as "global"
+    assert result.whole_confidence is None
+    updates = list(captioner.stream(picture(), **ask))  # type: ignore[arg-type]  # as above
+    told = {u.name: u.confidence for u in updates if u.done}
+    assert told == {**region.confidence, "global": None}
+    assert all(u.confidence is None for u in updates if not u.done)
+    questions = [region_instruction("Color")]
+    inputs = captioner.processor.image_processor(picture(), MASKS[1], return_tensors="pt")
+    ((one,),) = answers(captioner.model, captioner.processor, inputs, [questions], max_new_tokens=4)
+    assert region.confidence["Color"] == maps.probability("Color", one.logprob, one.tokens)
+    record = json.loads(result.to_json())["regions"][0]
+    assert record["confidence"] == dict(region.confidence)
+    assert Caption.from_dict(record) == region
+
+
+@pytest.mark.parametrize(
+    "decoding",
+    [
+        Decoding(temperature=0.5),
+        Decoding(beams=2),
+        Decoding(guidance=1.0),
+        Decoding(length="sentence"),
+    ],
+)
+def test_no_confidence_is_claimed_of_other_than_greedy_answers(
+    captioner: FineCaption, monkeypatch: pytest.MonkeyPatch, decoding: Decoding
+) -> None:
+    monkeypatch.setattr(captioner, "calibration", calibration())
+    result = captioner.caption(
+        picture(), mask=MASKS[0], attributes=["Color"], decoding=decoding, max_new_tokens=3
+    )
+    assert result.regions[0].confidence == {}
+
+
+def test_choose(captioner: FineCaption) -> None:
+    shares = captioner.choose(picture(), MASKS[0], "colour", ["red", "left", "table"])
+    assert set(shares) == {"red", "left", "table"}
+    assert sum(shares.values()) == pytest.approx(1)
+    assert captioner.choose(picture(), {"mask": MASKS[0]}, "Color", ["table", "red", "left"]) == (
+        pytest.approx(shares)
+    )
+    with pytest.raises(InputError, match="empty"):
+        captioner.choose(picture(), np.zeros(SIZE[::-1], bool), "Color", ["red"])

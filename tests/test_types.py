@@ -137,6 +137,32 @@ def test_captions() -> None:
         Caption(REGION, dense=3)  # type: ignore[arg-type] # wrong on purpose
 
 
+def test_confidence_of_captions() -> None:
+    given = {"Color": 0.75, "dense": 1}
+    caption = Caption(REGION, {"Color": "It is red."}, "Red.", given)
+    given["Color"] = 0.0
+    assert caption.confidence["Color"] == 0.75
+    record = json.loads(json.dumps(caption.to_dict()))
+    assert record["confidence"] == {"Color": 0.75, "dense": 1}
+    assert Caption.from_dict(record) == caption
+    without = Caption(REGION, {"Color": "It is red."})
+    assert "confidence" not in without.to_dict()
+    assert Caption.from_dict(without.to_dict()) == without
+    assert Caption.from_dict({"mask": REGION.rle}) == Caption(REGION)
+    for wrong in (1.5, -0.1, float("nan"), True, "high"):
+        with pytest.raises(InputError, match=r"Caption\.confidence\['Color'\]"):
+            Caption(REGION, confidence={"Color": wrong})  # type: ignore[dict-item] # wrong on purpose
+    for changes, says in (
+        ({"colour": "red"}, "unknown colour"),
+        ({"captions": ["red"]}, r"Caption\.captions: must be an object"),
+        ({"confidence": 0.5}, r"Caption\.confidence: must be an object"),
+    ):
+        with pytest.raises(InputError, match=says):
+            Caption.from_dict({**record, **changes})
+    with pytest.raises(InputError, match="no mask"):
+        Caption.from_dict({"captions": {}})
+
+
 def test_predictions() -> None:
     prediction = Prediction("i1", "aarc", "Red.", "Color", "r1", "It is red.")
     assert Prediction.from_dict(json.loads(json.dumps(prediction.to_dict()))) == prediction

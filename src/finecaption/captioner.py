@@ -9,14 +9,12 @@ Coordinates are pixels of the upright picture, boxes x0, y0, x1, y1.
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -29,6 +27,8 @@ from finecaption.attributes import (
     region_instruction,
     resolve_attribute,
 )
+from finecaption.calibration import Calibration
+from finecaption.choices import choose
 from finecaption.domain import DomainModel, Notice, pool_features
 from finecaption.errors import InputError
 from finecaption.generation import (
@@ -68,7 +68,7 @@ class CaptionResult:
     """The picture's path, if it came from a file."""
     model: str = ""
     whole_confidence: float | None = None
-    """Probability, 0 to 1, that `whole` is right; None without `whole` or a calibration."""
+    """Probability, 0 to 1, that `whole` is right, as `Caption.confidence`."""
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON: `{"image", "model", "regions": [{"mask", "box", "captions", "dense"}],
@@ -101,7 +101,7 @@ class Update(NamedTuple):
     """So far."""
     done: bool
     confidence: float | None = None
-    """Once done: probability, 0 to 1, that the answer is right, if the model is calibrated."""
+    """Once done: probability, 0 to 1, that the answer is right, as `Caption.confidence`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,15 +161,6 @@ class _Plan(NamedTuple):
         return region, self.names[question] if question < len(self.names) else DENSE
 
 
-class Calibrated(Protocol):
-    """What turns log-probabilities into probabilities of being right."""
-
-    def probability(self, name: str, logprob: float, tokens: int) -> float:
-        """For an answer to the attribute `name`, "dense" or "global", with `logprob` the mean over
-        its `tokens` tokens: 0 to 1."""
-        ...
-
-
 class FineCaption:
     """A model with all that it takes to describe regions: processor, segmenter, domain."""
 
@@ -179,7 +170,7 @@ class FineCaption:
         processor: FineCaptionProcessor,
         *,
         domain: DomainModel | None = None,
-        calibration: Calibrated | None = None,
+        calibration: Calibration | None = None,
         folder: str | os.PathLike[str] | None = None,
         name: str = "",
     ) -> None:
@@ -235,7 +226,7 @@ class FineCaption:
             model.to(where),
             processor,
             domain=DomainModel.load(folder),
-            calibration=_calibration(folder),
+            calibration=Calibration.load(folder),
             folder=folder,
             name=folder.name,
         )
@@ -325,7 +316,7 @@ class FineCaption:
         wish = _wish(mask, box, points, regions, attributes, dense, whole)
         plan = self._plan(self._encoded(image), wish)
         found = self._answers([plan], decoding, max_new_tokens, progress)
-        return self._result(plan, found)
+        return self._result(plan, found, decoding)
 
     def caption_many(
         self,
@@ -378,8 +369,37 @@ class FineCaption:
                 found[at] = error
         told = iter(self._answers(list(plans.values()), decoding, None, progress))
         for at, plan in plans.items():
-            found[at] = self._result(plan, [next(told) for _ in plan.questions])
+            found[at] = self._result(plan, [next(told) for _ in plan.questions], decoding)
         return [entry for entry in found if entry is not None]
+
+    def choose(
+        self,
+        image: ImageSource | EncodedPicture,
+        region: Any,
+        attribute: str,
+        choices: Sequence[str],
+        *,
+        template: str | Sequence[str] | None = None,
+    ) -> dict[str, float]:
+        """Which of given values fits an attribute of a region best? See `finecaption.choices`.
+
+        Args:
+            image: as for `caption`.
+            region: one of the forms that `caption` takes in `regions`.
+            attribute: a name (see `finecaption.attributes`).
+            choices: the values, in words.
+            template: one or several sentences with {choice} in the place of the value; None: the
+                model's own free answer shows how it would say it.
+
+        Returns:
+            Choice -> probability given that one of them is said; they sum to 1. Best first.
+
+        Raises:
+            InputError: unusable picture, region, attribute, choices or template.
+        """
+        encoded = self._encoded(image)
+        made = as_region(region, encoded.size)
+        return choose(self, encoded, made, attribute, choices, template=template).probabilities
 
     def _encoded(self, image: ImageSource | EncodedPicture) -> EncodedPicture:
         return image if isinstance(image, EncodedPicture) else self.encode(image)
@@ -408,13 +428,15 @@ class FineCaption:
             progress=told,
         )
 
-    def _result(self, plan: _Plan, found: Sequence[Sequence[Answer]]) -> CaptionResult:
+    def _result(
+        self, plan: _Plan, found: Sequence[Sequence[Answer]], decoding: Decoding | None
+    ) -> CaptionResult:
         captions = []
         for region, row in zip(plan.regions, found, strict=False):
             named = {name: one.text for name, one in zip(plan.names, row, strict=False)}
             sure = {}
             for name, one in zip((*plan.names, *[DENSE] * plan.dense), row, strict=True):
-                value = self._confidence(name, one.logprob, one.tokens)
+                value = self._confidence(name, one.logprob, one.tokens, decoding)
                 if value is not None:
                     sure[name] = value
             captions.append(Caption(region, named, row[-1].text if plan.dense else None, sure))
@@ -427,11 +449,14 @@ class FineCaption:
             model=self.name,
             whole_confidence=None
             if whole is None
-            else self._confidence(WHOLE, whole.logprob, whole.tokens),
+            else self._confidence(WHOLE, whole.logprob, whole.tokens, decoding),
         )
 
-    def _confidence(self, name: str, logprob: float, tokens: int) -> float | None:
-        if self.calibration is None:
+    def _confidence(
+        self, name: str, logprob: float, tokens: int, decoding: Decoding | None
+    ) -> float | None:
+        # What is drawn, searched, guided or cut has other log-probabilities than were calibrated.
+        if self.calibration is None or not (decoding or Decoding()).plain:
             return None
         return self.calibration.probability(name, logprob, tokens)
 
@@ -467,7 +492,7 @@ class FineCaption:
             number, name = plan.label(piece.region, piece.question)
             sure = None
             if piece.logprob is not None:
-                sure = self._confidence(name, piece.logprob, piece.tokens)
+                sure = self._confidence(name, piece.logprob, piece.tokens, decoding)
             yield Update(number, name, piece.text, piece.done, sure)
 
     def _plan(self, encoded: EncodedPicture, wish: _Wish) -> _Plan:
@@ -547,15 +572,6 @@ def _together(plans: Sequence[_Plan]) -> dict[str, torch.Tensor]:
     names = ("pixel_values_clip", "whole_masks", "region_masks")
     joined = {name: torch.cat([plan.inputs[name] for plan in plans]) for name in names}
     return {**joined, "image_index": torch.cat(index)}
-
-
-def _calibration(folder: Path) -> Calibrated | None:
-    if importlib.util.find_spec("finecaption.calibration") is None:
-        return None
-    loaded: Calibrated | None = importlib.import_module("finecaption.calibration").Calibration.load(
-        folder
-    )
-    return loaded
 
 
 def resolve_model(name_or_folder: str | os.PathLike[str]) -> Path:

@@ -298,4 +298,4 @@ def test_the_mean_is_over_what_is_kept(llama: Setting, monkeypatch: pytest.Monke
                 assert one.tokens == other.tokens
                 assert one.logprob == pytest.approx(other.logprob, abs=1e-5)
                 compared += one.tokens == 3
-    assert compared > 6
+    assert compared > 3

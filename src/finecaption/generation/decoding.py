@@ -67,6 +67,12 @@ class Decoding:
         """The cap on each answer."""
         return MAX_NEW_TOKENS if self.max_new_tokens is None else self.max_new_tokens
 
+    @property
+    def plain(self) -> bool:
+        """Whether answers are greedy and whole: those that `finecaption.calibration` is about."""
+        usual = self.temperature == 0 and self.beams == 1 and self.guidance == 0
+        return usual and self.length in (None, "paragraph")
+
 
 def _whole(value: object, name: str, least: int, most: int | None = None) -> None:
     good = isinstance(value, int) and not isinstance(value, bool)
