@@ -1,7 +1,7 @@
-"""What an evaluation looks at: pictures, region masks and the structured truth, in a fixed order.
+"""What an evaluation looks at: pictures, region masks and what is true of them, in order.
 
 ``synth:SPLIT[:SEED]`` is drawn as it is needed, in other processes, ahead of the model; a folder
-is what ``finecaption synth render`` wrote.
+is what ``finecaption synth render`` wrote; any other data set has references instead of truth.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import random
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,6 +24,8 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 
 from finecaption import masks
+from finecaption.data.opening import FORMATS, open_data
+from finecaption.data.record import compact_rle
 from finecaption.errors import InputError
 from finecaption.geometry import box_iou
 from finecaption.images import load_image
@@ -32,6 +34,7 @@ from finecaption.synth.dataset import captions, scene_name
 from finecaption.synth.observe import observe
 from finecaption.synth.scene import SPLITS, Scene, sample_scene
 from finecaption.synth.truth import Facets
+from finecaption.types import RegionSample
 
 TWIN_IOU = 0.6  # two wholes whose boxes overlap so much are twins: a box does not tell which
 _LIKELY = 0.4  # ... of the unhidden boxes, below which a scene is not drawn in search of twins
@@ -52,7 +55,7 @@ class EvalRegion:
         mask: bool (H, W).
         truth: attribute -> facet -> accepted values.
         references: attribute -> sentences that are right.
-        dense: a paragraph that is right.
+        dense: paragraphs that are right.
     """
 
     region_id: int
@@ -62,7 +65,7 @@ class EvalRegion:
     mask: np.ndarray
     truth: dict[str, Facets]
     references: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    dense: str = ""
+    dense: tuple[str, ...] = ()
 
     @property
     def box(self) -> tuple[int, int, int, int]:
@@ -74,14 +77,15 @@ class EvalRegion:
 class EvalPicture:
     """A picture: its place in the source's order, its name, uint8 (H, W, 3) RGB, its regions.
 
-    `whole` is a paragraph on all of it that is right.
+    `whole` are paragraphs on all of it that are right; `path` is its file, if it has one.
     """
 
     index: int
     name: str
     image: np.ndarray
     regions: tuple[EvalRegion, ...]
-    whole: str = ""
+    whole: tuple[str, ...] = ()
+    path: str | None = None
 
 
 def twin_pairs(picture: EvalPicture) -> list[tuple[EvalRegion, EvalRegion, float]]:
@@ -112,6 +116,7 @@ class Source(Protocol):
         identity: what makes two sources the same data, as plain JSON values, and "name" for
             reports.
         unseen_only: whether regions of combinations that training showed are left out.
+        drawn: whether the truth is known in values, as that of the drawn world is.
     """
 
     @property
@@ -119,6 +124,9 @@ class Source(Protocol):
 
     @property
     def unseen_only(self) -> bool: ...
+
+    @property
+    def drawn(self) -> bool: ...
 
     def pictures(self, start: int = 0) -> Iterator[EvalPicture]:
         """Pictures with at least one region, from this index on."""
@@ -185,15 +193,19 @@ def _observe(scene: Scene, unseen_only: bool, twins: bool) -> EvalPicture | None
         EvalRegion(
             t.region_id, t.category, t.part_of, t.region_id in seen.unseen,
             seen.masks[t.region_id], t.attributes,
-            _references(told[t.region_id]), told[t.region_id]["rdc"],
+            _references(told[t.region_id]), (told[t.region_id]["rdc"],),
         )
         for t in seen.truth.regions
     )  # fmt: skip
     name = f"{scene.split}-{scene.seed}-{scene_name(scene.index)}"
     empty = np.zeros((0, 0, 3), np.uint8)
-    picture = EvalPicture(scene.index, name, empty, regions, told[0]["cgic"])
+    picture = EvalPicture(scene.index, name, empty, regions, (told[0]["cgic"],))
     picture = _choose(picture, unseen_only, twins)
     return replace(picture, image=render_rgb(seen.svg)) if picture.regions else None
+
+
+def _texts(text: str | None) -> tuple[str, ...]:
+    return (text,) if text else ()
 
 
 def _references(told: dict[str, Any]) -> dict[str, tuple[str, ...]]:
@@ -235,6 +247,10 @@ class SynthSource:
     def unseen_only(self) -> bool:
         return self.split == "test-unseen"
 
+    @property
+    def drawn(self) -> bool:
+        return True
+
     def _stream(self, start: int, twins: bool) -> Iterator[EvalPicture]:
         jobs = ((self.split, self.seed, i, self.unseen_only, twins) for i in itertools.count(start))
         yield from (p for p in ahead(_draw, jobs, self.workers) if p is not None)
@@ -271,7 +287,7 @@ class FolderSource:
         self._digest = hashlib.sha256(text).hexdigest()
         self._splits: set[str] = set()
         self._groups: dict[str, list[dict[str, Any]]] = {}
-        self._wholes: dict[str, str] = {}
+        self._wholes: dict[str, tuple[str, ...]] = {}
         for number, line in enumerate(text.decode("utf-8", "replace").splitlines(), 1):
             if line.strip():
                 self._add(line, f"{path}, line {number}")
@@ -286,7 +302,7 @@ class FolderSource:
         if missing:
             raise InputError(f"{where}: lacks {', '.join(missing)}; render the folder again")
         if record["region_id"] == 0:
-            self._wholes[record["image"]] = record.get("captions", {}).get("cgic", "")
+            self._wholes[record["image"]] = _texts(record.get("captions", {}).get("cgic"))
             return
         self._splits.add(str(record.get("split")))
         keep = (*needed, "part_of", "unseen", "split", "seed", "scene", "captions")
@@ -302,10 +318,14 @@ class FolderSource:
     def unseen_only(self) -> bool:
         return self._splits == {"test-unseen"}
 
+    @property
+    def drawn(self) -> bool:
+        return True
+
     def _stream(self, start: int, twins: bool) -> Iterator[EvalPicture]:
         groups = list(self._groups.items())
         jobs = (
-            (str(self.root), i, group, self._wholes.get(image, ""), self.unseen_only, twins)
+            (str(self.root), i, group, self._wholes.get(image, ()), self.unseen_only, twins)
             for i, (image, group) in enumerate(groups[start:], start)
         )
         yield from (p for p in ahead(_load, jobs, self.workers) if p is not None)
@@ -319,7 +339,7 @@ class FolderSource:
         return self._stream(start, twins=True)
 
 
-def _load(job: tuple[str, int, list[dict[str, Any]], str, bool, bool]) -> EvalPicture | None:
+def _load(job: tuple[str, int, list[dict[str, Any]], Any, bool, bool]) -> EvalPicture | None:
     root, index, group, whole, unseen_only, twins = job
     first = group[0]
     name = str(first["image"])
@@ -334,26 +354,121 @@ def _load(job: tuple[str, int, list[dict[str, Any]], str, bool, bool]) -> EvalPi
             masks.decode_rle(r["mask"], field=f"{name}, region {r['region_id']}: mask"),
             {n: {f: tuple(v) for f, v in d.items()} for n, d in r["truth"].items()},
             _references(r.get("captions", {})),
-            r.get("captions", {}).get("rdc", ""),
+            _texts(r.get("captions", {}).get("rdc")),
         )
         for r in group
     )
-    empty = np.zeros((0, 0, 3), np.uint8)
-    picture = _choose(EvalPicture(index, name, empty, regions, whole), unseen_only, twins)
+    path = str((Path(root) / first["image"]).resolve())
+    empty = EvalPicture(index, name, np.zeros((0, 0, 3), np.uint8), regions, whole, path)
+    picture = _choose(empty, unseen_only, twins)
     if not picture.regions:
         return None
     return replace(picture, image=np.asarray(load_image(Path(root) / first["image"])))
 
 
-def open_source(text: str, workers: int = 1) -> Source:
-    """The source that ``--data`` names: ``synth:SPLIT[:SEED]``, or a rendered folder.
+# --- any data set -----------------------------------------------------------------------------
+
+
+class DatasetSource:
+    """A data set of finecaption.data: references, but no truth in values.
+
+    Samples that follow one another and are of one picture make a picture; a region is told from
+    another by its id, or by its mask where it has none.
 
     Raises:
-        InputError: unknown split, seed not an integer, or a folder that cannot be used.
+        InputError: unknown format, no such path; while reading: a record that cannot be used.
     """
-    if not text.startswith("synth:"):
+
+    def __init__(self, path: str | os.PathLike[str], form: str, workers: int = 1) -> None:
+        self.path, self.form, self.workers = Path(path), form, workers
+        self._open()
+
+    def _open(self) -> Iterable[RegionSample]:
+        return open_data(self.path, self.form)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        found = self.path.stat()
+        size = found.st_size if self.path.is_file() else None
+        return {"name": f"{self.form}:{self.path.name}", "format": self.form, "bytes": size}
+
+    @property
+    def unseen_only(self) -> bool:
+        return False
+
+    @property
+    def drawn(self) -> bool:
+        return False
+
+    def _jobs(self, start: int) -> Iterator[tuple[int, list[RegionSample]]]:
+        # RefCOCO and the like have no image_id of their own in every format: the file tells too
+        groups = itertools.groupby(self._open(), key=lambda s: (s.image_id, str(s.image)))
+        for index, (_, samples) in enumerate(groups):
+            if index >= start:
+                yield index, list(samples)
+
+    def pictures(self, start: int = 0) -> Iterator[EvalPicture]:
+        """See Source."""
+        found = ahead(_gather, self._jobs(start), self.workers)
+        yield from (p for p in found if p is not None)
+
+    def twins(self, start: int = 0) -> Iterator[EvalPicture]:
+        """None: what tells two regions apart is not known in values."""
+        return iter(())
+
+
+def _gather(job: tuple[int, list[RegionSample]]) -> EvalPicture | None:
+    """The samples of one picture as a picture; None without anything to score."""
+    index, samples = job
+    regions: dict[str, list[RegionSample]] = {}
+    wholes: list[str] = []
+    for sample in samples:
+        if sample.task == "cgic":
+            wholes.append(sample.text)
+            continue
+        key = sample.region_id or json.dumps(compact_rle(sample.mask), sort_keys=True)  # type: ignore[arg-type]  # only cgic has no mask
+        regions.setdefault(key, []).append(sample)
+    if not regions and not wholes:
+        return None
+    first = samples[0]
+    made = tuple(_region(number, own) for number, own in enumerate(regions.values(), 1))
+    picture = np.asarray(load_image(first.image))
+    path = None if isinstance(first.image, np.ndarray) else str(Path(first.image).resolve())
+    name = first.image_id or Path(str(path)).name
+    return EvalPicture(index, f"{name}", picture, made, tuple(dict.fromkeys(wholes)), path)
+
+
+def _region(number: int, samples: Sequence[RegionSample]) -> EvalRegion:
+    said: dict[str, list[str]] = {}
+    dense: list[str] = []
+    for sample in samples:
+        if sample.attribute is None:
+            dense.append(sample.text)
+        else:
+            said.setdefault(sample.attribute, []).append(sample.text)
+    references = {name: tuple(dict.fromkeys(texts)) for name, texts in said.items()}
+    mask = np.array(samples[0].region().mask)
+    paragraphs = tuple(dict.fromkeys(dense))
+    return EvalRegion(number, "", None, False, mask, {}, references, paragraphs)
+
+
+def open_source(text: str, workers: int = 1) -> Source:
+    """The source that ``--data`` names.
+
+    ``synth:SPLIT[:SEED]``, a folder that `finecaption synth render` wrote, or any data set as
+    ``FORMAT:PATH`` (finecaption.data.opening.FORMATS).
+
+    Raises:
+        InputError: unknown split or format, seed not an integer, or a path that cannot be used.
+    """
+    form, _, rest = text.partition(":")
+    if form in FORMATS and rest and (form != "synth" or Path(rest).exists()):
+        if form == "synth":
+            return FolderSource(rest, workers)
+        return DatasetSource(rest, form, workers)
+    if form != "synth":
         return FolderSource(text, workers)
-    split, _, seed = text.removeprefix("synth:").partition(":")
+    split, _, seed = rest.partition(":")
     if split not in SPLITS:
         raise InputError(
             f'data: "{text}" names no split; give synth:SPLIT or synth:SPLIT:SEED with SPLIT one '

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Protocol
 
 from finecaption.errors import InputError
 from finecaption.eval import steps
+from finecaption.eval.benchmark import benchmark
 from finecaption.eval.data import Source
 from finecaption.eval.records import (
     Record,
@@ -18,7 +21,14 @@ from finecaption.eval.records import (
     write_json,
 )
 from finecaption.eval.score import scores
+from finecaption.eval.shards import merge, shard_folder
+from finecaption.eval.steps import ALONE, Shard
 from finecaption.eval.table import report
+from finecaption.metrics.captions import CaptionScorer
+from finecaption.types import TASKS, Task
+
+DRAWN_LIMIT = 500  # regions of a source without end
+ANSWERS = "answers.jsonl"
 
 
 class Subject(Protocol):
@@ -44,39 +54,64 @@ class Subject(Protocol):
     def clicker(self) -> steps.Clicker: ...
 
 
-def evaluate(
+def check_tasks(names: Collection[str]) -> tuple[Task, ...]:
+    """Tasks by name, each once, in the order of types.TASKS.
+
+    Raises:
+        InputError: an unknown one, or none.
+    """
+    unknown = sorted(set(names) - set(TASKS))
+    if unknown or not names:
+        raise InputError(f"tasks: {', '.join(unknown) or 'none'}; choose of {', '.join(TASKS)}")
+    return tuple(task for task in TASKS if task in names)
+
+
+def predict(
     subject: Subject,
     source: Source,
     out: str | os.PathLike[str],
     *,
-    limit: int = 500,
-    twins: int = 200,
+    tasks: Collection[str] = TASKS,
+    limit: int | None = None,
+    twins: int | None = None,
     clicks: int | None = None,
     batch: int = 8,
     progress: steps.Progress | None = None,
-) -> dict[str, Any]:
-    """Predicts, scores and tabulates into a folder; goes on where a run was left.
+    shard: Shard = ALONE,
+) -> bool:
+    """Asks the model everything; goes on where a run was left.
 
     Args:
         subject: the model.
         source: the pictures.
-        out: the folder; it gets run.json, predictions.jsonl, twins.jsonl, clicks.jsonl,
-            scores.json and table.md.
-        limit: regions.
+        out: the folder; it gets run.json and predictions.jsonl (tasks aarc and rdc), wholes.jsonl
+            (cgic), twins.jsonl and clicks.jsonl.
+        tasks: of types.TASKS.
+        limit: regions (pictures, for cgic, are those that these regions are in); None: all of a
+            data set, DRAWN_LIMIT of the drawn world.
         twins: pairs of twins, which are looked for in the source's pictures from the first on; 0:
-            only those among the regions.
-        clicks: regions to click on (default: `limit`); 0, or a model without a segmenter: none.
+            only those among the regions. None: 200 of the drawn world where attributes are asked.
+        clicks: regions to click on; 0, or a model without a segmenter: none. None: as many as
+            `limit` of the drawn world, none of a data set.
         batch: pictures asked at once.
+        shard: the part that is answered here.
 
     Returns:
-        What scores.json holds.
+        Whether all is answered; with several shards, the last to end puts them together.
 
     Raises:
         InputError: a number out of range, or the folder holds another run.
     """
-    clicks = limit if clicks is None else clicks
+    wanted = check_tasks(tasks)
+    if limit is None and source.drawn:
+        limit = DRAWN_LIMIT
+    if twins is None:
+        twins = 200 if source.drawn and "aarc" in wanted else 0
+    if clicks is None:
+        clicks = (limit or 0) if source.drawn and "aarc" in wanted else 0
     for name, value, least in (
-        ("limit", limit, 1), ("twins", twins, 0), ("clicks", clicks, 0), ("batch", batch, 1),
+        ("limit", limit if limit is not None else 1, 1), ("twins", twins, 0), ("clicks", clicks, 0),
+        ("batch", batch, 1),
     ):  # fmt: skip
         if value < least:
             raise InputError(f"{name}: is {value}; it must be at least {least}")
@@ -86,19 +121,33 @@ def evaluate(
         "model": subject.identity,
         "data": source.identity,
         "unseen_only": source.unseen_only,
+        "tasks": list(wanted),
         "limit": limit,
         "twins": twins,
         "clicks": clicks,
     }
-    folder = RunFolder(out, settings, subject.about)
+    root = Path(out)
+    folder = RunFolder(shard_folder(root, shard), settings, subject.about)
     answerer = _Late(subject)
-    steps.run_step(steps.predictions(source, answerer), folder, limit, batch, progress)
+
+    def run(step: steps.Step, most: int | None) -> None:
+        steps.run_step(step, folder, most, batch, progress, shard)
+
+    if set(wanted) & {"aarc", "rdc"}:
+        run(steps.predictions(source, answerer, wanted), limit)
+    if "cgic" in wanted:
+        run(steps.wholes(source, answerer), _pictures(folder, limit))
     if twins:
-        steps.run_step(steps.twins(source, answerer), folder, twins, batch, progress)
+        run(steps.twins(source, answerer), twins)
     if clicks and not folder.done("clicks"):
-        clicker = subject.clicker()
-        steps.run_step(steps.clicks(source, clicker), folder, clicks, batch, progress)
-    return rescore(out)
+        run(steps.clicks(source, subject.clicker()), clicks)
+    return shard.of == 1 or merge(root, shard, _steps(settings))
+
+
+def _pictures(folder: RunFolder, limit: int | None) -> int | None:
+    """How many pictures are asked as a whole: those that were gone through for their regions."""
+    about = folder.manifest["done"].get("predictions")
+    return about["pictures"] if about and about["records"] else limit
 
 
 class _Late:
@@ -114,8 +163,12 @@ class _Late:
         return self._answerer.answer(batch)
 
 
-def rescore(out: str | os.PathLike[str]) -> dict[str, Any]:
-    """Scores the records of a folder and writes scores.json and table.md; no model is needed.
+def rescore(out: str | os.PathLike[str], scorer: CaptionScorer | None = None) -> dict[str, Any]:
+    """Scores the records of a folder; no model is needed. Writes scores.json, answers.jsonl (every
+    answer with its own figures) and table.md.
+
+    Args:
+        scorer: of captions against references; None leaves these figures out.
 
     Raises:
         InputError: the folder holds no evaluation, or its predictions are not complete.
@@ -129,18 +182,26 @@ def rescore(out: str | os.PathLike[str]) -> dict[str, Any]:
             "and it goes on where it was left"
         )
     found = {s: read_records(folder.records(s).path) for s in _steps(settings)}
-    result = scores(
-        found["predictions"], found.get("twins"), found.get("clicks"), settings["unseen_only"]
-    )
+    predictions = found.get("predictions", [])
+    unseen_only = settings["unseen_only"]
+    result = scores(predictions, found.get("twins"), found.get("clicks"), unseen_only)
+    more, answers = benchmark(predictions, found.get("wholes", []), scorer, unseen_only)
+    result |= more
     result["settings"] = settings
     result |= {k: v for k, v in folder.manifest.items() if k not in ("settings", "done")}
+    result["steps"] = folder.manifest["done"]
+    lines = (json.dumps(a.to_dict(), ensure_ascii=False) + "\n" for a in answers)
+    write_atomically(folder.path / ANSWERS, "".join(lines))
     write_json(folder.path / "scores.json", result)
     retable(out)
     return result
 
 
 def _steps(settings: Record) -> list[str]:
-    return ["predictions", *(s for s in ("twins", "clicks") if settings[s])]
+    tasks = settings.get("tasks", ["aarc"])
+    asked = [("predictions", {"aarc", "rdc"}), ("wholes", {"cgic"})]
+    out = [name for name, those in asked if those & set(tasks)]
+    return [*out, *(s for s in ("twins", "clicks") if settings[s])]
 
 
 def retable(out: str | os.PathLike[str]) -> Path:
@@ -148,3 +209,27 @@ def retable(out: str | os.PathLike[str]) -> Path:
     path = Path(out) / "table.md"
     write_atomically(path, report(read_json(Path(out) / "scores.json")))
     return path
+
+
+def evaluate(
+    subject: Subject,
+    source: Source,
+    out: str | os.PathLike[str],
+    *,
+    scorer: CaptionScorer | None = None,
+    **asked: Any,
+) -> dict[str, Any]:
+    """Predicts, scores and tabulates into a folder; goes on where a run was left.
+
+    Args:
+        subject, source, out, asked: as of `predict`.
+        scorer: as of `rescore`.
+
+    Returns:
+        What scores.json holds.
+
+    Raises:
+        InputError: as of `predict`.
+    """
+    predict(subject, source, out, **asked)
+    return rescore(out, scorer)

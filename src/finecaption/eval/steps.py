@@ -8,24 +8,29 @@ same file as one that was not.
 from __future__ import annotations
 
 import itertools
+import math
+import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
+from finecaption import masks
+from finecaption.errors import InputError
 from finecaption.eval.data import EvalPicture, EvalRegion, Source, twin_pairs
 from finecaption.eval.interior import interior_point, next_click
 from finecaption.eval.questions import trick_question
 from finecaption.eval.records import Record, RunFolder
 from finecaption.geometry import Point
 from finecaption.masks import mask_iou
+from finecaption.types import Task
 
 CLICKS = 5  # clicks a region; the table shows 1, 3 and 5
 TOLD_APART = ("Category Name", "Color")  # what twins are asked
 
-Progress = Callable[[str, int, int], None]  # step, records so far, records wanted
+Progress = Callable[[str, int, "int | None"], None]  # step, records so far, records wanted
 
 
 @dataclass(frozen=True)
@@ -36,18 +41,26 @@ class PictureQuestions:
         image: uint8 (H, W, 3) RGB.
         masks: a bool (H, W) a region.
         attributes: the names asked of each region, of finecaption.attributes.
+        dense: whether each region is also asked for a paragraph, after its attributes.
+        whole: whether the whole picture is asked for one, after all regions.
     """
 
     image: np.ndarray
     masks: tuple[np.ndarray, ...]
     attributes: tuple[tuple[str, ...], ...]
+    dense: bool = False
+    whole: bool = False
 
 
 class Answerer(Protocol):
     """What is evaluated: a captioner, behind its one question."""
 
     def answer(self, batch: Sequence[PictureQuestions]) -> list[list[list[str]]]:
-        """The answers, by picture, region and attribute, in the order asked."""
+        """The answers, by picture, region and attribute, in the order asked.
+
+        With `dense` a region's list ends in its paragraph; with `whole` a picture's list ends in
+        a list of the one paragraph on all of it.
+        """
         ...
 
 
@@ -73,14 +86,47 @@ class Step:
     make: Callable[[Sequence[EvalPicture]], list[Record]]
 
 
+@dataclass(frozen=True)
+class Shard:
+    """The part of a run that this process answers: batches `number`, `number + of`, ...
+
+    Every shard reads all pictures, so that the limit falls where it would fall without shards,
+    and asks about its own.
+    """
+
+    number: int = 0
+    of: int = 1
+
+    def __post_init__(self) -> None:
+        if self.of < 1 or not 0 <= self.number < self.of:
+            raise InputError(f"shard: {self.number}/{self.of} is none; give I/N with I in 0..N-1")
+
+    @classmethod
+    def parse(cls, text: str) -> Shard:
+        """From "I/N", I from 0.
+
+        Raises:
+            InputError: it is not of that form, or out of range.
+        """
+        found = re.fullmatch(r"\s*(\d+)\s*/\s*(\d+)\s*", text)
+        if found is None:
+            raise InputError(f'shard: "{text}" is not I/N, such as 0/4')
+        return cls(int(found[1]), int(found[2]))
+
+
+ALONE = Shard()
+
+
 def run_step(
-    step: Step, folder: RunFolder, limit: int, batch: int, progress: Progress | None = None
-) -> int:
+    step: Step, folder: RunFolder, limit: int | None, batch: int,
+    progress: Progress | None = None, shard: Shard = ALONE,
+) -> int:  # fmt: skip
     """Runs a step to its end, from where it was left.
 
     Args:
-        limit: the most records.
+        limit: the most records, over all shards; None: all there are.
         batch: pictures asked at once.
+        shard: which batches are asked here.
 
     Returns:
         How many records were made now (fewer than the file holds if it was resumed).
@@ -89,23 +135,33 @@ def run_step(
         return 0
     file = folder.records(step.name)
     kept, first = file.resume(batch)
-    total = len(kept)
-    begun, began = total, time.monotonic()
-    pictures = step.stream(0 if first is None else first)
+    alone = shard.of == 1
+    # a shard counts what the others answer, and so begins at the beginning
+    answered = {record["index"] for record in kept}
+    total = len(kept) if alone else 0
+    made, seen, began = 0, len(answered) if alone else 0, time.monotonic()
+    pictures = step.stream(0 if first is None or not alone else first)
+    most = math.inf if limit is None else limit
+    number = 0
     try:
-        while total < limit:
+        while total < most:
             taken: list[EvalPicture] = []
             coming = 0
             for picture in itertools.islice(pictures, batch):
                 taken.append(picture)
                 coming += step.count(picture)
-                if total + coming >= limit:
+                if total + coming >= most:
                     break
             if not taken:
                 break
-            records = step.make(taken)[: limit - total]
-            file.append(records)
-            total += len(records)
+            if number % shard.of == shard.number and taken[0].index not in answered:
+                room = None if limit is None else limit - total
+                records = step.make(taken)[:room]
+                file.append(records)
+                made += len(records)
+            number += 1
+            seen += len(taken)
+            total = int(min(most, total + coming))
             if progress is not None:
                 progress(step.name, total, limit)
     finally:
@@ -114,8 +170,13 @@ def run_step(
             close()
     if not file.path.exists():
         file.append([])
-    made, seconds = total - begun, time.monotonic() - began
-    about = {"records": total, "made_last": made, "seconds_last": round(seconds, 2)}
+    seconds = time.monotonic() - began
+    about = {
+        "records": len(kept) + made,
+        "pictures": seen,
+        "made_last": made,
+        "seconds_last": round(seconds, 2),
+    }
     folder.finish(step.name, about)
     return made
 
@@ -125,19 +186,43 @@ def _truth(region: EvalRegion, names: Sequence[str]) -> Record:
 
 
 def _trick(picture: EvalPicture, region: EvalRegion) -> str | None:
+    if not region.truth:  # whether a question applies is known of the drawn world alone
+        return None
     return trick_question(region.category, picture.name, region.region_id)
 
 
-def _questions(picture: EvalPicture) -> PictureQuestions:
+def _names(region: EvalRegion) -> tuple[str, ...]:
+    """The attributes that can be scored: those of the truth, or of the references."""
+    return tuple(region.truth) or tuple(region.references)
+
+
+def _questions(picture: EvalPicture, tasks: Collection[Task]) -> PictureQuestions:
     names = []
     for region in picture.regions:
         trick = _trick(picture, region)
-        names.append((*region.truth, trick) if trick else tuple(region.truth))
-    return PictureQuestions(picture.image, tuple(r.mask for r in picture.regions), tuple(names))
+        own = _names(region) if "aarc" in tasks else ()
+        names.append((*own, trick) if trick and own else own)
+    shown = tuple(r.mask for r in picture.regions)
+    return PictureQuestions(picture.image, shown, tuple(names), dense="rdc" in tasks)
 
 
-def _prediction(picture: EvalPicture, region: EvalRegion, told: dict[str, str]) -> Record:
+def _place(picture: EvalPicture, region: EvalRegion) -> Record:
+    """Where a region is, for breakdowns and for showing it."""
+    return {
+        "box": list(region.box),
+        "mask": masks.encode_rle(region.mask),
+        "box_iou": round(masks.box_mask_iou(region.mask), 4),
+        "image": picture.path,
+    }
+
+
+def _prediction(
+    picture: EvalPicture, region: EvalRegion, asked: Sequence[str], texts: Sequence[str],
+    tasks: Collection[Task],
+) -> Record:  # fmt: skip
     trick = _trick(picture, region)
+    told = dict(zip(asked, texts[: len(asked)], strict=True))
+    own = _names(region) if "aarc" in tasks else ()
     return {
         "picture": picture.name,
         "index": picture.index,
@@ -145,25 +230,32 @@ def _prediction(picture: EvalPicture, region: EvalRegion, told: dict[str, str]) 
         "category": region.category,
         "part_of": region.part_of,
         "unseen": region.unseen,
-        "box": list(region.box),
+        **_place(picture, region),
         "truth": _truth(region, list(region.truth)),
-        "answers": {name: told[name] for name in region.truth},
-        "trick": {"attribute": trick, "answer": told[trick]} if trick else None,
+        "answers": {name: told[name] for name in own},
+        "references": {n: list(region.references[n]) for n in own if n in region.references},
+        "dense": texts[-1] if "rdc" in tasks else None,
+        "dense_references": list(region.dense) if "rdc" in tasks else [],
+        "trick": {"attribute": trick, "answer": told[trick]} if trick and own else None,
     }
 
 
-def predictions(source: Source, answerer: Answerer) -> Step:
-    """Asks of each region every attribute of its truth, and one that cannot apply.
+def predictions(source: Source, answerer: Answerer, tasks: Collection[Task] = ("aarc",)) -> Step:
+    """Asks of each region every attribute that can be scored, and one that cannot apply.
 
-    A record a region: picture, index, region_id, category, part_of, unseen, box (xyxy), truth
-    (attribute -> facet -> accepted values), answers (attribute -> text), trick (attribute, answer;
-    null for people).
+    A record a region: picture, index, region_id, category, part_of, unseen, box (xyxy), mask (COCO
+    RLE), box_iou (of mask and box), image (file or null), truth (attribute -> facet -> accepted
+    values), answers (attribute -> text), references (attribute -> texts), dense and
+    dense_references (of task rdc), trick (attribute, answer; null for people).
+
+    Args:
+        tasks: aarc: the attributes; rdc: a paragraph on each region.
     """
 
     def make(batch: Sequence[EvalPicture]) -> list[Record]:
-        asked = [_questions(picture) for picture in batch]
+        asked = [_questions(picture, tasks) for picture in batch]
         return [
-            _prediction(picture, region, dict(zip(names, texts, strict=True)))
+            _prediction(picture, region, names, texts, tasks)
             for picture, questions, answers in zip(
                 batch, asked, answerer.answer(asked), strict=True
             )
@@ -173,6 +265,32 @@ def predictions(source: Source, answerer: Answerer) -> Step:
         ]
 
     return Step("predictions", source.pictures, lambda p: len(p.regions), make)
+
+
+def wholes(source: Source, answerer: Answerer) -> Step:
+    """Asks for a paragraph on each picture that has one to be held against (task cgic).
+
+    A record a picture: picture, index, size (width, height), image, answer, references.
+    """
+
+    def make(batch: Sequence[EvalPicture]) -> list[Record]:
+        known = [p for p in batch if p.whole]
+        if not known:
+            return []
+        asked = [PictureQuestions(p.image, (), (), whole=True) for p in known]
+        return [
+            {
+                "picture": picture.name,
+                "index": picture.index,
+                "size": [picture.image.shape[1], picture.image.shape[0]],
+                "image": picture.path,
+                "answer": answers[-1][0],
+                "references": list(picture.whole),
+            }
+            for picture, answers in zip(known, answerer.answer(asked), strict=True)
+        ]
+
+    return Step("wholes", source.pictures, lambda p: 1, make)
 
 
 def twins(source: Source, answerer: Answerer) -> Step:

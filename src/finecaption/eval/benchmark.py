@@ -1,0 +1,86 @@
+"""Records -> the benchmark's figures: captions against references, groups, conflicts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from finecaption.attributes import ATTRIBUTE_NAMES
+from finecaption.eval.answers import Answer, add_figures, answers_of, mean_figures
+from finecaption.eval.bootstrap import mean_of
+from finecaption.eval.conflict import study
+from finecaption.eval.groups import grouped
+from finecaption.eval.records import Record
+from finecaption.metrics.captions import CaptionScorer
+from finecaption.metrics.drawn import drawn_scores
+from finecaption.metrics.semiou import semantic_ious
+from finecaption.types import Task
+
+# corpus figures that are the mean of the captions' own, so that an interval of that mean is theirs
+_MEANS = ("ROUGE-L", "CIDEr", "BERTScore")
+
+
+def benchmark(
+    predictions: Sequence[Record],
+    wholes: Sequence[Record],
+    scorer: CaptionScorer | None = None,
+    unseen_only: bool = False,
+) -> tuple[dict[str, Any], list[Answer]]:
+    """Everything beyond `score.scores`.
+
+    Args:
+        predictions, wholes: records of the steps.
+        scorer: of captions against references; None leaves that out.
+        unseen_only: score only regions whose combination training never showed.
+
+    Returns:
+        captions: task -> corpus (column -> figure), intervals, missing, settings, count,
+        attributes (name -> column -> mean of the captions' own figures);
+        groups: see groups.grouped; conflicts: see conflict.study; drawn: see
+        metrics.drawn.drawn_scores; semiou: of Category Name. The last three are None where the
+        truth is not known in values. And every answer.
+    """
+    own = [r for r in predictions if r.get("unseen") or not unseen_only]
+    answers = answers_of(own, wholes)
+    out: dict[str, Any] = {"captions": {}}
+    if scorer is not None:
+        for task, found in add_figures(answers, scorer).items():
+            out["captions"][task] = {
+                "corpus": found.corpus,
+                "intervals": _intervals([a for a in answers if a.task == task and a.references]),
+                "missing": found.missing,
+                "settings": found.settings,
+                "count": found.settings["pairs"],
+                "attributes": _by_attribute(answers, task),
+            }
+    drawn = [r for r in own if r["truth"] and r["answers"]]
+    out["groups"] = grouped(own, answers)
+    out["conflicts"] = study(own)
+    out["drawn"] = drawn_scores(drawn) if drawn else None
+    named = [(r["answers"]["Category Name"], r["category"]) for r in drawn if _named(r)]
+    out["semiou"] = semantic_ious(*map(list, zip(*named, strict=True)))[0] if named else None
+    return out, answers
+
+
+def _named(record: Record) -> bool:
+    return "Category Name" in record["answers"]
+
+
+def _intervals(answers: Sequence[Answer]) -> dict[str, Any]:
+    out = {}
+    for column in _MEANS:
+        scored = [a for a in answers if column in a.figures]
+        found = mean_of([a.figures[column] for a in scored], [a.index for a in scored])
+        if found is not None:
+            out[column] = found["interval"]
+    return out
+
+
+def _by_attribute(answers: Sequence[Answer], task: Task) -> dict[str, Any]:
+    by_name: dict[str, list[Answer]] = {}
+    for answer in answers:
+        if answer.task == task and answer.attribute and answer.figures:
+            by_name.setdefault(answer.attribute, []).append(answer)
+    known = [n for n in ATTRIBUTE_NAMES if n in by_name]
+    order = known + [n for n in by_name if n not in ATTRIBUTE_NAMES]
+    return {n: {**mean_figures(by_name[n]), "count": len(by_name[n])} for n in order}

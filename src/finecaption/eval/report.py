@@ -1,0 +1,499 @@
+"""What a report says, once for all its forms: rows of tables, sentences, chosen examples."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from finecaption.eval.answers import Answer, read_answers
+from finecaption.eval.published import COLUMNS, SOURCE, SUPERVISED, ZERO_SHOT
+from finecaption.eval.records import Record, read_json, read_records, write_atomically
+from finecaption.eval.run import ANSWERS
+from finecaption.eval.table import interval, markdown, percent
+from finecaption.metrics.captions import BLEU
+from finecaption.types import TASKS
+
+TASK_NAMES = {
+    "aarc": "one attribute of a region",
+    "rdc": "a region in detail",
+    "cgic": "the whole picture",
+}
+EXAMPLES = 6  # of each kind
+
+
+@dataclass(frozen=True)
+class Run:
+    """A scored run as a report reads it.
+
+    Attributes:
+        folder: of the run.
+        scores: scores.json.
+        answers: of answers.jsonl.
+        places: (index, region_id) -> record of predictions, or of wholes under region 0.
+    """
+
+    folder: Path
+    scores: Record
+    answers: list[Answer]
+    places: dict[tuple[int, int], Record]
+
+
+def open_run(folder: str | os.PathLike[str]) -> Run:
+    """Reads a scored run.
+
+    Raises:
+        InputError: it has not been scored.
+    """
+    root = Path(folder)
+    places: dict[tuple[int, int], Record] = {}
+    for name, number in (("predictions", None), ("wholes", 0)):
+        path = root / f"{name}.jsonl"
+        for record in read_records(path) if path.exists() else ():
+            place = record["region_id"] if number is None else number
+            places[record["index"], place] = record
+    answers = read_answers(read_records(root / ANSWERS))
+    return Run(root, read_json(root / "scores.json"), answers, places)
+
+
+# --- tables -----------------------------------------------------------------------------------
+
+
+def hundredfold(value: float | None) -> str:
+    """A figure of the paper's columns: times 100, two decimals; a dash for None."""
+    return "–" if value is None else f"{100 * value:.2f}"
+
+
+def paper_rows(scores: Record) -> list[tuple[str, list[str], str]]:
+    """Our rows, then the paper's: (name, figures by published.COLUMNS, kind).
+
+    kind: "ours", "zero-shot" or "supervised"; the last two are published.
+    """
+    out = []
+    for task in TASKS:
+        found = scores.get("captions", {}).get(task)
+        if found:
+            figures = [hundredfold(found["corpus"].get(c)) for c in COLUMNS]
+            name = f"{scores['settings']['model']['name']}, {task} ({found['count']})"
+            out.append((name, figures, "ours"))
+    for kind, rows in (("supervised", SUPERVISED), ("zero-shot", ZERO_SHOT)):
+        for name, row in rows.items():
+            out.append((name, [f"{row[c]:.2f}" for c in COLUMNS], kind))
+    return out
+
+
+def paper_notes(scores: Record) -> list[str]:
+    """What must be said beside that table."""
+    out = [
+        f"The published rows are the paper's ({SOURCE}), on photographs and people's references; "
+        "our rows are on the data named above, so only rows of one data set can be compared."
+    ]
+    captions = scores.get("captions", {})
+    found = next(iter(captions.values()), None)
+    if found is None:
+        out.append("Captions were not held against references in this run.")
+        return out
+    settings = found["settings"]
+    out.append(
+        f"Tokeniser: {settings['tokeniser']}; cross-references {settings['cross_references']}. "
+        + " ".join(f"{column} is missing: {why}." for column, why in found["missing"].items())
+    )
+    bert = settings.get("bert")
+    if bert:
+        out.append(
+            f"BERTScore with {bert['model']}, layer {bert['layer']}, sha256 {bert['sha256'][:12]}."
+        )
+    return [text.strip() for text in out]
+
+
+CAPTION_COLUMNS = ("BLEU-4", "ROUGE-L", "METEOR", "CIDEr", "BERTScore")
+
+
+def task_rows(scores: Record) -> tuple[list[str], list[list[str]]]:
+    """All columns of every task, those with an interval with it."""
+    captions = scores.get("captions", {})
+    columns = [
+        c for c in (*BLEU, *CAPTION_COLUMNS[1:])
+        if any(c in found["corpus"] for found in captions.values())
+    ]  # fmt: skip
+    rows = []
+    for task, found in captions.items():
+        cells = []
+        for c in columns:
+            value, around = found["corpus"].get(c), found["intervals"].get(c)
+            told = hundredfold(value)
+            cells.append(f"{told} ({interval(around)})" if around else told)
+        rows.append([f"{task}: {TASK_NAMES[task]}", *cells, str(found["count"])])
+    return ["Task", *columns, "Captions"], rows
+
+
+def attribute_rows(scores: Record) -> tuple[list[str], list[list[str]]]:
+    """A row an attribute: accuracy where the truth is known in values, caption figures."""
+    drawn = scores["attributes"]
+    said = scores.get("captions", {}).get("aarc", {}).get("attributes", {})
+    columns = [c for c in CAPTION_COLUMNS if any(c in row for row in said.values())]
+    names = list(drawn) + [n for n in said if n not in drawn]
+    header = ["Attribute"]
+    if drawn:
+        header += ["Accuracy, %", "95 %", "All facets, %"]
+    header += [*columns, "Answers"]
+    rows = []
+    for name in names:
+        own, text = drawn.get(name, {}), said.get(name, {})
+        row = [name]
+        if drawn:
+            row += [
+                percent(own.get("accuracy")), interval(own.get("interval")),
+                percent(own.get("exact")),
+            ]  # fmt: skip
+        row += [hundredfold(text.get(c)) for c in columns]
+        rows.append([*row, str(own.get("count") or text.get("count", 0))])
+    return header, rows
+
+
+def group_rows(group: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Rows of one of groups.grouped."""
+    rows = []
+    for own in group["groups"]:
+        accuracy, rouge = own["accuracy"] or {}, own["rouge"] or {}
+        rows.append(
+            [
+                own["name"],
+                percent(accuracy.get("mean")), interval(accuracy.get("interval")),
+                percent(rouge.get("mean")), interval(rouge.get("interval")),
+                str(own["regions"]), str(own["answers"]),
+            ]
+        )  # fmt: skip
+    header = [group["title"], "Accuracy, %", "95 %", "ROUGE-L, %", "95 %", "Regions", "Answers"]
+    return header, rows
+
+
+def behaviour(scores: Record) -> list[tuple[str, str, str]]:
+    """(name, figure, what it is) beyond accuracy: hallucination, abstention, uniqueness."""
+    drawn = scores.get("drawn")
+    if not drawn:
+        return []
+    out = []
+    abstention, things = drawn["abstention"], drawn["things"]
+    if abstention["unseen"]:
+        unseen = abstention["unseen"]
+        out.append(
+            (
+                "Hallucinated, what cannot be seen", percent(unseen["hallucinated"]),
+                f"of {unseen['count']} facets that are hidden, the share of which a value is "
+                f"stated; abstained from {percent(unseen['abstained'])} %",
+            )
+        )  # fmt: skip
+    if abstention["inapplicable"]:
+        own = abstention["inapplicable"]
+        out.append(
+            (
+                "Hallucinated, what cannot apply", percent(own["hallucinated"]),
+                f"of {own['count']} questions such as the hair of a car; abstained from "
+                f"{percent(own['abstained'])} %",
+            )
+        )  # fmt: skip
+    if abstention["false_rate"] is not None:
+        out.append(
+            (
+                "Abstains without need", percent(abstention["false_rate"]),
+                "of facets that can be seen",
+            )
+        )  # fmt: skip
+    if things["of_mentions"] is not None:
+        out.append(
+            (
+                "Things that are not there", percent(things["of_mentions"]),
+                f"of {things['mentions']} things named (CHAIR by the scene itself); in "
+                f"{percent(things['of_answers'])} % of the answers",
+            )
+        )  # fmt: skip
+    if drawn["uniqueness"]:
+        unique = drawn["uniqueness"]
+        out.append(
+            (
+                "Regions told apart", percent(unique["recall_at_1"]),
+                f"self-retrieval R@1 among a picture's regions; chance {percent(unique['chance'])}",
+            )
+        )  # fmt: skip
+    if scores.get("twins"):
+        twins = scores["twins"]
+        out.append(
+            (
+                "Twins named right", percent(twins["accuracy"]),
+                f"of {twins['count']} regions with nearly the box of another",
+            )
+        )  # fmt: skip
+    if scores.get("semiou") is not None:
+        out.append(
+            (
+                "SemIoU of category names", percent(scores["semiou"]),
+                "words that an answer shares with the name alone, so that a whole sentence scores "
+                "low",
+            )
+        )  # fmt: skip
+    return out
+
+
+CONFLICT_HEADER = (
+    "Attribute", "Contradicted, %", "compared", "of these: alone right, %", "at once right, %",
+    "Left out, %", "references leave out, %", "Accuracy alone, %", "at once, %",
+    "Reader's error, %",
+)  # fmt: skip
+
+
+def conflict_rows(scores: Record) -> list[list[str]]:
+    """Rows of the conflict study, as CONFLICT_HEADER; empty where there is none."""
+    found = scores.get("conflicts")
+    if not found:
+        return []
+    named = [*found["attributes"].items(), ("All", found["all"])]
+    return [
+        [
+            name, percent(r["contradicted"]), str(r["compared"]), percent(r["alone_right"]),
+            percent(r["at_once_right"]), percent(r["omitted"]), percent(r["reference_omits"]),
+            percent(r["accuracy_alone"]), percent(r["accuracy_at_once"]),
+            percent(r["reader_error"]),
+        ]
+        for name, r in named
+    ]  # fmt: skip
+
+
+CONFLICT_NOTE = (
+    "What answers state one attribute at a time against what the paragraph on the same region "
+    "states. Contradicted: of facets stated in both, those without a value in common; relations "
+    "and interactions are not compared, since two true ones can differ. Left out: of facets "
+    "stated alone, those on which the paragraph is silent, beside what the reference paragraphs "
+    "leave out. Accuracy: of facets that are stated. Reader's error: the same reader on the reference "
+    "paragraphs, which are right."
+)
+
+
+# --- examples ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Example:
+    """A region (or picture) with some of its answers.
+
+    Attributes:
+        place: its record.
+        figure: mean of its answers' figures, 0..1.
+        lines: (what was asked, answer, what is right, whether it is right; None: unknown).
+    """
+
+    place: Record
+    figure: float | None
+    lines: tuple[tuple[str, str, str, bool | None], ...]
+
+
+_LINES = 4  # answers shown of a region
+
+
+def best_and_worst(run: Run, count: int = EXAMPLES) -> tuple[list[Example], list[Example]]:
+    """The regions with the highest and the lowest mean figure, one a picture, of three answers up.
+
+    Ties fall to the region with more answers, then to the earlier one.
+    """
+    regions: dict[tuple[int, int], list[Answer]] = {}
+    for answer in run.answers:
+        if answer.task == "aarc" and answer.figure is not None:
+            regions.setdefault((answer.index, answer.region_id), []).append(answer)
+    several = [(k, v) for k, v in regions.items() if len(v) >= 3] or list(regions.items())
+    ranked = [
+        (sum(float(a.figure or 0) for a in own) / len(own), -len(own), place)
+        for place, own in several
+    ]
+    best = _one_a_picture(sorted(ranked, key=lambda r: (-r[0], r[1], r[2])), count)
+    worst = _one_a_picture(sorted(ranked), count)
+    taken = {row[2] for row in best}
+    return (
+        [_example(run, place, regions[place], mean, True) for mean, _, place in best],
+        [
+            _example(run, place, regions[place], mean, False)
+            for mean, _, place in worst
+            if place not in taken
+        ],
+    )
+
+
+Ranked = tuple[float, int, tuple[int, int]]
+
+
+def _one_a_picture(ranked: Sequence[Ranked], count: int) -> list[Ranked]:
+    seen: set[int] = set()
+    out = []
+    for row in ranked:
+        if row[2][0] not in seen and len(out) < count:
+            seen.add(row[2][0])
+            out.append(row)
+    return out
+
+
+def _example(
+    run: Run, place: tuple[int, int], own: Sequence[Answer], mean: float, best: bool
+) -> Example:
+    order = sorted(own, key=lambda a: -(a.figure or 0) if best else (a.figure or 0))
+    return Example(run.places[place], mean, tuple(line(a) for a in order[:_LINES]))
+
+
+def line(answer: Answer) -> tuple[str, str, str, bool | None]:
+    """A line of Example."""
+    asked = answer.attribute or TASK_NAMES[answer.task]
+    right = None if answer.share is None else answer.share == 1
+    return asked, answer.text, answer.references[0] if answer.references else "", right
+
+
+def contradictions(run: Run, count: int = EXAMPLES) -> list[Example]:
+    """Regions whose paragraph contradicts what was answered alone, one a picture."""
+    found = (run.scores.get("conflicts") or {}).get("examples", [])
+    seen: set[int] = set()
+    facets: dict[tuple[str, str], int] = {}
+    out: list[Example] = []
+    for own in found:
+        key = (own["attribute"], own["facet"])
+        if own["index"] in seen or facets.get(key, 0) >= 2 or len(out) >= count:
+            continue
+        seen.add(own["index"])
+        facets[key] = facets.get(key, 0) + 1
+        record = run.places[own["index"], own["region_id"]]
+        truth = " or ".join(own["truth"])
+        alone, at_once = (all(v in own["truth"] for v in own[k]) for k in ("alone", "at_once"))
+        out.append(
+            Example(
+                record,
+                None,
+                (
+                    (own["attribute"], record["answers"][own["attribute"]], truth, alone),
+                    (f"in detail ({own['facet']})", record["dense"], truth, at_once),
+                ),
+            )
+        )
+    return out
+
+
+# --- Markdown ---------------------------------------------------------------------------------
+
+
+def title(scores: Record) -> str:
+    """Of a report."""
+    settings = scores["settings"]
+    return f"{settings['model']['name']} on {settings['data']['name']}"
+
+
+def lead(scores: Record) -> str:
+    """The sentence under the title."""
+    settings = scores["settings"]
+    tasks = ", ".join(settings.get("tasks", ["aarc"]))
+    limit = settings["limit"]
+    of = f"limit {limit} regions" if limit else "no limit"
+    unseen = " Only combinations that training never shows are scored." * scores["unseen_only"]
+    return (
+        f"{scores['regions']} regions in {scores['pictures']} pictures, {scores['questions']} "
+        f"questions with a known answer; tasks {tasks}; {of}.{unseen}"
+    )
+
+
+def settings_rows(scores: Record) -> list[list[str]]:
+    """Settings and versions: name, value."""
+    settings, out = scores["settings"], []
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            said = ", ".join(f"{k} {_short(v)}" for k, v in value.items())
+        else:
+            said = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+        out.append([name, said])
+    for name in ("versions", "hardware"):
+        if name in scores:
+            out.append([name, ", ".join(f"{k} {v}" for k, v in scores[name].items())])
+    for name, about in scores.get("steps", {}).items():
+        shards = f" over {about['shards']} shards" if about.get("shards") else ""
+        out.append(
+            [
+                f"step {name}",
+                f"{about['records']} records, {about['seconds_last']} s for the last "
+                f"{about['made_last']}{shards}",
+            ]
+        )
+    return out
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text[:12] if len(text) == 64 else text
+
+
+def markdown_report(run: Run) -> str:
+    """report.md."""
+    scores = run.scores
+    parts = [f"# {title(scores)}", lead(scores)]
+    parts += ["## Beside the paper", _paper_markdown(scores), *paper_notes(scores)]
+    if scores.get("captions"):
+        parts += ["## Captions against references", _table(*task_rows(scores))]
+    parts += ["## By attribute", _table(*attribute_rows(scores))]
+    if scores["attributes"]:
+        parts.append(
+            f"Mean over attributes: {percent(scores['mean_accuracy'])} % "
+            f"({interval(scores['mean_interval'])})."
+        )
+    for group in scores.get("groups", {}).values():
+        if len(group["groups"]) > 1:
+            parts += [f"## {group['title']}", _table(*group_rows(group))]
+    told = behaviour(scores)
+    if told:
+        rows = [[name, figure, note] for name, figure, note in told]
+        parts += ["## What else was measured", markdown(["", "%", ""], rows, left=(0, 2))]
+    rows = conflict_rows(scores)
+    if rows:
+        parts += [
+            "## One attribute at a time against all at once",
+            markdown(CONFLICT_HEADER, rows, left=(0,)), CONFLICT_NOTE,
+        ]  # fmt: skip
+    best, worst = best_and_worst(run)
+    for name, examples in (
+        ("Best", best), ("Worst", worst), ("Contradictions", contradictions(run)),
+    ):  # fmt: skip
+        if examples:
+            parts += [f"## {name}", "\n".join(_example_markdown(e) for e in examples)]
+    rows = settings_rows(scores)
+    parts += ["## Settings and versions", markdown(["", ""], rows, left=(0, 1))]
+    return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    return markdown(header, rows, left=(0,))
+
+
+def _paper_markdown(scores: Record) -> str:
+    rows = [
+        [f"**{name}**" if kind == "ours" else f"{name} (published, {kind})", *figures]
+        for name, figures, kind in paper_rows(scores)
+    ]
+    return _table(["Row", *COLUMNS], rows)
+
+
+def _example_markdown(example: Example) -> str:
+    place = example.place
+    where = f", region {place['region_id']}" if "region_id" in place else ""
+    mean = "" if example.figure is None else f" ({percent(example.figure)} %)"
+    lines = [f"- {place['picture']}{where}, {place.get('category') or 'region'}{mean}"]
+    for asked, answer, right, _ in example.lines:
+        lines.append(f"  - {asked}: “{answer}”" + (f"; right: “{right}”" if right else ""))
+    return "\n".join(lines)
+
+
+def write_report(folder: str | os.PathLike[str]) -> tuple[Path, Path]:
+    """Writes report.md and report.html of a scored run; returns their paths.
+
+    Raises:
+        InputError: it has not been scored.
+    """
+    from finecaption.eval.page import html_report
+
+    run = open_run(folder)
+    paths = run.folder / "report.md", run.folder / "report.html"
+    write_atomically(paths[0], markdown_report(run))
+    write_atomically(paths[1], html_report(run))
+    return paths
