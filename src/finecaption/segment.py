@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -100,6 +100,18 @@ class ClickMask(NamedTuple):
 
     mask: np.ndarray
     score: float
+    logits: torch.Tensor | None = None
+    """(m, m) of the square, for the next click; None: the decoder does not take them back."""
+
+
+class Proposals(NamedTuple):
+    """Masks of many prompts on one picture, as they leave the decoder."""
+
+    logits: np.ndarray
+    """float32 (P, K, m, m) over the high-resolution square, foreground where over 0; K masks a
+    prompt, from part to whole where the decoder knows granularities."""
+    scores: np.ndarray
+    """float32 (P, K), the IoU expected of each, 0..1."""
 
 
 class Segmenter:
@@ -188,8 +200,77 @@ class Segmenter:
             corners = place.to_square(np.reshape(square, (2, 2)))
             boxes = torch.tensor(corners, dtype=torch.float32, device=device).reshape(1, 1, 4)
         logits, quality = self.decoder(encoded.embeddings, at, kinds, boxes, encoded.pixel_values)
-        mask = _to_picture(logits[0, 0], place)
+        mask = square_to_picture(logits[0, 0], place)
         return ClickMask(mask, float(quality[0, 0].clamp(0, 1)))
+
+    @torch.no_grad()
+    def propose(
+        self,
+        encoded: EncodedImage,
+        points: Sequence[Sequence[float]] = (),
+        boxes: Sequence[Sequence[float]] = (),
+    ) -> Proposals:
+        """One prompt for each point, then one for each box, all in a few passes.
+
+        Args:
+            encoded: of `encode`.
+            points: (x, y) in pixels of the picture.
+            boxes: x0, y0, x1, y1.
+
+        Raises:
+            InputError: as `predict`.
+        """
+        return run_prompts(encoded, points, boxes, self._decode)
+
+    def _decode(
+        self, encoded: EncodedImage, xy: torch.Tensor | None, boxes: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        if xy is None:
+            assert boxes is not None  # run_prompts gives one of them
+            xy = boxes.new_zeros(len(boxes), 2)
+            labels = torch.full((1, len(boxes), 1), PAD, device=boxes.device)
+        else:
+            labels = torch.ones((1, len(xy), 1), dtype=torch.long, device=xy.device)
+        corners = None if boxes is None else boxes[None]
+        logits, quality = self.decoder(
+            encoded.embeddings, xy[None, :, None], labels, corners, encoded.pixel_values
+        )
+        return logits[0], quality[0][:, None]
+
+
+_PROMPTS_AT_ONCE = 32
+
+
+def run_prompts(
+    encoded: EncodedImage,
+    points: Sequence[Sequence[float]],
+    boxes: Sequence[Sequence[float]],
+    decode: Callable[..., tuple[torch.Tensor, torch.Tensor]],
+) -> Proposals:
+    """Checked prompts in batches through a decoder; see `Segmenter.propose`.
+
+    Args:
+        decode: (encoded, points float (P, 2) in the square or None, boxes float (P, 4) or None) to
+            logits (P, K, m, m) and quality (P, K).
+    """
+    size, place = encoded.size, encoded.placement
+    device = encoded.embeddings.device
+    clicks = [check_point(p, size, f"points[{i}]") for i, p in enumerate(points)]
+    frames = [check_box(b, size, f"boxes[{i}]") for i, b in enumerate(boxes)]
+    logits, scores = [], []
+    for given, is_box in (([(c.x, c.y) for c in clicks], False), (frames, True)):
+        for start in range(0, len(given), _PROMPTS_AT_ONCE):
+            part = np.reshape(given[start : start + _PROMPTS_AT_ONCE], (-1, 2))
+            square = torch.tensor(place.to_square(part), dtype=torch.float32, device=device)
+            if is_box:
+                found, quality = decode(encoded, None, square.reshape(-1, 4))
+            else:
+                found, quality = decode(encoded, square, None)
+            logits.append(found.float().cpu().numpy())
+            scores.append(quality.float().clamp(0, 1).cpu().numpy())
+    if not logits:
+        raise InputError("propose: give at least one point or box")
+    return Proposals(np.concatenate(logits), np.concatenate(scores))
 
 
 def check_prompt(
@@ -219,7 +300,7 @@ def check_prompt(
     return clicks, valid
 
 
-def _to_picture(logits: torch.Tensor, place: SquarePlacement) -> np.ndarray:
+def square_to_picture(logits: torch.Tensor, place: SquarePlacement) -> np.ndarray:
     """Logits (1, m, m) of the square -> bool (H, W) of the picture, at least one pixel true."""
     side = (place.side, place.side)
     full = F.interpolate(logits[None].float(), size=side, mode="bilinear", align_corners=False)
@@ -241,8 +322,11 @@ __all__ = [
     "ClickDecoderConfig",
     "ClickMask",
     "EncodedImage",
+    "Proposals",
     "Segmenter",
     "check_prompt",
     "load_decoder",
+    "run_prompts",
     "save_segmenter",
+    "square_to_picture",
 ]

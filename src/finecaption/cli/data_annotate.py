@@ -154,7 +154,7 @@ def _weights_hash(folder: Path | None) -> str:
 
 def _finder(name: str, device: str | None) -> Callable[[Any], Any]:
     from finecaption.captioner import FineCaption
-    from finecaption.data.annotate import segment_everything
+    from finecaption.everything import segment_everything
     from finecaption.segment import Segmenter
 
     model = FineCaption.from_pretrained(name, device=device)

@@ -11,7 +11,6 @@ says where its texts come from.
 from __future__ import annotations
 
 from finecaption.data.annotate.captioners import Ask, Captioner, CaptionerError, Said
-from finecaption.data.annotate.everything import segment_everything
 from finecaption.data.annotate.jobs import Job, folder_jobs, sample_jobs
 from finecaption.data.annotate.local import LocalCaptioner
 from finecaption.data.annotate.prompts import PROMPTS_VERSION
@@ -31,5 +30,4 @@ __all__ = [
     "annotate",
     "folder_jobs",
     "sample_jobs",
-    "segment_everything",
 ]
