@@ -108,17 +108,32 @@ class TransformersCaptioner:
         if not asked:
             return []
         self._load()
-        answers: list[str] = []
-        while len(answers) < len(asked):
-            part = asked[len(answers) : len(answers) + self.batch_size]
-            try:
-                answers += self._generate([self.prompt(one) for one in part])
-            except RuntimeError as error:
-                if "out of memory" not in str(error).lower() or len(part) == 1:
-                    raise
-                self.batch_size = len(part) // 2
-                self._free()
+        answers = [""] * len(asked)
+        for group in self._groups(asked):
+            while group:
+                part = group[: self.batch_size]
+                try:
+                    told = self._generate([self.prompt(asked[at]) for at in part])
+                except RuntimeError as error:
+                    if "out of memory" not in str(error).lower() or len(part) == 1:
+                        raise
+                    self.batch_size = len(part) // 2
+                    self._free()
+                    continue
+                for at, text in zip(part, told, strict=True):
+                    answers[at] = text
+                group = group[len(part) :]
         return answers
+
+    def _groups(self, asked: Sequence[Asked]) -> list[list[int]]:
+        """Numbers of the queries that may share a batch."""
+        if not self.family.equal_lengths:
+            return [list(range(len(asked)))]
+        groups: dict[int, list[int]] = {}
+        for at, one in enumerate(asked):
+            tokens = self.processor.tokenizer(self.full_text(self.prompt(one).question))
+            groups.setdefault(len(tokens["input_ids"]), []).append(at)
+        return list(groups.values())
 
     def prompt(self, asked: Asked) -> Prompt:
         """What a query becomes."""

@@ -73,6 +73,8 @@ class Family:
     """Whether the question is the whole prompt, and nothing is put around it."""
     stop: str | None = None
     """Where an answer ends, besides at the end token."""
+    equal_lengths: bool = False
+    """Whether only prompts of one length may share a batch."""
 
     def clean(self, text: str) -> str:
         """A decoded answer without tags and what follows its end."""
@@ -151,6 +153,8 @@ FAMILIES: tuple[Family, ...] = (
     Family(
         "kosmos-2", "Kosmos-2", ("kosmos-2",),
         "box as two of its 32 x 32 patch index tokens", _kosmos_refer, _kosmos_ask, bare=True,
+        # transformers counts the padding into the places of all tokens after the first new one
+        equal_lengths=True,
     ),
     Family(
         "qwen2-vl", "Qwen2-VL", ("qwen2_vl",),

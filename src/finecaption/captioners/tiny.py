@@ -43,7 +43,7 @@ def tiny_families() -> tuple[str, ...]:
     return tuple(_MAKERS)
 
 
-def write_tiny(family: str, folder: str | os.PathLike[str], seed: int = 0) -> Path:
+def write_tiny(family: str, folder: str | os.PathLike[str], seed: int = 4) -> Path:
     """Writes a model of a family with random weights (under 2 MB) and its processor.
 
     Args:
@@ -69,6 +69,13 @@ def write_tiny(family: str, folder: str | os.PathLike[str], seed: int = 0) -> Pa
                 torch.nn.init.normal_(parameter, std=0.25)
             elif name.endswith("gate"):  # Mllama's cross attention starts shut
                 torch.nn.init.constant_(parameter, 0.7)
+        if family == "kosmos-2":  # or else it would say the tokens of patches, which are most
+            with torch.no_grad():
+                model.get_input_embeddings().weight[4 + len(_LETTERS) :] *= 0.5
+    # letters only, and at least one: an empty answer would show nothing
+    settings = model.generation_config
+    settings.begin_suppress_tokens = [2]
+    settings.suppress_tokens = [0, 1, 3]
     model.save_pretrained(path)
     return path
 
@@ -127,6 +134,7 @@ def _kosmos2(folder: Path) -> Any:
             text_config={
                 "vocab_size": len(processor.tokenizer), "embed_dim": 32, "layers": 2,
                 "ffn_dim": 48, "attention_heads": 4, "max_position_embeddings": 512,
+                "scale_embedding": False,
                 "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2,
             },
             vision_config=_clip(),

@@ -34,8 +34,13 @@ class Shown(NamedTuple):
 
 
 def line_width(size: Size) -> int:
-    """Pixels: 1 on a thumbnail, 2 at 336, 5 at 1,024, 41 at 8,192."""
-    return max(1, round(max(size) / 200))
+    """Pixels: 1 on a thumbnail, 2 at 336, 7 at 1,024, 55 at 8,192."""
+    return max(1, round(max(size) / 150))
+
+
+def casing(line: int) -> int:
+    """Pixels of white to either side of a red line, so that it is seen on red too; none at 1."""
+    return max(1, line // 3) if line > 1 else 0
 
 
 def box_as_text(image: Image.Image, mask: np.ndarray) -> str:
@@ -52,9 +57,9 @@ def draw_box(image: Image.Image, mask: np.ndarray) -> Image.Image:
     drawn, pen, line = _canvas(image)
     width, height = image.size
     x0, y0, x1, y1 = _box(image, mask)
-    casing = line // 3
-    for grow, colour in ((line + casing, WHITE), (line, RED)):
-        if grow == line + casing and not casing:
+    white = casing(line)
+    for grow, colour in ((line + white, WHITE), (line, RED)):
+        if colour == WHITE and not white:
             continue
         # the frame keeps its width where the border cuts its outer edge off
         left, top = max(0, x0 - grow), max(0, y0 - grow)
@@ -64,29 +69,37 @@ def draw_box(image: Image.Image, mask: np.ndarray) -> Image.Image:
 
 
 def draw_contour(
-    image: Image.Image, mask: np.ndarray, half_width: float | None = None, alpha: int = 255
+    image: Image.Image, mask: np.ndarray, half_width: float | None = None, opacity: float = 1.0
 ) -> Image.Image:
-    """The mask's border as a red line; further than the line from it, nothing changes.
+    """The mask's border as a red line, on a thin white one; further from it, nothing changes.
 
     Args:
-        half_width: pixels to either side of the border; None: half of `line_width`, at least 1.
-        alpha: 0..255, how opaque it is.
+        half_width: pixels to either side of the border, and no white, as ViP-LLaVA has it; None:
+            half of `line_width`.
+        opacity: of the line, 0..1.
     """
     _check(image, mask)
-    half = max(1.0, line_width(image.size) / 2) if half_width is None else half_width
+    line = line_width(image.size)
+    lines = [(WHITE, line / 2 + casing(line)), (RED, line / 2)]
+    if half_width is not None:
+        lines = [(RED, half_width)]
     width, height = image.size
-    margin = math.ceil(half) + 1
+    margin = math.ceil(max(half for _, half in lines)) + 1
     x0, y0, x1, y1 = masks.box_from_mask(mask)
     left, top = max(0, x0 - margin), max(0, y0 - margin)
     right, bottom = min(width, x1 + margin), min(height, y1 + margin)
-    cover = Image.new("L", (right - left, bottom - top), 0)  # only where the line can be
-    pen = ImageDraw.Draw(cover)
-    breadth = max(1, round(2 * half))
+    loops = []
     for loop in masks.contours(mask[y0:y1, x0:x1]):
         points = [(int(x) + x0 - left, int(y) + y0 - top) for x, y in loop]
-        pen.line([*points, points[0], points[1]], fill=alpha, width=breadth, joint="curve")
-    drawn = image.convert("RGB")
-    drawn.paste(RED, (left, top, right, bottom), cover)
+        loops.append([*points, points[0], points[1]])
+    drawn = image.convert("RGB").copy()
+    for colour, half in lines:
+        cover = Image.new("L", (right - left, bottom - top), 0)  # only where the line can be
+        pen = ImageDraw.Draw(cover)
+        for loop in loops:
+            breadth = max(1, round(2 * half))
+            pen.line(loop, fill=round(255 * opacity), width=breadth, joint="curve")
+        drawn.paste(colour, (left, top, right, bottom), cover)
     return drawn
 
 
@@ -118,10 +131,10 @@ def draw_circle(image: Image.Image, mask: np.ndarray) -> Image.Image:
     down = max((y1 - y0) / math.sqrt(2), line * 1.5) + line
     left, right = max(0.0, middle_x - across), min(image.width - 1.0, middle_x + across - 1)
     top, bottom = max(0.0, middle_y - down), min(image.height - 1.0, middle_y + down - 1)
-    casing = line // 3
-    if casing:
-        outer = (left - casing, top - casing, right + casing, bottom + casing)
-        pen.ellipse(outer, outline=WHITE, width=line + 2 * casing)
+    white = casing(line)
+    if white:
+        outer = (left - white, top - white, right + white, bottom + white)
+        pen.ellipse(outer, outline=WHITE, width=line + 2 * white)
     pen.ellipse((left, top, right, bottom), outline=RED, width=line)
     return drawn
 
@@ -132,7 +145,7 @@ def draw_arrow(image: Image.Image, mask: np.ndarray) -> Image.Image:
     width, height = image.size
     tip, way = _aim(mask, _box(image, mask))
     shaft = max(1.0, line * 1.4)
-    head = max(3.0, shaft * 3)
+    head = max(4.0, shaft * 4.5)
     room = min(
         *(limit / abs(step) for limit, step in (
             (width - 1 - tip[0] if way[0] > 0 else tip[0], way[0]),
@@ -141,9 +154,9 @@ def draw_arrow(image: Image.Image, mask: np.ndarray) -> Image.Image:
         math.inf,
     )  # fmt: skip
     length = min(room, max(head * 2.2, 0.18 * max(width, height)))
-    casing = line // 3
-    for colour, wider in ((WHITE, casing), (RED, 0)):
-        if colour == WHITE and not casing:
+    white = casing(line)
+    for colour, wider in ((WHITE, white), (RED, 0)):
+        if colour == WHITE and not white:
             continue
         _arrow(pen, tip, way, length + wider, shaft + 2 * wider, head + 2 * wider, colour)
     return drawn
@@ -285,8 +298,8 @@ def _aim(
         within = (across >= 0) & (across < width) & (down >= 0) & (down < height)
         across, down = across[within], down[within]
         last = int(np.flatnonzero(mask[down, across])[-1])
-        # a little inside, so that the tip touches what it means
-        at = max(0, last - max(0, min(last, round(0.01 * max(width, height)))))
+        # well inside, so that it is clear what the tip means
+        at = last - min(last // 2, round(0.03 * max(width, height)))
         room = len(across) - at
         # a slanted arrow is told from a picture's own lines more easily
         worth = min(room, 0.25 * max(width, height)) * (1.0 if turn % 2 else 0.95)

@@ -1,0 +1,154 @@
+"""The openai client against a real server on this machine."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from finecaption.captioners import Query, open_captioner
+from finecaption.captioners.served import SHOWN, ServedCaptioner
+from finecaption.data.annotate import CaptionerError
+from finecaption.errors import InputError
+
+pytest.importorskip("openai")
+
+
+class ChatServer(ThreadingHTTPServer):
+    """Repeats a part of each question; `moods` are the next replies' statuses and headers."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.moods: list[tuple[int, dict[str, str]]] = []
+        self.requests: list[dict[str, Any]] = []
+        self.lock = threading.Lock()
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}/v1"
+
+    def pictures(self, request: int) -> list[Image.Image]:
+        parts = self.requests[request]["messages"][0]["content"]
+        urls = [p["image_url"]["url"] for p in parts if p["type"] == "image_url"]
+        return [Image.open(io.BytesIO(base64.b64decode(u.partition(",")[2]))) for u in urls]
+
+    def text(self, request: int) -> str:
+        return str(self.requests[request]["messages"][0]["content"][-1]["text"])
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: ChatServer
+
+    def do_POST(self) -> None:
+        assert self.path == "/v1/chat/completions"
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        with self.server.lock:
+            self.server.requests.append(body)
+            status, headers = self.server.moods.pop(0) if self.server.moods else (200, {})
+        asked = body["messages"][0]["content"][-1]["text"]
+        message = {"role": "assistant", "content": f" Said of\n{asked.split(':')[-1][1:12]} "}
+        reply: dict[str, Any] = {
+            "id": "x", "object": "chat.completion", "created": 0, "model": body["model"],
+            "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
+        }  # fmt: skip
+        data = json.dumps(reply if status == 200 else {"error": {"message": "moody"}}).encode()
+        self.send_response(status)
+        for name, value in {"content-length": str(len(data)), **headers}.items():
+            self.send_header(name, value)
+        self.send_header("content-type", "application/json")
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        del format, args
+
+
+@pytest.fixture
+def chat() -> Iterator[ChatServer]:
+    made = ChatServer()
+    thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield made
+    made.shutdown()
+    thread.join()
+    made.server_close()
+
+
+def served(chat: ChatServer, **more: Any) -> ServedCaptioner:
+    more = {"served": {"first_wait": 0.01, "tries": 3}, **more}
+    made = open_captioner(f"openai:gpt-4o@{chat.address}", **more)
+    assert isinstance(made, ServedCaptioner)
+    return made
+
+
+def test_every_task(chat: ChatServer, queries: list[Query]) -> None:
+    told = served(chat, served={"workers": 1}).caption(queries)
+    assert len(told) == len(chat.requests) == len(queries)
+    assert all(text.startswith("Said of") for text in told)
+    assert [chat.text(k) for k in range(5)] == [
+        "Describe this attribute of the region in the red box in one sentence: Color. Answer with "
+        "the description alone.",
+        "Describe this attribute of the region in the red box in one sentence: Color. Answer with "
+        "the description alone.",
+        "Describe the region in the red box in one sentence. Answer with the description alone.",
+        "Describe the region in the red box in one detailed paragraph. Answer with the description "
+        "alone.",
+        "Describe the picture in one detailed paragraph. Answer with the description alone.",
+    ]
+    request = chat.requests[0]
+    assert (request["model"], request["temperature"]) == ("gpt-4o", 0)
+    (first,), (second,), (whole,) = (chat.pictures(k) for k in (0, 1, 4))
+    plain = np.asarray(queries[0].image)
+    assert (np.asarray(whole) == plain).all()  # PNG: nothing is lost, nothing drawn
+    frame = (np.asarray(first) != plain).any(axis=2)
+    assert frame[11, 16:48].all() and not frame[20:40, 20:40].any()
+    assert (np.asarray(first) != np.asarray(second)).any()
+
+
+def test_answers_keep_the_order_of_the_queries(chat: ChatServer, queries: list[Query]) -> None:
+    many = [q._replace(attribute=f"{n} quality") for n in range(12) for q in queries[:1]]
+    told = served(chat, served={"workers": 6}).caption(many)
+    assert len({chat.text(k) for k in range(12)}) == 12
+    assert told == [f"Said of {n} quality."[:19].strip() for n in range(12)]
+
+
+@pytest.mark.parametrize("shown", SHOWN)
+def test_every_way_of_showing(chat: ChatServer, queries: list[Query], shown: str) -> None:
+    captioner = served(chat, shown=shown)
+    assert captioner.identity["region"] == shown
+    captioner.caption(queries[3:4])
+    (picture,) = chat.pictures(0)
+    assert picture.mode == ("RGBA" if shown == "alpha" else "RGB")
+    words = {"text": "[0.57, 0.47, 0.88, 0.88]", "internvl": "<ref>region</ref><box>[["}
+    assert words.get(shown, "Describe" if shown[:5] != "llava" else "Please") in chat.text(0)
+
+
+def test_a_large_picture_is_made_smaller(chat: ChatServer) -> None:
+    picture = Image.new("RGB", (300, 200))
+    served(chat, served={"side": 150}).caption([Query(picture, None, "cgic")])
+    assert chat.pictures(0)[0].size == (150, 100)
+
+
+def test_a_busy_server_is_asked_again(chat: ChatServer, queries: list[Query]) -> None:
+    chat.moods = [(429, {}), (503, {"retry-after": "0.01"})]
+    (told,) = served(chat).caption(queries[:1])
+    assert told.startswith("Said of") and len(chat.requests) == 3
+
+
+def test_errors(chat: ChatServer, queries: list[Query]) -> None:
+    chat.moods = [(500, {})] * 3
+    with pytest.raises(CaptionerError, match="no answer after 3 tries"):
+        served(chat).caption(queries[:1])
+    chat.moods = [(401, {})]
+    with pytest.raises(CaptionerError, match="check address, model and key"):
+        served(chat).caption(queries[:1])
+    with pytest.raises(InputError, match="shown: must be one of text, box"):
+        served(chat, shown="kosmos-2")
