@@ -20,6 +20,7 @@ from finecaption.errors import FineCaptionError, InputError
 # name -> module that has the typer `app`; in the order of --help
 COMMANDS = {
     "caption": "finecaption.cli.caption",
+    "choose": "finecaption.cli.choose",
     "eval": "finecaption.cli.evaluate",
     "assemble": "finecaption.cli.assemble",
     "train": "finecaption.cli.train",

@@ -9,7 +9,14 @@ from __future__ import annotations
 from finecaption.synth.corpus import MAX_ENTITY, corpus
 from finecaption.synth.paragraphs import region_paragraph, scene_paragraph
 from finecaption.synth.phrases import NOT_APPLICABLE
-from finecaption.synth.reading import FACETS, is_not_applicable, parse, score, stated
+from finecaption.synth.reading import (
+    FACETS,
+    is_abstention,
+    is_not_applicable,
+    parse,
+    score,
+    stated,
+)
 from finecaption.synth.sentences import not_applicable, paraphrases
 
 __all__ = [
@@ -17,6 +24,7 @@ __all__ = [
     "MAX_ENTITY",
     "NOT_APPLICABLE",
     "corpus",
+    "is_abstention",
     "is_not_applicable",
     "not_applicable",
     "paraphrases",

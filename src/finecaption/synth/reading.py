@@ -126,6 +126,19 @@ def is_not_applicable(text: str) -> bool:
     return _LACKS.search(_normal(text)) is not None
 
 
+def is_abstention(text: str) -> bool:
+    """Whether a text says nothing but that something cannot be seen, or does not apply.
+
+    "His expression cannot be seen." and "It has no hair." are; "He has short hair; the colour
+    cannot be seen." is not, since it states a value.
+    """
+    normal = _normal(text)
+    if _LACKS.search(normal):
+        return True
+    parts = [p for p in re.split(r" \. | but | while ", f" {normal} ") if p.strip(" .,")]
+    return bool(parts) and all(_HIDDEN.search(part) for part in parts)
+
+
 def _pairs(facet: str, text: str) -> list[str]:
     pattern, kinds, nouns = _links(facet)
     found = [f"{kinds[m['k']]}|{nouns[m['n']]}" for m in pattern.finditer(text)]
