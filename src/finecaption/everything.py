@@ -25,7 +25,7 @@ from PIL import Image
 from finecaption.errors import InputError
 from finecaption.segment import square_to_picture
 
-_THUMB = 112  # longer side of the masks that are compared
+_THUMB = 80  # longer side of the masks that are compared
 _OFFSET = 1.0  # of the logits, for the stability score: segment-anything's
 _AGAIN = 40  # masks whose boxes become prompts
 _CROP_GRID = 2  # clicks along a crop's side: the picture's, divided by this
