@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from finecaption.data.convert import TARGETS
 from finecaption.data.opening import open_data
 from finecaption.data.sources import SOURCE_NAMES
 
+ROOT = Path(__file__).resolve().parents[2]
 Run = Any
 
 
@@ -136,6 +138,34 @@ DAMAGE: list[tuple[Any, str]] = [
 ]
 
 
+def check_page(lines: list[str], said: list[str], file: Path) -> None:
+    """The table of docs/damaged-records.md; FINECAPTION_UPDATE=1 writes it anew."""
+    whole = json.loads(lines[10])
+    rows = ["| line | what is wrong with it | what `validate` says |", "|---:|---|---|"]
+    for line in said:
+        place, _, told = line.partition(": line ")[2].partition(": ")
+        text = lines[int(place) - 1]
+        try:
+            found = json.loads(text)
+        except ValueError:
+            found = None
+        cell = f"the line is `{text}`"
+        if isinstance(found, dict):
+            changes = [f"`{k}` is `{json.dumps(v)}`" for k, v in found.items() if v != whole.get(k)]
+            changes += [f"no `{k}`" for k in whole if k not in found]
+            cell = ", ".join(changes)
+        told = told.replace(str(file.parent), "own").replace("|", "\\|").replace("[", "\\[")
+        rows.append(f"| {place} | {cell} | {told} |")
+    page = ROOT / "docs/damaged-records.md"
+    head, begin, rest = page.read_text("utf-8").partition("<!-- table:begin -->\n")
+    old, end, tail = rest.partition("<!-- table:end -->")
+    table = "\n".join(["", *rows, "", ""])
+    if os.environ.get("FINECAPTION_UPDATE") == "1":
+        page.write_text(head + begin + table + end + tail, "utf-8")
+        old = table
+    assert old == table
+
+
 def test_validate_names_thirty_damaged_records(tmp_path: Path, run: Run) -> None:
     assert len(DAMAGE) == 30
     Image.new("RGB", (16, 12)).save(tmp_path / "a.png")
@@ -155,6 +185,7 @@ def test_validate_names_thirty_damaged_records(tmp_path: Path, run: Run) -> None
         place = number + 1 + (number >= 10)
         assert line.startswith(f"{file}: line {place}: ") and message in line, line
     assert "30 problems; left out, 1 samples remain" in err
+    check_page(lines, said, file)
     out, _ = run("validate", file, "--json", "--quick", code=1)
     assert all(json.loads(line)["file"] == str(file) for line in out.splitlines())
     out, err = run("validate", file, "--skip-bad", code=1)
