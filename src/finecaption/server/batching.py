@@ -17,7 +17,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from finecaption.errors import FineCaptionError, InputError
 
@@ -73,6 +73,9 @@ class Watcher(Protocol):
     def cached(self, hit: bool) -> None: ...
 
 
+Work: TypeAlias = "Callable[[Engine, Callable[[], None]], Any]"
+
+
 @dataclass(eq=False)
 class Job:
     """One piece of work and its outcome."""
@@ -82,13 +85,18 @@ class Job:
     decoding: Decoding | None = None
     told: Callable[[Update], None] | None = None
     """Given: a stream; called with each update, on the engine's thread."""
-    work: Callable[[Engine], Any] | None = None
+    work: Work | None = None
     """Given: anything else that needs the model."""
     cancelled: bool = False
 
     def cancel(self) -> None:
         """Gives up the work: it is left out if it waits, and ended early if that can be."""
         self.cancelled = True
+
+    def check(self) -> None:
+        """Raises Cancelled if the work has been given up; for long work to call now and then."""
+        if self.cancelled:
+            raise Cancelled
 
     def finish(self, outcome: Any) -> None:
         # whoever waited may have given up at this very moment
@@ -178,8 +186,9 @@ class Engine:
     def start(self) -> None:
         """Starts the thread, which loads the model first."""
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="finecaption-engine", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._run, name="finecaption-engine", daemon=True)
+            self._thread = thread
+            thread.start()
 
     def close(self, timeout: float | None = None) -> bool:
         """Lets no more work in, finishes what there is, and ends the thread; whether in time."""
@@ -243,8 +252,9 @@ class Engine:
         """Queues a question whose answers are told while they grow; the outcome is None."""
         return self._add(Job(question=question, decoding=decoding, told=told))
 
-    def call(self, work: Callable[[Engine], Any]) -> Job:
-        """Queues any other work with the model; the outcome is what it returns."""
+    def call(self, work: Work) -> Job:
+        """Queues any other work with the model; the outcome is what it returns. It is called with
+        the engine and with `Job.check`."""
         return self._add(Job(work=work))
 
     # --- on the engine's thread --------------------------------------------------------------
@@ -356,7 +366,7 @@ class Engine:
         start = time.monotonic()
         first = batch[0]
         if first.work is not None:
-            self._attempt(first, lambda: first.work(self))  # type: ignore[misc]  # it is not None
+            self._attempt(first, first.work)
         elif first.told is not None:
             self._begin_stream(first)
         else:
@@ -364,9 +374,9 @@ class Engine:
             if self._watcher is not None:
                 self._watcher.batch(len(batch), time.monotonic() - start)
 
-    def _attempt(self, job: Job, work: Callable[[], Any]) -> None:
+    def _attempt(self, job: Job, work: Work) -> None:
         try:
-            job.finish(work())
+            job.finish(work(self, job.check))
         # the job's owner gets it; the thread must live on for the others
         except Exception as error:
             job.finish(error)

@@ -129,9 +129,7 @@ async def chat_completions(request: Request, body: ChatRequest) -> Response:
     return JSONResponse(_completion(chat, result))
 
 
-async def _prepare(
-    service: Service, ticket: Ticket, body: ChatRequest, deadline: float
-) -> _Chat:
+async def _prepare(service: Service, ticket: Ticket, body: ChatRequest, deadline: float) -> _Chat:
     service.check_model(body.model)
     unsupported = body.unsupported()
     if unsupported is not None:
@@ -139,7 +137,8 @@ async def _prepare(
         raise ApiError(400, message, param=unsupported, code="unsupported_parameter")
     text, url = _last_question(body)
     loaded = await service.pictures.load(url, alpha=body.region is None, field="image_url")
-    ticket.hold(loaded.pixels)
+    with service.room():
+        ticket.hold(loaded.pixels)
     regions: tuple[Any, ...] = ()
     if body.region is not None:
         most = service.settings.max_points
@@ -205,9 +204,8 @@ def _completion(chat: _Chat, result: CaptionResult) -> dict[str, Any]:
         extra["confidence"] = result.whole_confidence
     else:
         (caption,) = result.regions
-        text = caption.dense if chat.asked.attribute is None else None
-        if text is None:
-            text = caption.captions.get(chat.asked.name, "")
+        name = chat.asked.attribute
+        text = (caption.dense or "") if name is None else caption.captions.get(name, "")
         extra["mask"], extra["box"] = caption.region.rle, list(caption.region.box)
         extra["confidence"] = caption.confidence.get(chat.asked.name)
     extra["notice"] = None if result.notice is None else result.notice.to_dict()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ from finecaption.errors import FineCaptionError, InputError
 
 log = logging.getLogger("finecaption.server")
 
+_TYPE_NAMES = ("str", "int", "float", "bool", "list", "dict")
 _TYPES = {
     401: "authentication_error",
     403: "permission_error",
@@ -50,6 +52,7 @@ def error_body(
     kind = _TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
     # what cannot be written as UTF-8 must not break the telling of it
     message = message.encode("utf-8", "replace").decode()
+    param = None if param is None else param.encode("utf-8", "replace").decode()
     return {"error": {"message": message, "type": kind, "param": param, "code": code}}
 
 
@@ -87,15 +90,22 @@ async def _input_error(request: Request, error: Exception) -> Response:
 
 async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    first = error.errors()[0]
-    places = [str(part) for part in first["loc"] if part not in ("body", "query", "path")]
+    # of a field that may be one thing or another, each is complained about: the deepest knows most
+    first = max(error.errors(), key=lambda one: len(_places(one)))
+    places = _places(first)
     param = ".".join(places) or None
     if first["type"] == "extra_forbidden":
-        return error_response(
-            400, f"Unrecognized request argument supplied: {places[-1]}", param, "unknown_parameter"
-        )
+        name = str(first["loc"][-1])[:80]
+        message = f"Unrecognized request argument supplied: {name}"
+        return error_response(400, message, name, "unknown_parameter")
     message = str(first["msg"]).removeprefix("Value error, ")
     return error_response(400, f"{param}: {message}" if param else message, param)
+
+
+def _places(error: dict[str, Any]) -> list[str]:
+    """Field names and numbers on the way to what is wrong, without pydantic's names of types."""
+    parts = [str(part) for part in error["loc"] if part not in ("body", "query", "path")]
+    return [part for part in parts if re.fullmatch(r"\w{1,80}", part) and part not in _TYPE_NAMES]
 
 
 async def _crash(request: Request, error: Exception) -> Response:

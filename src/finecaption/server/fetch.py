@@ -54,7 +54,7 @@ def resolve(host: str, port: int) -> list[Address]:
         OSError: there is no such host.
     """
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [ipaddress.ip_address(entry[4][0].partition("%")[0]) for entry in found]
+    return [ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,8 @@ class Fetcher:
             address = self._address(host, port)
             try:
                 status, location, body = self._get(host, port, secure, path, address, end)
+            except InputError:
+                raise
             except (OSError, http.client.HTTPException, ValueError) as error:
                 late = time.monotonic() >= end
                 why = f"not there within {self.timeout:g} s" if late else type(error).__name__

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
@@ -18,7 +20,10 @@ async def healthz() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@router.get("/readyz", response_model=None, responses={503: {"description": "Not yet, or no more."}})
+_NOT_READY: dict[int | str, dict[str, Any]] = {503: {"description": "Not yet, or no more."}}
+
+
+@router.get("/readyz", response_model=None, responses=_NOT_READY)
 async def readyz(request: Request) -> Response:
     """Whether the model is loaded and requests are taken."""
     engine = service_of(request).engine

@@ -33,7 +33,8 @@ class Asked(NamedTuple):
 DENSE, WHOLE = Asked("dense"), Asked("global")
 
 _PREFIX = re.compile(
-    r"^(?:please\s+)?(?:describe|tell me(?: about)?|give(?: me)?|state|name|what is|what's|what are)"
+    r"^(?:please\s+)?"
+    r"(?:describe|tell me(?: about)?|give(?: me)?|state|name|what is|what's|what are)"
     r"\s+(?:(?:the|this|that|its|his|her|their|masked|marked|highlighted|selected|given)\s+)*"
     r"(?:(?:region|object|area|thing|mask|part)(?:'s)?\s*:?\s+)?(?:(?:the|its|his|her|their)\s+)?"
 )
@@ -76,7 +77,10 @@ _RULES: tuple[tuple[str, str], ...] = (
         r"texts?|words?|writ\w*|letter\w*|reads?|says?|inscription|sign says|ocr|printed|spelled",
         "Visible Text",
     ),
-    (r"made (?:of|from|out of)|materials?|textures?|surface|fabric|pattern\w*", "Materials/Texture"),
+    (
+        r"made (?:of|from|out of)|materials?|textures?|surface|fabric|pattern\w*",
+        "Materials/Texture",
+    ),
     (r"colou?rs?|colou?red|hue|shade of", "Color"),
     (r"shapes?|form|outline|geometry", "Shape"),
     (
@@ -102,7 +106,8 @@ _RULES: tuple[tuple[str, str], ...] = (
         r"categor\w*|class|kind of|type of|sort of|called|who is (?:this|that|it)|identify|"
         r"(?:what|which) (?:object|thing|animal|item)|"
         r"what(?:'s| is| are) (?:this|that|it|these|those|here|shown)"
-        r"(?: (?:region|object|thing|area|animal))?|what (?:this|it) is|name it",
+        r"(?: (?:region|object|thing|area|animal))?|what (?:this|it) is|name it|"
+        r"what(?:'s| is) the (?:object|thing|animal|item)",
         "Category Name",
     ),
 )
@@ -148,7 +153,8 @@ def _read(text: str, has_region: bool) -> Asked | None:
         return DENSE if has_region else WHOLE  # a picture alone: what there is to say of it
     found = find_attribute(text)
     if found is None:
-        found = find_attribute(_TAIL.sub("", _PREFIX.sub("", text)).strip(" .?!:\"'"))
+        named = _TAIL.sub("", _PREFIX.sub("", text)).strip(" .?!:\"'")
+        found = find_attribute(named) if named != "object" else None  # "describe the object"
     if found is not None:
         return Asked("attribute", found.name)
     whole = not has_region or (_PICTURE.search(text) and not _REGION.search(text))

@@ -61,7 +61,7 @@ def _polygon(polygon: list[float] | list[list[float]], size: Size, field: str) -
     parts = polygon if isinstance(polygon[0], list) else [polygon]
     border = 0.0
     for part in parts:
-        corners = np.asarray(part, np.float64)[: len(part) // 2 * 2].reshape(-1, 2)  # type: ignore[arg-type, index]  # a list: see parts
+        corners = np.asarray(part, np.float64)[: len(part) // 2 * 2].reshape(-1, 2)
         border += sum(float(np.abs(b - a).sum()) for a, b in pairwise((*corners, corners[0])))
     if border > _LONGEST_BORDER:
         raise InputError(

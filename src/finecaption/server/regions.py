@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,7 +28,7 @@ from finecaption.server.schemas import (
     SegmentRequest,
 )
 from finecaption.server.service import Service, service_of
-from finecaption.types import RegionPrompt
+from finecaption.types import Region, RegionPrompt
 
 if TYPE_CHECKING:
     from finecaption.captioner import CaptionResult
@@ -40,7 +41,9 @@ _NO_MODEL: dict[int | str, dict[str, Any]] = {
 
 
 @router.post(
-    "/regions", response_model=None, responses={200: {"model": RegionsAnswer}, **_NO_MODEL, **ERRORS}
+    "/regions",
+    response_model=None,
+    responses={200: {"model": RegionsAnswer}, **_NO_MODEL, **ERRORS},
 )
 async def regions(request: Request, body: RegionsRequest) -> Response:
     """Asks many attributes of many regions in one call.
@@ -67,7 +70,7 @@ async def _question(service: Service, ticket: Ticket, body: RegionsRequest) -> Q
     limits = service.settings
     if len(body.regions) > limits.max_regions:
         raise InputError(
-            f"regions: {len(body.regions)} of them; at most {limits.max_regions} are taken in a call"
+            f"regions: {len(body.regions)} of them; a call takes at most {limits.max_regions}"
         )
     asked = len(names or ()) + body.dense or 2  # a sentence and a paragraph, if nothing is asked
     answers = len(body.regions) * asked + body.whole
@@ -77,7 +80,8 @@ async def _question(service: Service, ticket: Ticket, body: RegionsRequest) -> Q
             "a call"
         )
     loaded = await service.pictures.load(body.image, alpha=not body.regions, field="image")
-    ticket.hold(loaded.pixels)
+    with service.room():
+        ticket.hold(loaded.pixels)
 
     def read() -> tuple[Any, ...]:
         size, most = loaded.picture.size, limits.max_points
@@ -104,13 +108,13 @@ def _names(body: RegionsRequest) -> tuple[str, ...] | None:
 
 
 def _by_alpha(loaded: Loaded) -> tuple[Any, ...]:
-    from finecaption.types import Region
-
     return () if loaded.mask is None else (Region(loaded.mask),)
 
 
 @router.post(
-    "/segment", response_model=None, responses={200: {"model": SegmentAnswer}, **_NO_MODEL, **ERRORS}
+    "/segment",
+    response_model=None,
+    responses={200: {"model": SegmentAnswer}, **_NO_MODEL, **ERRORS},
 )
 async def segment(request: Request, body: SegmentRequest) -> Response:
     """The mask of the thing under clicks or in a box, or the masks of everything.
@@ -124,25 +128,25 @@ async def segment(request: Request, body: SegmentRequest) -> Response:
     with service.admit() as ticket:
         service.check_model(body.model)
         loaded = await service.pictures.load(body.image, alpha=False, field="image")
-        ticket.hold(loaded.pixels)
+        with service.room():
+            ticket.hold(loaded.pixels)
         size = loaded.picture.size
         prompt: RegionPrompt | None = None
         if not body.everything:
-            given = {"box": body.box, "points": body.points or None}
-            model = RegionModel(**{key: value for key, value in given.items() if value is not None})
-            found = to_region(model, size, max_points=service.settings.max_points, field="segment")
+            given = RegionModel.model_validate({"box": body.box, "points": body.points or None})
+            found = to_region(given, size, max_points=service.settings.max_points, field="segment")
             assert isinstance(found, RegionPrompt)
             prompt = found
         question = Question(loaded.picture, loaded.digest)
         with service.room():
-            job = service.engine.call(lambda engine: _masks(engine, question, prompt))
+            job = service.engine.call(lambda engine, check: _masks(engine, check, question, prompt))
         masks: list[tuple[np.ndarray, float]] = await service.outcome(request, job, deadline)
         record = await service.pictures.run(_record, size, masks, body.format)
     return JSONResponse(record)
 
 
 def _masks(
-    engine: Engine, question: Question, prompt: RegionPrompt | None
+    engine: Engine, check: Callable[[], None], question: Question, prompt: RegionPrompt | None
 ) -> list[tuple[np.ndarray, float]]:
     """Masks, bool (H, W), with their scores; on the engine's thread."""
     captioner = engine.captioner
@@ -152,9 +156,12 @@ def _masks(
     if prompt is not None:
         found = segmenter.predict(clickable, prompt.points, box=prompt.box)
         return [(found.mask, found.score)]
-    from finecaption.everything import everything
+    from finecaption.everything import find_things
 
-    return [(found.mask, found.score) for found in everything(segmenter, clickable)]
+    things = find_things(
+        segmenter, encoded.picture, encoded=clickable, progress=lambda share: check()
+    )
+    return [(thing.mask, thing.score) for thing in things]
 
 
 def _record(

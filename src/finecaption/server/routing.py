@@ -13,7 +13,7 @@ from finecaption.server.errors import ApiError
 from finecaption.server.schemas import ErrorResponse
 
 ERRORS: dict[int | str, dict[str, Any]] = {
-    400: {"model": ErrorResponse, "description": "The request cannot be used; the message says why."},
+    400: {"model": ErrorResponse, "description": "The request cannot be used."},
     401: {"model": ErrorResponse, "description": "No API key, or a wrong one."},
     408: {"model": ErrorResponse, "description": "The request did not arrive in time."},
     413: {"model": ErrorResponse, "description": "The request is too large."},

@@ -41,9 +41,7 @@ class RegionModel(_Strict):
     ) = Field(None, description="RLE: compressed (text) or run lengths.")
     polygon: (
         Coordinates | Annotated[list[Coordinates], Field(min_length=1, max_length=256)] | None
-    ) = Field(
-        None, description="[x0, y0, x1, y1, ...] or a list of those; their union is meant."
-    )
+    ) = Field(None, description="[x0, y0, x1, y1, ...] or a list of those; their union is meant.")
     mask: str | None = Field(
         None,
         description="A mask picture (PNG) of the picture's size as data URI or base64, or base64 "
@@ -56,9 +54,8 @@ class RegionModel(_Strict):
 
     @model_validator(mode="after")
     def _one_form(self) -> RegionModel:
-        given = self.model_fields_set
         forms = ({"size", "counts"}, {"polygon"}, {"mask"}, {"box"}, {"points"}, {"box", "points"})
-        values = {name for name in given if getattr(self, name) is not None}
+        values = {name for name, value in self if value is not None}
         if values not in forms:
             raise ValueError(
                 'a region is one of {"size": [height, width], "counts": ...}, {"polygon": [...]}, '

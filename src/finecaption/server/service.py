@@ -73,7 +73,7 @@ class Service:
         Raises:
             NotReady: the server is stopping.
         """
-        return self.engine.call(lambda engine: work(engine.captioner)).done
+        return self.engine.call(lambda engine, _: work(engine.captioner)).done
 
     # --- for the routes ----------------------------------------------------------------------
 

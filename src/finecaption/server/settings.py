@@ -143,7 +143,9 @@ def _digest(key: str, field: str) -> bytes:
         except ValueError:
             digest = b""
         if len(digest) != 32:
-            raise InputError(f"{field}: after sha256: must come the 64 hex digits of the key's hash")
+            raise InputError(
+                f"{field}: after sha256: must come the 64 hex digits of the key's hash"
+            )
         return digest
     if len(key) < 8:
         raise InputError(f"{field}: a key is shorter than 8 characters; take a longer one")

@@ -1,0 +1,235 @@
+"""A real server on a free port, with the shipped model, for the whole session."""
+
+from __future__ import annotations
+
+import base64
+import io
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from PIL import Image
+
+from finecaption.server import Settings, create_app
+from finecaption.server.fetch import Fetcher
+from finecaption.server.running import make_server
+from finecaption.server.service import Service
+
+ROOT = Path(__file__).resolve().parents[2]
+PARK = ROOT / "examples/park.png"
+RABBIT = ROOT / "examples/twins/rabbit.png"
+NAME = "finecaption-mini"
+
+
+def data_uri(data: bytes, kind: str = "png") -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+
+
+def png(picture: Image.Image, **options: Any) -> bytes:
+    stream = io.BytesIO()
+    picture.save(stream, "PNG", **options)
+    return stream.getvalue()
+
+
+def small(color: tuple[int, ...] = (200, 40, 40), size: tuple[int, int] = (32, 24)) -> str:
+    """A plain picture, as a data URI; four numbers of color make it RGBA."""
+    return data_uri(png(Image.new("RGB" if len(color) == 3 else "RGBA", size, color)))
+
+
+@pytest.fixture(scope="session")
+def park() -> str:
+    """The park, as a data URI."""
+    return data_uri(PARK.read_bytes())
+
+
+@pytest.fixture(scope="session")
+def rabbit() -> str:
+    """The park with the rabbit's mask as its alpha."""
+    picture = Image.open(PARK).convert("RGB")
+    picture.putalpha(Image.open(RABBIT).convert("L").point(lambda value: 255 if value else 0))
+    return data_uri(png(picture))
+
+
+@dataclass(frozen=True)
+class Live:
+    """A server that answers on `url`."""
+
+    app: FastAPI
+    url: str
+    port: int
+
+    @property
+    def service(self) -> Service:
+        return self.app.state.service
+
+    def post(self, path: str, body: Any = None, **more: Any) -> httpx.Response:
+        kind = {"content": body} if isinstance(body, bytes) else {"json": body}
+        headers = {"content-type": "application/json", **more.pop("headers", {})}
+        return httpx.post(self.url + path, headers=headers, timeout=60, **kind, **more)
+
+    def get(self, path: str, **more: Any) -> httpx.Response:
+        return httpx.get(self.url + path, timeout=60, **more)
+
+
+class Running:
+    """Runs an application in a thread until `stop`."""
+
+    def __init__(self, app: FastAPI, settings: Settings) -> None:
+        self.server = make_server(app, settings)
+        self.thread = threading.Thread(target=self.server.run, daemon=True)
+        self.thread.start()
+        end = time.monotonic() + 60
+        while not self.server.started:
+            assert time.monotonic() < end and self.thread.is_alive()
+            time.sleep(0.01)
+        port = self.server.servers[0].sockets[0].getsockname()[1]
+        self.live = Live(app, f"http://127.0.0.1:{port}", port)
+
+    def stop(self) -> None:
+        self.server.should_exit = True
+        self.thread.join(60)
+        assert not self.thread.is_alive()
+
+
+@pytest.fixture(scope="session")
+def live() -> Iterator[Live]:
+    """The shipped model behind the usual settings."""
+    settings = Settings(port=0, log_level="warning", max_pixels=1_000_000, max_body=3_000_000)
+    running = Running(create_app(settings), settings)
+    end = time.monotonic() + 120
+    while running.live.get("/readyz").status_code != 200:
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    yield running.live
+    running.stop()
+
+
+class Stub:
+    """Stands for the captioner: answers with the question, after as long as it is told to wait."""
+
+    name = NAME
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+        self.decodings: list[Any] = []
+        self.go = threading.Event()
+        self.go.set()
+        self.entered = threading.Event()
+        self.fail: Exception | None = None
+        self.steps = 3
+        self.processor = _Words()
+
+    def encode(self, picture: Image.Image) -> Any:
+        return _Encoded(picture)
+
+    def caption_many(
+        self, asks: Any, *, decoding: Any = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> list[Any]:  # fmt: skip
+        from finecaption.captioner import CaptionResult
+        from finecaption.types import Caption
+
+        self.batches.append(len(asks))
+        self.decodings.append(decoding)
+        self.entered.set()
+        while not self.go.wait(0.01):
+            if progress is not None:
+                progress(0, len(asks))
+        if self.fail is not None:
+            raise self.fail
+        return [
+            CaptionResult(
+                tuple(
+                    Caption(region, {name: f"{name}." for name in ask.attributes or ()})
+                    for region in ask.regions
+                ),
+                "A picture." if ask.whole or not ask.regions else None,
+                model=self.name,
+            )
+            for ask in asks
+        ]
+
+    def stream(self, picture: Any, **asked: Any) -> Iterator[Any]:
+        from finecaption.captioner import Update
+
+        self.entered.set()
+        for step in range(self.steps):
+            self.go.wait(10)
+            time.sleep(0.001)
+            if self.fail is not None and step:
+                raise self.fail
+            yield Update(None, "global", "w " * (step + 1), step + 1 == self.steps)
+
+
+@dataclass(frozen=True)
+class _Encoded:
+    picture: Image.Image
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.picture.size
+
+
+class _Words:
+    """A processor that counts words."""
+
+    def prompt_ids(self, text: str) -> list[str]:
+        return text.split()
+
+    def tokenizer(self, text: str, add_special_tokens: bool) -> dict[str, list[str]]:
+        return {"input_ids": text.split()}
+
+
+@pytest.fixture
+def stub() -> Stub:
+    return Stub()
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Live]]:
+    """Starts servers with a captioner and settings of the test's choice; stops them after it."""
+    started: list[Running] = []
+
+    def start(captioner: Any, fetcher: Fetcher | None = None, **settings: Any) -> Live:
+        chosen = Settings(port=0, **{"log_level": "critical", "grace": 5, **settings})
+        running = Running(create_app(chosen, captioner, fetcher=fetcher), chosen)
+        started.append(running)
+        end = time.monotonic() + 10
+        while not running.live.service.engine.ready and time.monotonic() < end:
+            time.sleep(0.005)
+        return running.live
+
+    start.running = started  # type: ignore[attr-defined]  # for tests that stop it themselves
+    yield start
+    for running in started:
+        running.stop()
+
+
+def in_thread(work: Callable[..., Any], *given: Any) -> Future[Any]:
+    """Runs something beside the test."""
+    outcome: Future[Any] = Future()
+
+    def run() -> None:
+        try:
+            outcome.set_result(work(*given))
+        # the test sees it where it asks for the result
+        except BaseException as error:
+            outcome.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return outcome
+
+
+def chat_body(url: str, text: str = "describe in detail", **more: Any) -> dict[str, Any]:
+    content = [
+        {"type": "text", "text": text},
+        {"type": "image_url", "image_url": {"url": url}},
+    ]
+    return {"model": NAME, "messages": [{"role": "user", "content": content}], **more}

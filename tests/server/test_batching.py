@@ -1,0 +1,302 @@
+"""The engine: what is answered together, refused, cancelled, finished; a stub is the model."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+from PIL import Image
+
+from finecaption.errors import InputError
+from finecaption.generation import Decoding
+from finecaption.server.batching import Busy, Cancelled, Engine, NotReady, Question
+
+from .conftest import Live, Stub, chat_body, in_thread, small
+
+Serve = Callable[..., Live]
+
+
+def question(digest: bytes = b"") -> Question:
+    return Question(Image.new("RGB", (8, 8)), digest, whole=True)
+
+
+@pytest.fixture
+def engine(stub: Stub) -> Any:
+    made = Engine(lambda: stub, queue=4, batch=3, batch_wait=0.05, streams=2)  # type: ignore[arg-type, return-value]  # a stub
+    made.start()
+    until(lambda: made.ready)
+    yield made
+    stub.go.set()
+    assert made.close(10)
+
+
+def until(true: Callable[[], bool], seconds: float = 10) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it does not come about"
+        time.sleep(0.005)
+
+
+def test_what_waits_is_answered_together(engine: Engine, stub: Stub) -> None:
+    stub.go.clear()
+    first = engine.ask(question())
+    stub.entered.wait(5)
+    hot = Decoding(temperature=0.5, seed=1)
+    rest = [engine.ask(question(), hot if at in (1, 4) else None) for at in range(6)]
+    stub.go.set()
+    for job in (first, *rest):
+        assert job.done.result(10).whole == "A picture."
+    # alone, as nothing else was there; three of the same decoding; the two hot ones; the fourth
+    assert stub.batches == [1, 3, 2, 1]
+    assert stub.decodings == [None, None, hot, None]
+
+
+def test_without_batching_each_is_alone(stub: Stub) -> None:
+    engine = Engine(lambda: stub, batch=1)  # type: ignore[arg-type, return-value]  # a stub
+    engine.start()
+    jobs = [engine.ask(question()) for _ in range(4)]
+    assert all(job.done.result(10) for job in jobs)
+    assert stub.batches == [1] * 4 and engine.close(10)
+
+
+def test_one_that_breaks_the_model_does_not_break_its_batch(engine: Engine, stub: Stub) -> None:
+    stub.go.clear()
+    held = engine.ask(question())
+    stub.entered.wait(5)
+    jobs = [engine.ask(question()) for _ in range(2)]
+    poison = jobs[0].question
+    answer = stub.caption_many
+
+    def break_on(asks: Any, **more: Any) -> Any:
+        if any(ask.image is poison.picture for ask in asks):  # type: ignore[union-attr]  # it has one
+            raise RuntimeError("poison")
+        return answer(asks, **more)
+
+    stub.go.set()
+    held.done.result(10)
+    stub.caption_many = break_on  # type: ignore[method-assign]  # the point of the test
+    more = [engine.ask(jobs[0].question), engine.ask(question())]  # type: ignore[arg-type]  # it has one
+    with pytest.raises(RuntimeError, match="poison"):
+        more[0].done.result(10)
+    assert more[1].done.result(10).whole == "A picture."
+
+
+def test_the_cancelled_are_left_out(engine: Engine, stub: Stub) -> None:
+    stub.go.clear()
+    running = engine.ask(question())
+    stub.entered.wait(5)
+    waiting = engine.ask(question())
+    waiting.cancel()
+    running.cancel()  # alone in its batch: ended from within
+    with pytest.raises(Cancelled):
+        running.done.result(10)
+    with pytest.raises(Cancelled):
+        waiting.done.result(10)
+    assert stub.batches == [1]
+
+
+def test_streams_take_turns_and_can_be_cancelled(engine: Engine, stub: Stub) -> None:
+    stub.steps = 1_000_000
+    told: list[str] = []
+    jobs = [engine.stream(question(), None, lambda u, n=n: told.append(n)) for n in "abc"]  # type: ignore[misc]  # a default argument
+    until(lambda: len(told) > 20)
+    assert set(told) == {"a", "b"}, "only two places"
+    both = told[told.index("b") :]
+    assert abs(both.count("a") - both.count("b")) <= 1
+    assert engine.ask(question()).done.result(10).whole, "batches run between the steps"
+    jobs[0].cancel()
+    with pytest.raises(Cancelled):
+        jobs[0].done.result(10)
+    until(lambda: "c" in told)
+    for job in jobs[1:]:
+        job.cancel()
+        with pytest.raises(Cancelled):
+            job.done.result(10)
+
+
+def test_places_and_pixels_are_given_back(engine: Engine) -> None:
+    tickets = [engine.admit() for _ in range(4)]
+    with pytest.raises(Busy) as caught:
+        engine.admit()
+    assert caught.value.retry_after >= 1
+    tickets[0].hold(150_000_000)
+    with pytest.raises(Busy, match="150,000,000 pixels"):
+        tickets[1].hold(100_000_000)
+    for ticket in tickets:
+        ticket.close()
+        ticket.close()  # twice does not count twice
+    assert engine.admitted == engine.held_pixels == 0
+    engine.admit().close()
+
+
+def test_a_picture_is_encoded_once(engine: Engine, stub: Stub) -> None:
+    encoded: list[Any] = []
+    encode = stub.encode
+    stub.encode = lambda picture: encoded.append(picture) or encode(picture)  # type: ignore[method-assign, func-returns-value]  # counts
+    for _ in range(4):
+        engine.ask(question(b"same")).done.result(10)
+    assert len(encoded) == 1
+    engine.ask(question(b"other")).done.result(10)
+    assert len(encoded) == 1, "what comes once goes through the towers with its batch"
+
+
+def test_closing_finishes_what_waits(stub: Stub) -> None:
+    engine = Engine(lambda: stub, batch=2)  # type: ignore[arg-type, return-value]  # a stub
+    engine.start()
+    until(lambda: engine.ready)
+    stub.go.clear()
+    jobs = [engine.ask(question()) for _ in range(5)]
+    closed = in_thread(engine.close, 10)
+    until(lambda: not engine.ready)
+    with pytest.raises(NotReady, match="stopping"):
+        engine.ask(question())
+    with pytest.raises(NotReady):
+        engine.admit()
+    stub.go.set()
+    assert closed.result(10) is True
+    assert all(job.done.result(0).whole for job in jobs)
+
+
+def test_a_model_that_cannot_be_loaded() -> None:
+    called: list[bool] = []
+
+    def load() -> Any:
+        raise InputError("model 'x': no such model")
+
+    engine = Engine(load, on_failure=lambda: called.append(True))
+    engine.start()
+    until(lambda: engine.failure is not None)
+    assert not engine.ready and called == [True]
+    with pytest.raises(NotReady, match="no such model"):
+        engine.admit()
+    assert engine.close(5)
+
+
+# --- through HTTP --------------------------------------------------------------------------------
+
+
+def test_a_full_queue_says_when_to_come_again(serve: Serve, stub: Stub) -> None:
+    live = serve(stub, queue=2)
+    stub.go.clear()
+    waiting = [in_thread(live.post, "/v1/chat/completions", chat_body(small())) for _ in range(2)]
+    until(lambda: live.service.engine.admitted == 2)
+    for stream in (False, True):
+        refused = live.post("/v1/chat/completions", chat_body(small(), stream=stream))
+        assert refused.status_code == 429
+        assert refused.json()["error"]["code"] == "rate_limit_exceeded"
+        assert int(refused.headers["retry-after"]) >= 1
+    assert live.get("/healthz").status_code == 200, "it answers others meanwhile"
+    stub.go.set()
+    assert [one.result(10).status_code for one in waiting] == [200, 200]
+    until(lambda: live.service.engine.admitted == 0)
+    assert 'finecaption_refused_total{why="queue"} 2.0' in live.get("/metrics").text
+
+
+def test_pictures_that_are_too_much_to_hold(serve: Serve, stub: Stub) -> None:
+    live = serve(stub, max_held_pixels=1000)
+    stub.go.clear()
+    first = in_thread(live.post, "/v1/chat/completions", chat_body(small()))
+    until(lambda: live.service.engine.held_pixels == 32 * 24)
+    assert live.post("/v1/chat/completions", chat_body(small())).status_code == 429
+    stub.go.set()
+    assert first.result(10).status_code == 200
+    assert live.service.engine.held_pixels == 0
+
+
+def test_too_late(serve: Serve, stub: Stub) -> None:
+    live = serve(stub, timeout=0.3)
+    stub.go.clear()
+    start = time.monotonic()
+    answer = live.post("/v1/regions", {"image": small()})
+    assert answer.status_code == 504 and answer.json()["error"]["type"] == "timeout_error"
+    assert time.monotonic() - start < 5
+    until(lambda: live.service.engine.admitted == 0)
+    stub.go.set()
+    assert live.post("/v1/regions", {"image": small()}).status_code == 200
+    assert 'finecaption_cancelled_total{why="timeout"} 1.0' in live.get("/metrics").text
+
+
+def test_clients_that_go_away_cancel(serve: Serve, stub: Stub) -> None:
+    live = serve(stub)
+    stub.go.clear()
+    with pytest.raises(httpx.ReadTimeout):
+        httpx.post(f"{live.url}/v1/regions", json={"image": small()}, timeout=0.3)
+    until(lambda: live.service.engine.admitted == 0)
+    stub.go.set()
+    stub.steps = 1_000_000
+    body = chat_body(small(), stream=True)
+    with httpx.stream("POST", f"{live.url}/v1/chat/completions", json=body, timeout=10) as answer:
+        assert answer.status_code == 200
+        next(answer.iter_lines())
+        assert live.service.engine.admitted == 1
+    until(lambda: live.service.engine.admitted == 0)
+    until(lambda: not live.service.engine._streams)
+
+
+def test_a_stream_that_fails_says_so(serve: Serve, stub: Stub) -> None:
+    live = serve(stub)
+    stub.fail = RuntimeError("secret")
+    text = live.post("/v1/chat/completions", chat_body(small(), stream=True)).text
+    assert '"type": "server_error"' in text and "secret" not in text and "[DONE]" not in text
+    stub.steps, stub.fail = 1, None
+    assert "[DONE]" in live.post("/v1/chat/completions", chat_body(small(), stream=True)).text
+
+
+def test_a_failure_is_a_500_without_its_insides(serve: Serve, stub: Stub) -> None:
+    live = serve(stub)
+    stub.fail = RuntimeError("secret")
+    answer = live.post("/v1/regions", {"image": small()})
+    assert answer.status_code == 500 and "secret" not in answer.text
+    stub.fail = None
+    assert live.post("/v1/regions", {"image": small()}).status_code == 200
+
+
+def test_stopping_finishes_what_runs(serve: Serve, stub: Stub) -> None:
+    live = serve(stub, batch=1)
+    stub.go.clear()
+    waiting = [in_thread(live.post, "/v1/regions", {"image": small()}) for _ in range(3)]
+    until(lambda: live.service.engine.admitted == 3)
+    (running,) = serve.running  # type: ignore[attr-defined]  # see the fixture
+    stopped = in_thread(running.stop)
+    time.sleep(0.3)
+    with pytest.raises(httpx.ConnectError):
+        live.get("/healthz")
+    stub.go.set()
+    assert [one.result(10).status_code for one in waiting] == [200] * 3
+    stopped.result(10)
+    assert not live.service.engine.ready
+
+
+def test_not_ready_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    from finecaption.captioner import FineCaption
+    from finecaption.server import Settings, create_app
+
+    from .conftest import Running
+
+    go = threading.Event()
+
+    def load(*given: Any) -> Any:
+        go.wait(10)
+        raise InputError("model 'absent': no such model")
+
+    monkeypatch.setattr(FineCaption, "from_pretrained", load)
+    settings = Settings(port=0, log_level="critical", model="absent")
+    running = Running(create_app(settings), settings)
+    assert running.live.get("/healthz").status_code == 200
+    assert running.live.get("/readyz").status_code == 503
+    for path, body in (
+        ("/v1/chat/completions", chat_body(small())),
+        ("/v1/regions", {"image": small()}),
+    ):
+        answer = running.live.post(path, body)
+        assert answer.status_code == 503 and "being loaded" in answer.text
+        assert answer.headers["retry-after"] == "5"
+    assert running.live.get("/v1/models").status_code == 503
+    go.set()
+    running.thread.join(20)
+    assert not running.thread.is_alive(), "a server without a model ends"
+    assert "no such model" in str(running.live.service.engine.failure)

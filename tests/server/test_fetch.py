@@ -1,0 +1,203 @@
+"""Fetching pictures: which addresses are asked, and what of them is taken."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from finecaption.errors import InputError
+from finecaption.server.fetch import Fetcher, is_public
+
+from .conftest import Live, Stub, chat_body, png
+
+PICTURE = png(Image.new("RGB", (6, 4), (1, 2, 3)))
+LOCAL = ipaddress.ip_address("127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["127.0.0.1", "127.8.8.8", "10.0.0.1", "172.16.3.4", "192.168.1.1", "169.254.169.254",
+     "100.64.0.1", "0.0.0.0", "255.255.255.255", "224.0.0.1", "240.0.0.1", "192.0.2.1",
+     "198.18.0.1", "::1", "::", "fe80::1", "fc00::1", "fd12:3456::1", "fec0::1", "ff02::1",
+     "::ffff:127.0.0.1", "::ffff:10.1.2.3", "64:ff9b::7f00:1", "64:ff9b::a00:1",
+     "2002:7f00:1::", "2002:c0a8:101::", "2001:db8::1", "64:ff9b:1::1"],
+)  # fmt: skip
+def test_addresses_that_are_not_public(address: str) -> None:
+    assert not is_public(ipaddress.ip_address(address))
+
+
+@pytest.mark.parametrize("address", ["8.8.8.8", "93.184.216.34", "2606:4700::1111"])
+def test_addresses_that_are(address: str) -> None:
+    assert is_public(ipaddress.ip_address(address))
+
+
+class _Site(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        name = self.path.partition("?")[0]
+        if name == "/a.png":
+            self._answer(200, PICTURE)
+        elif name == "/large":
+            self._answer(200, bytes(5000))
+        elif name == "/endless":
+            self.send_response(200)
+            self.end_headers()
+            for _ in range(100):
+                self.wfile.write(bytes(100))
+        elif name == "/drip":
+            self.send_response(200)
+            self.end_headers()
+            for _ in range(100):
+                self.wfile.write(b"a")
+                time.sleep(0.05)
+        elif name == "/drip-head":
+            for _ in range(100):
+                self.wfile.write(b"H")
+                time.sleep(0.05)
+        elif name.startswith("/to/"):
+            self.send_response(302)
+            self.send_header("Location", self.path.removeprefix("/to/"))
+            self.end_headers()
+        elif name == "/host":
+            self._answer(200, self.headers["Host"].encode())
+        else:
+            self._answer(404, b"")
+
+    def _answer(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *given: Any) -> None:
+        pass
+
+
+class _Quiet(ThreadingHTTPServer):
+    def handle_error(self, *given: Any) -> None:
+        pass  # clients that hang up are the point of these tests
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[int]:
+    server = _Quiet(("127.0.0.1", 0), _Site)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server.server_address[1]
+    server.shutdown()
+    server.server_close()
+
+
+def fetcher(port: int, **more: Any) -> Fetcher:
+    """One for which this machine is public, under any name but "inside"."""
+    outside = ipaddress.ip_address("93.184.216.34")
+
+    def look_up(host: str, port: int) -> list[Any]:
+        return [ipaddress.ip_address("10.0.0.1")] if host == "inside" else [outside]
+
+    options = {"timeout": 3.0, "limit": 2000, "ports": (port,), "look_up": look_up, **more}
+    return Fetcher(**options)
+
+
+@pytest.fixture
+def pinned(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Connections to public addresses come here instead; the list says to which they were meant."""
+    meant: list[Any] = []
+    connect = socket.create_connection
+
+    def here(address: tuple[str, int], *given: Any, **more: Any) -> socket.socket:
+        meant.append(address[0])
+        return connect(("127.0.0.1", address[1]), *given, **more)
+
+    monkeypatch.setattr("finecaption.server.fetch.socket.create_connection", here)
+    return meant
+
+
+def test_a_picture(site: int, pinned: list[Any]) -> None:
+    got = fetcher(site).fetch(f"http://pictures.example:{site}/a.png?size=2")
+    assert got == PICTURE
+    assert pinned == ["93.184.216.34"], "the address that was checked, not the name"
+    host = fetcher(site).fetch(f"http://pictures.example:{site}/host")
+    assert host == f"pictures.example:{site}".encode()
+
+
+def test_redirects(site: int, pinned: list[Any]) -> None:
+    start = f"http://a.example:{site}"
+    assert fetcher(site).fetch(f"{start}/to/{start}/a.png") == PICTURE
+    assert fetcher(site).fetch(f"{start}/to//a.png") == PICTURE
+    for target, message in (
+        (f"http://inside:{site}/a.png", "inside is not a public address"),
+        ("file:///etc/passwd", "not a web address"),
+        ("http://a.example:22/", "port 22"),
+    ):
+        with pytest.raises(InputError, match=message):
+            fetcher(site).fetch(f"{start}/to/{target}")
+    chain = f"{start}" + f"/to/{start}" * 4 + "/a.png"
+    with pytest.raises(InputError, match="over 3 redirects"):
+        fetcher(site).fetch(chain)
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [("/large", "more than 2,000 bytes"), ("/endless", "more than 2,000 bytes"),
+     ("/absent", "status 404"), ("/drip", "not there within 0.6 s"),
+     ("/drip-head", "not there within 0.6 s")],
+)  # fmt: skip
+def test_what_is_not_taken(site: int, pinned: list[Any], path: str, message: str) -> None:
+    start = time.monotonic()
+    with pytest.raises(InputError, match=message):
+        fetcher(site, timeout=0.6).fetch(f"http://a.example:{site}{path}")
+    assert time.monotonic() - start < 2.5
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("ftp://a.example/", "not a web address"),
+        ("http://", "not a web address"),
+        ("http://a b/", "not a web address"),
+        ("http://a.example/\r\nX: y", "not a web address"),
+        ("http://[::1", "not a web address"),
+        ("http://a.example:99999/", "not a web address"),
+        ("http://user:word@a.example/", "user name"),
+        ("http://a.example:8080/", "port 8080"),
+    ],
+)
+def test_addresses_that_are_not_asked(url: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Fetcher(timeout=1, limit=10).fetch(url)
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "localhost", "[::1]", "0x7f000001", "2130706433", "127.1", "0"]
+)
+def test_this_machine_is_not_asked_whatever_it_is_called(host: str) -> None:
+    with pytest.raises(InputError, match="not a public address|there is no host"):
+        Fetcher(timeout=1, limit=10).fetch(f"http://{host}/")
+
+
+def test_one_private_address_among_others_is_enough_to_refuse() -> None:
+    both = [ipaddress.ip_address("93.184.216.34"), LOCAL]
+    with pytest.raises(InputError, match="not a public address"):
+        Fetcher(timeout=1, limit=10, look_up=lambda host, port: both).fetch("http://a.example/")
+    with pytest.raises(InputError, match="not a host that this server asks"):
+        Fetcher(timeout=1, limit=10, hosts=("b.example",)).fetch("http://a.example/")
+
+
+def test_through_the_server(
+    serve: Callable[..., Live], stub: Stub, site: int, pinned: list[Any]
+) -> None:
+    live = serve(stub, fetcher=fetcher(site), allow_urls=True)
+    good = live.post("/v1/chat/completions", chat_body(f"http://a.example:{site}/a.png"))
+    assert good.status_code == 200
+    bad = live.post("/v1/chat/completions", chat_body(f"http://inside:{site}/a.png"))
+    assert bad.status_code == 400 and "not a public address" in bad.text
+    not_one = live.post("/v1/chat/completions", chat_body(f"http://a.example:{site}/host"))
+    assert not_one.status_code == 400 and "not a picture" in not_one.text
