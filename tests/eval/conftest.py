@@ -14,7 +14,7 @@ import pytest
 from finecaption.eval.data import EvalPicture, EvalRegion, SynthSource, twin_pairs
 from finecaption.eval.steps import PictureQuestions
 from finecaption.geometry import Point
-from finecaption.synth.language import not_applicable, paraphrases
+from finecaption.synth.language import not_applicable, paraphrases, region_paragraph
 from finecaption.synth.observe import observe
 from finecaption.synth.scene import sample_scene
 from finecaption.synth.truth import RegionTruth
@@ -29,6 +29,7 @@ class ListSource:
     items: Sequence[EvalPicture]
     unseen_only: bool = False
     identity: dict[str, Any] = field(default_factory=lambda: {"name": "a list", "length": 1})
+    drawn: bool = True
 
     def pictures(self, start: int = 0) -> Iterator[EvalPicture]:
         return (p for p in self.items if p.index >= start)
@@ -47,13 +48,17 @@ class Oracle:
         return self.known[mask.tobytes()]
 
     def answer(self, batch: Sequence[PictureQuestions]) -> list[list[list[str]]]:
-        return [
-            [
-                [self.say(self.truth(mask, name), name) for name in names]
-                for mask, names in zip(asked.masks, asked.attributes, strict=True)
-            ]
-            for asked in batch
-        ]
+        return [self.of_picture(asked) for asked in batch]
+
+    def of_picture(self, asked: PictureQuestions) -> list[list[str]]:
+        out = []
+        for mask, names in zip(asked.masks, asked.attributes, strict=True):
+            told = [self.say(self.truth(mask, name), name) for name in names]
+            if asked.dense:
+                truth = self.truth(mask, "Category Name")
+                told.append(region_paragraph(truth, random.Random(truth.region_id)))
+            out.append(told)
+        return [*out, ["A picture."]] if asked.whole else out
 
     def say(self, truth: RegionTruth, attribute: str) -> str:
         if attribute not in truth.attributes:

@@ -1,16 +1,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from finecaption.errors import InputError
 from finecaption.eval import steps
 from finecaption.eval.data import EvalPicture
 from finecaption.eval.questions import trick_question
 from finecaption.eval.records import RunFolder, read_records
-from finecaption.eval.steps import PictureQuestions, run_step
+from finecaption.eval.shards import merge, shard_folder
+from finecaption.eval.steps import PictureQuestions, Shard, run_step
 from finecaption.synth.vocabulary import inapplicable
 
 from .conftest import DiskClicker, ListSource, region
@@ -29,9 +32,10 @@ class Echo:
             raise KeyboardInterrupt
         return [
             [
-                [f"{n} {m.sum()}" for n in names]
+                [f"{n} {m.sum()}" for n in names] + ["in detail"] * q.dense
                 for m, names in zip(q.masks, q.attributes, strict=True)
             ]
+            + [[f"picture {q.image[0, 0, 0]}"]] * q.whole
             for q in batch
         ]
 
@@ -79,6 +83,81 @@ def test_a_file_torn_anywhere_ends_the_same(
     torn = RunFolder(tmp_path / "b", {"limit": 12}).records("predictions")
     torn.path.write_bytes(whole[: round(len(whole) * share)])
     assert run(tmp_path / "b", plain, Echo()) == whole
+
+
+def test_paragraphs_are_asked_where_the_task_is(tmp_path: Path, plain: list[EvalPicture]) -> None:
+    told = [
+        replace(p, whole=("A picture.",) if p.index % 2 else (), path=f"p{p.index}.png")
+        for p in plain
+    ]
+    source, folder = ListSource(told), RunFolder(tmp_path, {})
+    run_step(steps.predictions(source, Echo(), ("aarc", "rdc")), folder, 5, 2)
+    run_step(steps.wholes(source, Echo(), last=3), folder, None, 2)
+    records = read_records(tmp_path / "predictions.jsonl")
+    assert {r["dense"] for r in records} == {"in detail"}
+    assert set(records[0]["answers"]) == {"Category Name", "Color"}
+    assert records[0]["box_iou"] == 1 and records[0]["image"] == "p0.png"
+    wholes = read_records(tmp_path / "wholes.jsonl")
+    assert [(r["index"], r["answer"]) for r in wholes] == [(1, "picture 1"), (3, "picture 3")]
+    assert wholes[0]["references"] == ["A picture."] and wholes[0]["size"] == [40, 40]
+
+
+def test_without_the_attribute_task_none_is_asked(tmp_path: Path, plain: list[EvalPicture]) -> None:
+    step = steps.predictions(ListSource(plain), Echo(), ("rdc",))
+    run_step(step, RunFolder(tmp_path, {}), 2, 2)
+    record = read_records(tmp_path / "predictions.jsonl")[0]
+    assert (record["answers"], record["trick"], record["dense"]) == ({}, None, "in detail")
+
+
+@pytest.mark.parametrize("of", [1, 2, 3, 5])
+@pytest.mark.parametrize("limit", [None, 6])
+def test_shards_come_together_as_one_run(
+    tmp_path: Path, plain: list[EvalPicture], of: int, limit: int | None
+) -> None:
+    whole = RunFolder(tmp_path / "whole", {})
+    run_step(steps.predictions(ListSource(plain), Echo()), whole, limit, 2)
+    for number in reversed(range(of)):
+        shard = Shard(number, of)
+        folder = RunFolder(shard_folder(tmp_path / "all", shard), {})
+        step = steps.predictions(ListSource(plain), Echo())
+        run_step(step, folder, limit, 2, shard=shard)
+        if of > 1:
+            assert merge(tmp_path / "all", shard, ["predictions"]) == (number == 0)
+    files = [tmp_path / name / "predictions.jsonl" for name in ("whole", "all")]
+    assert files[0].read_bytes() == files[1].read_bytes()
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.6, 0.97, 1.0])
+def test_a_torn_shard_ends_the_same(tmp_path: Path, plain: list[EvalPicture], share: float) -> None:
+    shard, told = Shard(0, 2), []
+    for name in ("a", "b"):
+        folder = RunFolder(tmp_path / name, {})
+        if told:
+            torn = told[0][: round(len(told[0]) * share)]
+            folder.records("predictions").path.write_bytes(torn)
+        step = steps.predictions(ListSource(plain), Echo())
+        run_step(step, folder, None, 2, shard=shard)
+        told.append((tmp_path / name / "predictions.jsonl").read_bytes())
+    assert told[0] == told[1]
+
+
+def test_a_finished_batch_of_a_shard_is_not_asked_again(
+    tmp_path: Path, plain: list[EvalPicture]
+) -> None:
+    whole, again, shard = Echo(), Echo(), Shard(0, 2)
+    for path, echo in ((tmp_path / "a", whole), (tmp_path / "b", again)):
+        folder = RunFolder(path, {})
+        if echo is again:
+            lines = (tmp_path / "a" / "predictions.jsonl").read_bytes().splitlines(True)
+            folder.records("predictions").path.write_bytes(b"".join(lines[:-1]))
+        run_step(steps.predictions(ListSource(plain), echo), folder, None, 2, shard=shard)
+    assert whole.batches == 2 and again.batches == 1
+
+
+@pytest.mark.parametrize("wrong", ["2/2", "1", "a/b", "-1/3", "0/0"])
+def test_shards_that_are_none(wrong: str) -> None:
+    with pytest.raises(InputError, match="I/N"):
+        Shard.parse(wrong)
 
 
 def test_what_is_done_is_not_asked_again(tmp_path: Path, plain: list[EvalPicture]) -> None:

@@ -19,7 +19,7 @@ from finecaption.synth import vocabulary as voc
 from finecaption.synth.language import NOT_APPLICABLE, stated
 
 LINKS = ("relation", "interaction")  # two true ones need not be the same
-_HEAD = ("One-Sentence Description", "Category Name", "Color")
+_HEAD = ("One-Sentence Description", "Category Name", "Color", "Body Pose/Gesture")
 _HIDES = (
     "Facial Expression", "Skin Texture and Color", "Hair", "Age Range",
     "Clothing Shoes Accessories",
@@ -48,6 +48,8 @@ def _about(attribute: str, paragraph: str) -> str:
         attribute == "Visible Text"
     ):  # "open" is a state too, and only a word where something reads so
         return ". ".join(p for p in _pieces(paragraph, _CLAUSE) if _WRITING.search(p.lower()))
+    if attribute == "State or Activity":
+        return ". ".join(p for p in _pieces(paragraph, _CLAUSE) if not _WRITING.search(p.lower()))
     if attribute == "Relative Location with Other Objects":
         kept = [
             p for p in _pieces(paragraph, _SENTENCE)
@@ -64,8 +66,9 @@ def _linked(values: Sequence[str]) -> bool:
 def stated_in_paragraph(attribute: str, paragraph: str) -> dict[str, tuple[str, ...]]:
     """What a paragraph states of an attribute: facet -> values; as synth.language.stated.
 
-    Of a region's category and colour the first that is named counts, since a paragraph begins with
-    the region and goes on to others; likewise of a garment's colour.
+    Of a region's category, colour and pose the first that is named counts, since a paragraph begins
+    with the region and goes on to others ("sitting", then "standing on the chair"); likewise of a
+    garment's colour.
     """
     found = stated(attribute, _about(attribute, paragraph))
     if attribute not in _HIDES:

@@ -24,7 +24,12 @@ STYLE = """
 .cards { grid-template-columns: repeat(auto-fit, minmax(min(100%, 430px), 1fr)); }
 .scroll { overflow-x: auto; -webkit-overflow-scrolling: touch; }
 .scroll table { min-width: 100%; width: max-content; max-width: none; }
-.scroll td:first-child, .scroll th:first-child { max-width: 260px; }
+.scroll td:first-child, .scroll th:first-child { max-width: 300px; position: sticky; left: 0;
+  background: var(--card); }
+.scroll tr.ours td:first-child { background: var(--ours); }
+.stack { display: grid; gap: 18px; align-content: start; }
+.kind { margin: 16px 0 8px; font-weight: 600; font-size: 13px; color: var(--faint); }
+.kind:first-of-type { margin-top: 0; }
 .scroll td, .scroll th { overflow-wrap: normal; padding-right: 16px; }
 .scroll th.n { white-space: normal; max-width: 108px; vertical-align: bottom; }
 tr.ours td { background: var(--ours); font-weight: 600; }
@@ -65,7 +70,11 @@ h2.part { font-size: 19px; margin: 34px 0 6px; } p.part { color: var(--faint); m
 .up { color: var(--good); } .down { color: var(--bad); }
 @media (max-width: 560px) { .figures { grid-template-columns: repeat(2, 1fr); }
   .row { grid-template-columns: minmax(92px, 38%) 1fr 46px; gap: 8px; font-size: 13px; }
-  .fact { grid-template-columns: 58px 1fr; } h1 { font-size: 21px; } }
+  .fact { grid-template-columns: 58px 1fr; } h1 { font-size: 21px; }
+  .card { padding: 14px; } .scroll table { font-size: 13px; }
+  .scroll td, .scroll th { padding-right: 12px; }
+  .scroll td:first-child, .scroll th:first-child { max-width: 138px; overflow-wrap: anywhere; }
+  .scroll th.n { max-width: 84px; } .tag { margin-left: 0; } }
 """
 
 
@@ -161,15 +170,23 @@ def _cards(scores: Record) -> list[str]:
         )
         out.append(card("Accuracy by attribute", _rows(meters), note))
     kinds = "".join(_group(g) for g in scores.get("groups", {}).values() if len(g["groups"]) > 1)
-    told = report.behaviour(scores)
+    beside = []
     if kinds:
-        out.append(
-            card(
-                "By kind of region", kinds,
-                "Accuracy (ROUGE-L where no truth in values is known), mean over answers; small: "
-                "regions.",
-            )
-        )  # fmt: skip
+        note = (
+            "Accuracy (ROUGE-L where no truth in values is known), mean over answers; small: "
+            "regions."
+        )
+        beside.append(card("By kind of region", kinds, note))
+    told = report.behaviour(scores)
+    if told:
+        facts = "".join(
+            f'<div class="fact"><b>{escape(value)}</b><p>{escape(name)}<span>{escape(note)}</span>'
+            "</p></div>"
+            for name, value, note in told
+        )
+        beside.append(card("What else was measured, %", f'<div class="facts">{facts}</div>'))
+    if beside:
+        out.append(f'<div class="stack">{"".join(beside)}</div>')
     out.append(card("Beside the paper", _paper(scores), " ".join(report.paper_notes(scores)), True))
     if scores.get("captions"):
         header, rows = report.task_rows(scores)
@@ -183,13 +200,6 @@ def _cards(scores: Record) -> list[str]:
             "METEOR are not."
         )
         out.append(card("Every attribute", table(header, _plain(rows)), note, True))
-    if told:
-        facts = "".join(
-            f'<div class="fact"><b>{escape(value)}</b><p>{escape(name)}<span>{escape(note)}</span>'
-            "</p></div>"
-            for name, value, note in told
-        )
-        out.append(card("What else was measured, %", f'<div class="facts">{facts}</div>', "", True))
     rows = report.conflict_rows(scores)
     if rows:
         found = scores["conflicts"]["attributes"]
@@ -213,7 +223,7 @@ def _group(group: Mapping[str, Any]) -> str:
         meters.append(
             meter(own["name"], found.get("mean"), found.get("interval"), str(own["regions"]))
         )
-    return f'<p class="note">{escape(group["title"])}</p>{_rows(meters)}'
+    return f'<p class="kind">{escape(group["title"])}</p>{_rows(meters)}'
 
 
 def _paper(scores: Record) -> str:
@@ -256,7 +266,7 @@ def example_card(example: Example) -> str:
         alt = f"{name} outlined in {place['picture']}"
         picture = (
             f'<img src="{data_uri(shown)}" alt="{escape(alt)}" width="{shown.width}" '
-            f'height="{shown.height}" loading="lazy">'
+            f'height="{shown.height}">'
         )
     mean = "" if example.figure is None else f" {percent(example.figure)} %"
     lines = []

@@ -112,6 +112,19 @@ class RecordFile:
             os.fsync(stream.fileno())
         return [r for r, _ in records], first
 
+    def sound(self) -> list[Record]:
+        """The records that are there; a torn last line is cut off the file."""
+        if not self.path.exists():
+            return []
+        records = read_records(self.path)
+        self.rewrite(records)
+        return records
+
+    def rewrite(self, records: Iterable[Record]) -> None:
+        """Replaces the file's records, atomically."""
+        lines = [json.dumps(r, ensure_ascii=False) + "\n" for r in records]
+        write_atomically(self.path, "".join(lines))
+
     def append(self, records: Iterable[Record]) -> None:
         """Adds records and returns when they are on the disk."""
         lines = [json.dumps(r, ensure_ascii=False) + "\n" for r in records]

@@ -266,8 +266,8 @@ CONFLICT_NOTE = (
     "states. Contradicted: of facets stated in both, those without a value in common; relations "
     "and interactions are not compared, since two true ones can differ. Left out: of facets "
     "stated alone, those on which the paragraph is silent, beside what the reference paragraphs "
-    "leave out. Accuracy: of facets that are stated. Reader's error: the same reader on the reference "
-    "paragraphs, which are right."
+    "leave out. Accuracy: of facets that are stated. Reader's error: the same reader on the "
+    "reference paragraphs, which are right."
 )
 
 

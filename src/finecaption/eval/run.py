@@ -136,18 +136,15 @@ def predict(
     if set(wanted) & {"aarc", "rdc"}:
         run(steps.predictions(source, answerer, wanted), limit)
     if "cgic" in wanted:
-        run(steps.wholes(source, answerer), _pictures(folder, limit))
+        # the pictures whose regions were asked about; without regions, as many as the limit says
+        about = folder.manifest["done"].get("predictions")
+        last = about["last_index"] if about and about["records"] else None
+        run(steps.wholes(source, answerer, last), limit if last is None else None)
     if twins:
         run(steps.twins(source, answerer), twins)
     if clicks and not folder.done("clicks"):
         run(steps.clicks(source, subject.clicker()), clicks)
     return shard.of == 1 or merge(root, shard, _steps(settings))
-
-
-def _pictures(folder: RunFolder, limit: int | None) -> int | None:
-    """How many pictures are asked as a whole: those that were gone through for their regions."""
-    about = folder.manifest["done"].get("predictions")
-    return about["pictures"] if about and about["records"] else limit
 
 
 class _Late:

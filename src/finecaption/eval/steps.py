@@ -134,13 +134,13 @@ def run_step(
     if folder.done(step.name):
         return 0
     file = folder.records(step.name)
-    kept, first = file.resume(batch)
     alone = shard.of == 1
-    # a shard counts what the others answer, and so begins at the beginning
-    answered = {record["index"] for record in kept}
-    total = len(kept) if alone else 0
-    made, seen, began = 0, len(answered) if alone else 0, time.monotonic()
-    pictures = step.stream(0 if first is None or not alone else first)
+    # a shard counts what the others answer, and so goes through the pictures from the first on
+    kept, first = file.resume(batch) if alone else (file.sound(), 0)
+    total, answered = (len(kept), len(kept)) if alone else (0, 0)
+    last = kept[-1]["index"] if kept else None
+    made, began = 0, time.monotonic()
+    pictures = step.stream(first or 0)
     most = math.inf if limit is None else limit
     number = 0
     try:
@@ -154,14 +154,22 @@ def run_step(
                     break
             if not taken:
                 break
-            if number % shard.of == shard.number and taken[0].index not in answered:
-                room = None if limit is None else limit - total
-                records = step.make(taken)[:room]
-                file.append(records)
-                made += len(records)
+            coming = int(min(coming, most - total))
+            if number % shard.of == shard.number and coming:
+                own = {p.index for p in taken}
+                found = kept[answered : answered + coming]
+                if not alone and len(found) == coming and all(r["index"] in own for r in found):
+                    answered += coming
+                else:
+                    if not alone and answered < len(kept):  # what a kill has left of a batch
+                        kept = kept[:answered]
+                        file.rewrite(kept)
+                    records = step.make(taken)[:coming]
+                    file.append(records)
+                    made += len(records)
             number += 1
-            seen += len(taken)
-            total = int(min(most, total + coming))
+            last = taken[-1].index
+            total += coming
             if progress is not None:
                 progress(step.name, total, limit)
     finally:
@@ -173,7 +181,7 @@ def run_step(
     seconds = time.monotonic() - began
     about = {
         "records": len(kept) + made,
-        "pictures": seen,
+        "last_index": last,
         "made_last": made,
         "seconds_last": round(seconds, 2),
     }
@@ -267,11 +275,20 @@ def predictions(source: Source, answerer: Answerer, tasks: Collection[Task] = ("
     return Step("predictions", source.pictures, lambda p: len(p.regions), make)
 
 
-def wholes(source: Source, answerer: Answerer) -> Step:
+def wholes(source: Source, answerer: Answerer, last: int | None = None) -> Step:
     """Asks for a paragraph on each picture that has one to be held against (task cgic).
 
     A record a picture: picture, index, size (width, height), image, answer, references.
+
+    Args:
+        last: index of the last picture; None: no end.
     """
+
+    def stream(start: int) -> Iterator[EvalPicture]:
+        for picture in source.pictures(start):
+            if last is not None and picture.index > last:
+                return
+            yield picture
 
     def make(batch: Sequence[EvalPicture]) -> list[Record]:
         known = [p for p in batch if p.whole]
@@ -290,7 +307,7 @@ def wholes(source: Source, answerer: Answerer) -> Step:
             for picture, answers in zip(known, answerer.answer(asked), strict=True)
         ]
 
-    return Step("wholes", source.pictures, lambda p: 1, make)
+    return Step("wholes", stream, lambda p: int(bool(p.whole)), make)
 
 
 def twins(source: Source, answerer: Answerer) -> Step:
