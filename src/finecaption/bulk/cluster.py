@@ -131,6 +131,7 @@ def _window(
 ) -> Iterator[list[Outcome]]:
     rows = [{"job": pickle.dumps(job)} for job in window]
     blocks = -(-len(rows) // cluster.block)
+    # actors that die are restarted, and their blocks done again, without end: Ray Data's own way
     answers = ray.data.from_items(rows, override_num_blocks=blocks).map_batches(
         Worker,
         fn_constructor_args=(model, questions, batching),
@@ -139,8 +140,6 @@ def _window(
         compute=ray.data.ActorPoolStrategy(size=min(cluster.workers, blocks)),
         num_cpus=cluster.cpus,
         num_gpus=cluster.gpus or None,
-        max_restarts=-1,
-        max_task_retries=-1,
     )
     seen: set[int] = set()
     try:
