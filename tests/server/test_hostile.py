@@ -26,8 +26,9 @@ def test_hostile_bodies(live: Live, rabbit: str) -> None:
 
 
 def test_other_kinds_of_content(live: Live) -> None:
-    for kind in ("text/plain", "multipart/form-data; boundary=a", "application/x-www-form-urlencoded",
-                 "application/json; charset=utf-16", "image/png", "a/b; c", ";;;"):  # fmt: skip
+    for kind in ("text/plain", "multipart/form-data; boundary=a", "image/png", "a/b; c", ";;;",
+                 "application/x-www-form-urlencoded",
+                 "application/json; charset=utf-16"):  # fmt: skip
         answer = live.post("/v1/regions", b"--a--", headers={"content-type": kind})
         assert answer.status_code == 400, kind
     assert httpx.post(f"{live.url}/v1/regions", content=b"{}").status_code == 400

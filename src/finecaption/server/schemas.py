@@ -305,6 +305,7 @@ class RegionsAnswer(BaseModel):
     regions: list[RegionAnswer]
     whole: str | None = Field(alias="global")
     notice: dict[str, Any] | None
+    global_confidence: float | None = None
 
 
 class SegmentRequest(_Strict):

@@ -116,12 +116,11 @@ class Service:
         Raises:
             InputError: beams together with a temperature.
         """
-        from finecaption.generation import Decoding
+        from finecaption.generation import MAX_NEW_TOKENS, Decoding
 
-        limit = self.settings.max_tokens
         top_p = 1.0 if given.top_p is None else given.top_p
         return Decoding(
-            max_new_tokens=None if max_tokens is None else min(max_tokens, limit),
+            max_new_tokens=min(max_tokens or MAX_NEW_TOKENS, self.settings.max_tokens),
             temperature=given.temperature or 0.0,
             top_p=max(top_p, 1e-6),  # OpenAI takes 0: only the likeliest token
             top_k=given.top_k or 0,

@@ -78,7 +78,7 @@ class Settings(BaseSettings):
         25_000_000, ge=1, le=100_000_000, description="Of a picture, before it is decoded."
     )
     max_held_pixels: int = Field(
-        200_000_000, ge=1, description="Of all pictures at work or waiting; then 429."
+        100_000_000, ge=1, description="Of all pictures at work or waiting; then 429."
     )
     max_regions: int = Field(64, ge=1, le=100_000, description="Regions of a call.")
     max_answers: int = Field(512, ge=1, le=1_000_000, description="Answers of a call.")
@@ -93,7 +93,11 @@ class Settings(BaseSettings):
 
     metrics: bool = Field(True, description="Whether there is /metrics.")
     docs: bool = Field(True, description="Whether there are /docs and /openapi.json.")
-    log_level: str = Field("info", pattern="^(critical|error|warning|info|debug)$")
+    log_level: str = Field(
+        "info",
+        pattern="^(critical|error|warning|info|debug)$",
+        description="critical, error, warning, info or debug.",
+    )
 
     @field_validator("api_keys")
     @classmethod
