@@ -318,7 +318,7 @@ def plot(judged: dict[str, Judged], folder: Path) -> None:
             ece = calibration_error(values.tolist(), own.right.astype(bool).tolist())
             top.errorbar(
                 x, y, yerr=wide, color=colour, marker="o", markersize=4.5, linewidth=1.6,
-                elinewidth=1, label=f"{label}\n(error {ece:.3f})",
+                elinewidth=1, label=f"{label}\n(calibration error {ece:.3f})",
             )  # fmt: skip
         top.set_title(f"{data}: {len(own.marks):,} answers".replace(",", "\u202f"), fontsize=10)
         top.set_ylim(0, 1)
@@ -330,7 +330,9 @@ def plot(judged: dict[str, Judged], folder: Path) -> None:
         bottom.set_xlabel("confidence")
     axes[0, 0].set_ylabel("share of answers that are right")
     axes[1, 0].set_ylabel("answers")
+    highest = max(axis.get_ylim()[1] for axis in axes[1])
     for axis in axes[1]:
+        axis.set_ylim(0, highest)
         axis.yaxis.set_major_formatter(matplotlib.ticker.PercentFormatter(1, 0))
     figure.savefig(folder / "reliability.svg", metadata={"Date": None})
     pyplot.close(figure)
