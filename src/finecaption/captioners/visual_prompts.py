@@ -89,8 +89,8 @@ def draw_contour(
     left, top = max(0, x0 - margin), max(0, y0 - margin)
     right, bottom = min(width, x1 + margin), min(height, y1 + margin)
     loops = []
-    for loop in masks.contours(mask[y0:y1, x0:x1]):
-        points = [(int(x) + x0 - left, int(y) + y0 - top) for x, y in loop]
+    for border in masks.contours(mask[y0:y1, x0:x1]):
+        points = [(int(x) + x0 - left, int(y) + y0 - top) for x, y in border]
         loops.append([*points, points[0], points[1]])
     drawn = image.convert("RGB").copy()
     for colour, half in lines:

@@ -1,0 +1,81 @@
+"""Eight families and ours describe one region of one picture, each on a tiny checkpoint.
+
+    python benchmarks/families.py [--picture examples/park.png] [--box X0,Y0,X1,Y1]
+
+The checkpoints have random weights, so what they say means nothing; what is shown is that every
+family is found by its config, given the region in its own format, and answers, with no network.
+Writes benchmarks/results/families.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from finecaption import Region, load_image
+from finecaption.captioners import Query, open_captioner
+from finecaption.captioners.checkpoint import TransformersCaptioner
+from finecaption.captioners.protocol import check_batch
+from finecaption.captioners.tiny import tiny_families, write_tiny
+from finecaption.geometry import parse_box
+
+ROOT = Path(__file__).parents[1]
+
+
+def rows(picture: str, box: str) -> list[dict[str, Any]]:
+    """A row a family, and one for the shipped model."""
+    image = load_image(picture)
+    region = Region.from_box(parse_box(box, "--box"), image.size)
+    query = Query(image, region, "aarc", "Color")
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        for family in (*tiny_families(), "finecaption-mini"):
+            ours = family == "finecaption-mini"
+            name = family if ours else str(write_tiny(family, Path(folder) / family))
+            captioner = open_captioner(name, device="cpu", max_new_tokens=16)
+            captioner.caption([query])  # loads, and imports
+            began = time.perf_counter()
+            (told,) = captioner.caption([query])
+            seconds = time.perf_counter() - began
+            asked = "(mask) Describe this region: Color."
+            if isinstance(captioner, TransformersCaptioner):
+                asked = captioner.prompt(check_batch([query])[0]).question
+            found.append(
+                {
+                    "family": family,
+                    "region": captioner.identity["region"],
+                    "asked": asked,
+                    "said": told,
+                    "seconds": round(seconds, 3),
+                }
+            )
+    return found
+
+
+def main() -> None:
+    """Prints the table and writes the JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--picture", default=str(ROOT / "examples" / "park.png"))
+    parser.add_argument("--box", default="326,262,458,338")
+    given = parser.parse_args()
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    found = rows(given.picture, given.box)
+    table = Table("family", "what it is asked", "what it says (random weights, but the last)")
+    for row in found:
+        table.add_row(row["family"], Text(row["asked"]), Text(row["said"]))
+    Console(width=120).print(table)
+    out = ROOT / "benchmarks" / "results" / "families.json"
+    out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""Any captioner of this package as a model of lmms-eval."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from lmms_eval.api.model import lmms  # type: ignore[import-not-found]  # its own environment
+from PIL import Image
+
+from finecaption.attributes import REGION_PREFIX, dense_instruction, global_instruction
+from finecaption.captioners.opening import open_captioner
+from finecaption.captioners.protocol import Query
+from finecaption.errors import InputError
+from finecaption.masks import load_mask
+from finecaption.types import Region
+
+_AT_ONCE = 64
+
+
+class FineCaptionModel(lmms):
+    """`--model finecaption --model_args pretrained=NAME`, NAME as for `open_captioner`.
+
+    It answers tasks that hand over one picture with the region as its opaque part, or one picture
+    without a region, and ask in the words of `finecaption.attributes`: those of `tasks/`.
+
+    Raises:
+        InputError: as `open_captioner`.
+    """
+
+    is_simple = True
+
+    def __init__(
+        self,
+        pretrained: str = "finecaption-mini",
+        device: str | None = None,
+        batch_size: int | str = 8,
+        shown: str | None = None,
+        max_new_tokens: int | None = None,
+        download: bool = False,
+        **rest: Any,
+    ) -> None:
+        super().__init__()
+        del rest  # of the harness: max_batch_size and the like
+        self.captioner = open_captioner(
+            pretrained,
+            device=device,
+            batch_size=int(batch_size),
+            shown=shown,
+            max_new_tokens=max_new_tokens,
+            download=download,
+        )
+
+    def generate_until(self, requests: Sequence[Any]) -> list[str]:
+        """Answers, in order."""
+        answers: list[str] = []
+        for first in range(0, len(requests), _AT_ONCE):
+            part = requests[first : first + _AT_ONCE]
+            texts = self.captioner.caption([self._query(request) for request in part])
+            for request, text in zip(part, texts, strict=True):
+                self.cache_hook.add_partial("generate_until", request.args[:2], text)
+            answers += texts
+        return answers
+
+    def generate_until_multi_round(self, requests: Sequence[Any]) -> list[str]:
+        """Refused: a region is described in one round."""
+        raise InputError("finecaption: answers in one round; choose a task of generate_until")
+
+    def loglikelihood(self, requests: Sequence[Any]) -> list[tuple[float, bool]]:
+        """Refused: captions are generated."""
+        raise InputError("finecaption: writes captions; choose a task of generate_until")
+
+    def _query(self, request: Any) -> Query:
+        context, _, doc_to_visual, doc_id, task, split = request.args
+        pictures = doc_to_visual(self.task_dict[task][split][doc_id])
+        return query_of(context, pictures, f"{task}, document {doc_id}")
+
+
+def query_of(context: str, pictures: Sequence[Image.Image], where: str) -> Query:
+    """A harness's question as ours.
+
+    Args:
+        context: an instruction of `finecaption.attributes`.
+        pictures: one; its opaque part is the region, if a part of it is transparent.
+        where: for messages.
+
+    Raises:
+        InputError: another question, or not one picture.
+    """
+    if len(pictures) != 1:
+        raise InputError(f"{where}: hands over {len(pictures)} pictures; this model takes one")
+    (picture,) = pictures
+    said = context.strip()
+    if said == global_instruction():
+        return Query(picture.convert("RGB"), None, "cgic")
+    if not said.startswith(REGION_PREFIX) or picture.mode != "RGBA":
+        raise InputError(
+            f"{where}: is no question on a region given as the opaque part of a picture; this "
+            "model answers the tasks in finecaption.captioners.harness"
+        )
+    region, colours = Region(load_mask(picture)), picture.convert("RGB")
+    if said == dense_instruction():
+        return Query(colours, region, "rdc")
+    return Query(colours, region, "aarc", said.removeprefix(REGION_PREFIX).strip().rstrip("."))
