@@ -139,11 +139,11 @@ class Run:
         with tempfile.TemporaryFile("w+") as said:
             with subprocess.Popen(
                 command, cwd=self.place, env=env, stdout=said, stderr=said, text=True,
-                start_new_session=True,
             ) as process:  # fmt: skip
                 while process.poll() is None:
                     if kill_at and self.curve and self.curve[-1]["step"] >= kill_at:
-                        os.killpg(process.pid, signal.SIGKILL)
+                        for number in (*descendants(process.pid), process.pid):
+                            os.kill(number, signal.SIGKILL)
                         break
                     time.sleep(0.02)
             said.seek(0)
@@ -154,6 +154,17 @@ class Run:
             assert process.returncode == 0, text[-3000:]
         self.said += [line for line in text.splitlines() if "questions in" in line]
         return time.perf_counter() - began
+
+
+def descendants(parent: int) -> list[int]:
+    """The processes below one: torchrun gives each a session of its own, so no group has all."""
+    told = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True)
+    pairs = [tuple(map(int, line.split())) for line in told.stdout.splitlines()]
+    found, level = [], [parent]
+    while level:
+        level = [pid for pid, above in pairs if above in level]
+        found += level
+    return found
 
 
 def weights(folder: Path) -> dict[str, bytes]:
@@ -168,6 +179,7 @@ def compare(mode: str, place: Path, data: list[str], steps: int, kill_at: int) -
     killed = Run(mode, place, "killed", data, steps)
     killed.start(kill_at)
     dead = killed.curve[-1]["step"]
+    assert dead < steps and not (killed.out / "model").exists(), "it was too late to kill"
     before = {k: len(v) for k, v in killed.batches().items()}
     saved = sorted(
         int(p.name.rpartition("-")[2]) for p in (killed.out / "work/checkpoints").glob("*-*")
@@ -193,10 +205,13 @@ def compare(mode: str, place: Path, data: list[str], steps: int, kill_at: int) -
                      + (", loaded by both" if twice else ""))  # fmt: skip
     lines.append(f"final weights: {'equal bit by bit' if equal else 'DIFFER'}")
     lines.append(f"batches of: {', '.join(sorted(whole.sources()))}")
+    repeated = sum(len(again[k]) > n > 0 for k, n in before.items())
+    assert repeated, "nothing was loaded by both: the killed run went on by itself"
     result = {
         "mode": mode, "processes": whole.world, "steps": steps, "killed_after_step": dead,
         "checkpoints": saved, "losses": losses[0], "losses_killed": losses[1],
-        "batches_equal": all(same.values()), "weights_equal": equal,
+        "batches_equal": all(same.values()), "batches_loaded_by_both": repeated,
+        "weights_equal": equal,
         "sources": sorted(whole.sources()),
     }  # fmt: skip
     return {"result": result, "log": lines}
@@ -225,8 +240,9 @@ def plot(results: list[dict[str, Any]], path: Path) -> None:
         axis.set_xlabel("step")
         axis.spines[["top", "right"]].set_visible(False)
     axes[0][0].set_ylabel("loss")
-    axes[0][0].legend(frameon=False, fontsize=8, loc="lower left")
-    figure.tight_layout()
+    figure.tight_layout(rect=(0, 0.08, 1, 1))
+    handles, labels = axes[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, frameon=False, fontsize=8.5, ncol=2, loc="lower center")
     figure.savefig(path, metadata={"Date": None})
 
 

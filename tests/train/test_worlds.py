@@ -25,14 +25,14 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope="module")
 def tied(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model whose head is its embedding: the harder case for sharding."""
+    """A model in bf16 whose head is its embedding: the harder case for sharding."""
     folder = tmp_path_factory.mktemp("tied") / "model"
     processor = FineCaptionProcessor.from_pretrained(tiny_folder)
     model = FineCaptionForConditionalGeneration.from_pretrained(tiny_folder)
     model.config.text_config.tie_word_embeddings = True
     model.config.tie_word_embeddings = True
     model.lm_head.weight = model.get_input_embeddings().weight
-    model.save_pretrained(folder)
+    model.to(torch.bfloat16).save_pretrained(folder)
     processor.save_pretrained(folder)
     assert "lm_head.weight" not in load_file(folder / "model.safetensors")
     return folder

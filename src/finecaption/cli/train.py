@@ -18,16 +18,19 @@ def train(
     ] = None,
     recipe: Annotated[
         str,
-        typer.Option(help="mini, smoke: from nothing. paper, lora, qlora, fsdp: a whole model."),
+        typer.Option(
+            help="mini, mini-paper, smoke: from nothing. paper, lora, qlora, fsdp: a whole model."
+        ),
     ] = "mini",
     out: Annotated[
         Path | None,
         typer.Option(help="Folder of the run (default in runs/); an interrupted run goes on."),
     ] = None,
     stage: Annotated[int, typer.Option(help="1, 2 or 3: of paper and its kin.")] = 3,
-    model: Annotated[Path | None, typer.Option(help="Model folder that the stage begins with.")] = (
-        None
-    ),
+    model: Annotated[
+        Path | None,
+        typer.Option(help="Model folder that the stage begins with; for --plan also a preset: 8b."),
+    ] = None,
     data: Annotated[
         list[str] | None,
         typer.Option(help="FORMAT:PATH[,OPTION=VALUE], a .jsonl file or a store; repeatable."),

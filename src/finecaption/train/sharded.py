@@ -172,6 +172,8 @@ def load_sharded(
         raise InputError(f"--model {folder}: no config.json there; give a model folder")
     with init_empty_weights(include_buffers=False):
         model = FineCaptionForConditionalGeneration(FineCaptionConfig.from_pretrained(folder))
+    # towers made by Auto classes take the type that config.json names; FSDP2 wants one for all
+    model.to(torch.float32)
     model.tie_weights()
     owners: dict[int, list[tuple[nn.Module, str]]] = {}  # tied parameters have several
     for module in model.modules():
