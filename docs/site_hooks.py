@@ -1,4 +1,4 @@
-"""mkdocs' hooks: links to files of the repository that are no pages become their paths."""
+"""mkdocs' hooks: the menu is complete; links to files that are no pages become their paths."""
 
 from __future__ import annotations
 
@@ -7,7 +7,27 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
 _LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)#\s]+)(#[^)\s]*)?\)")
+
+
+def on_config(config: Any) -> Any:
+    """Adds every decision to the menu, and pages that mkdocs.yml does not name under "More"."""
+    nav = config["nav"]
+    decisions = next(part["Decisions"] for part in nav if "Decisions" in part)
+    decisions += sorted(p.relative_to(DOCS).as_posix() for p in DOCS.glob("decisions/0*.md"))
+    named = set(_pages(nav))
+    more = [p for p in sorted(DOCS.rglob("*.md")) if p.relative_to(DOCS).as_posix() not in named]
+    if more:
+        nav.append({"More": [p.relative_to(DOCS).as_posix() for p in more]})
+    return config
+
+
+def _pages(nav: Any) -> list[str]:
+    if isinstance(nav, str):
+        return [nav]
+    return [page for part in (nav.values() if isinstance(nav, dict) else nav)
+            for page in _pages(part)]  # fmt: skip
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
