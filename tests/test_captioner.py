@@ -359,6 +359,29 @@ def test_attribute_names() -> None:
         attribute_names(["colr"])
 
 
+@pytest.mark.parametrize(
+    ("able", "limit", "dtype"),
+    [
+        ({"avx512_bf16": True}, 0, torch.bfloat16),
+        ({"avx512_bf16": False, "amx_bf16": False}, 0, torch.float32),
+        ({"amx_bf16": True}, 2 << 30, torch.float32),
+    ],
+)
+def test_bfloat16_on_a_cpu_only_for_large_models_where_it_has_instructions(
+    tiny_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    able: dict[str, bool],
+    limit: int,
+    dtype: torch.dtype,
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able, raising=False)
+    monkeypatch.setattr("finecaption.captioner._FP32_BYTES", limit)
+    captioner = FineCaption.from_pretrained(tiny_folder, device="cpu")
+    assert captioner.model.dtype == dtype
+    result = captioner.caption(picture(), mask=MASKS[0], max_new_tokens=2)
+    assert result.regions[0].dense is not None
+
+
 # --- many pictures -------------------------------------------------------------------------
 
 

@@ -51,7 +51,7 @@ DEFAULT_ATTRIBUTES = (ATTRIBUTE_NAMES[0],)
 DENSE, WHOLE = "dense", "global"
 
 _SHIPPED = Path(__file__).parent / "pretrained"
-_FP32_BYTES = 2 << 30  # checkpoints up to this size run in float32 on a GPU too
+_FP32_BYTES = 2 << 30  # checkpoints up to this size run in float32 everywhere
 
 
 @dataclass(frozen=True)
@@ -203,7 +203,8 @@ class FineCaption:
             name_or_folder: the shipped "finecaption-mini", or a folder that `save_pretrained` of
                 model and processor wrote.
             device: cuda if there is one, else cpu, if None.
-            dtype: if None, float32; bfloat16 for checkpoints over 2 GiB on a GPU.
+            dtype: if None, float32; bfloat16 for checkpoints over 2 GiB on a GPU, or on a CPU that
+                has instructions for it.
 
         Raises:
             InputError: no such model, or one that cannot be read; an unusable device.
@@ -212,8 +213,8 @@ class FineCaption:
         where = _device(device)
         if dtype is None:
             size = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
-            large = size > _FP32_BYTES and where.type != "cpu"
-            dtype = torch.bfloat16 if large else torch.float32
+            half = size > _FP32_BYTES and (where.type != "cpu" or _cpu_multiplies_bf16())
+            dtype = torch.bfloat16 if half else torch.float32
         try:
             model = FineCaptionForConditionalGeneration.from_pretrained(
                 folder, dtype=dtype, local_files_only=True
@@ -660,3 +661,11 @@ def _device(device: str | torch.device | None) -> torch.device:
         reason = str(error).splitlines()[0]
         raise InputError(f"device {str(device)!r}: cannot be used ({reason})") from error
     return where
+
+
+def _cpu_multiplies_bf16() -> bool:
+    """Whether bfloat16 is faster than float32 here, not several times slower (decision 0008)."""
+    # Older releases of torch do not tell.
+    tell = getattr(torch.cpu, "get_capabilities", dict)
+    able = tell()
+    return bool(able.get("amx_bf16") or able.get("avx512_bf16"))

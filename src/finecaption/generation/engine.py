@@ -274,6 +274,8 @@ def describe(
     Raises:
         InputError: unusable pictures or masks.
     """
+    if isinstance(masks, (list, tuple)) and not masks:
+        return []
     given = images if isinstance(images, (list, tuple)) else [images]
     pictures = [load_image(image) for image in given]
     prepare = processor.image_processor
