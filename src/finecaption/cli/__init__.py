@@ -24,6 +24,8 @@ COMMANDS = {
     "eval": "finecaption.cli.evaluate",
     "assemble": "finecaption.cli.assemble",
     "train": "finecaption.cli.train",
+    "segment": "finecaption.cli.segment",
+    "studio": "finecaption.cli.studio",
     "serve": "finecaption.cli.serve",
     "data": "finecaption.cli.data",
     "synth": "finecaption.cli.synth",

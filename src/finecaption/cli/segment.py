@@ -1,0 +1,243 @@
+"""`finecaption segment`: clicks, boxes or everything of a picture become masks."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from finecaption.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL import Image
+
+FORMATS = ("png", "rle", "coco")
+
+app = typer.Typer(help="Turn clicks, boxes or everything of a picture into masks.")
+
+
+@app.command()
+def segment(
+    image: Annotated[str, typer.Argument(metavar="IMAGE", help="Picture file.")],
+    point: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="X,Y[:-]",
+            help="A click on the thing; :- marks what does not belong to it. All points are of one "
+            "thing; with one --box, of the thing in it.",
+        ),
+    ] = None,
+    box: Annotated[
+        list[str] | None,
+        typer.Option(metavar="X0,Y0,X1,Y1", help="A box around a thing. Repeat for more things."),
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--everything", help="All things that can be found.")
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER|FILE",
+            help="Where to (default: a folder IMAGE-masks beside the picture). A file name that "
+            "ends in .png or .json takes one mask, or one document.",
+        ),
+    ] = None,
+    form: Annotated[
+        str, typer.Option("--format", metavar="LIST", help="Of png, rle, coco; with commas.")
+    ] = "png,rle,coco",
+    grid: Annotated[
+        int, typer.Option(metavar="N", help="--everything: clicks along the longer side.")
+    ] = 24,
+    crops: Annotated[
+        int, typer.Option(metavar="N", help="--everything: layers of crops, for small things.")
+    ] = 0,
+    most: Annotated[int, typer.Option(metavar="N", help="--everything: things at most.")] = 40,
+    segmenter: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="A SAM checkpoint of transformers, instead."),
+    ] = None,
+    model: Annotated[
+        str, typer.Option(metavar="NAME|FOLDER", help="The model whose click segmenter is used.")
+    ] = "finecaption-mini",
+    device: Annotated[
+        str | None, typer.Option(help="cpu or cuda (default: cuda if there is one).")
+    ] = None,
+) -> None:
+    """Turn clicks, boxes or everything of a picture into masks: PNG, RLE, COCO.
+
+    Things are numbered in the order of what was asked, those of --everything by how sure they are.
+    """
+    from finecaption.geometry import check_box, check_point, parse_box, parse_point
+    from finecaption.images import load_image
+
+    # all that can be wrong is looked at before the seconds that the model takes
+    frames = [parse_box(text, "--box") for text in box or ()]
+    clicks = [parse_point(text, "--point") for text in point or ()]
+    if everything == bool(frames or clicks):
+        raise InputError(
+            "give --everything alone, or --point or --box" if everything
+            else "nothing is asked for: give --point, --box or --everything"
+        )  # fmt: skip
+    if len(frames) > 1 and clicks:
+        raise InputError("--point: which of the boxes it belongs to is not clear; give one --box")
+    if clicks and not frames and not any(click.positive for click in clicks):
+        raise InputError("--point: give at least one click on the thing, without :-")
+    for name, value, least, greatest in (
+        ("--grid", grid, 1, 200), ("--crops", crops, 0, 3), ("--most", most, 1, 1000),
+    ):  # fmt: skip
+        if not least <= value <= greatest:
+            raise InputError(f"{name}: must be from {least} to {greatest}; got {value}")
+    target, forms = _target(out, form, image)
+    picture = load_image(image)
+    for click in clicks:
+        check_point(click, picture.size, "--point")
+    for frame in frames:
+        check_box(frame, picture.size, "--box")
+
+    tool = _segmenter(segmenter, model, device)
+    if everything:
+        found = _everything(tool, picture, grid, crops, most)
+        if not found:
+            typer.echo("nothing was found; click on what you mean (--point)", err=True)
+    else:
+        encoded = tool.encode(picture)
+        asked: list[tuple[list[Any], Any]] = (
+            [(clicks, frames[0] if frames else None)] if len(frames) < 2
+            else [([], frame) for frame in frames]
+        )  # fmt: skip
+        found = []
+        for points, frame in asked:
+            made = tool.predict(encoded, points, box=frame)
+            found.append((made.mask, {"score": round(made.score, 4)}))
+    _write(target, forms, image, picture, found)
+
+
+def _target(out: Path | None, form: str, image: str) -> tuple[Path, list[str]]:
+    """Folder or file, and the formats.
+
+    Raises:
+        InputError: an unknown format, or a file that does not fit it.
+    """
+    forms = list(dict.fromkeys(part.strip().lower() for part in form.split(",") if part.strip()))
+    unknown = [one for one in forms if one not in FORMATS]
+    if unknown or not forms:
+        raise InputError(f"--format {form!r}: must be of {', '.join(FORMATS)}")
+    if out is None:
+        picture = Path(image)
+        return picture.with_name(f"{picture.stem}-masks"), forms
+    ending = out.suffix.lower()
+    if ending in (".png", ".json"):
+        fitting = [one for one in forms if (one == "png") == (ending == ".png")]
+        if not fitting:
+            raise InputError(f"--out {out}: is no file for {form}; end it in .png or .json")
+        if not out.parent.is_dir():
+            raise InputError(f"--out {out}: there is no folder {out.parent}; make it first")
+        return out, fitting[-1:]  # of both documents, COCO
+    if out.exists() and not out.is_dir():
+        raise InputError(f"--out {out}: is a file; give a folder, or a name ending in .png, .json")
+    return out, forms
+
+
+def _segmenter(folder: Path | None, model: str, device: str | None) -> Any:
+    from rich.console import Console
+
+    with Console(stderr=True).status("Loading the segmenter"):
+        from transformers.utils import logging
+
+        logging.disable_progress_bar()  # the status line says it
+        logging.set_verbosity_error()
+        if folder is not None:
+            from finecaption.segment_sam import TransformersSegmenter
+
+            return TransformersSegmenter.from_pretrained(folder, device)
+        from finecaption.captioner import FineCaption
+
+        return FineCaption.from_pretrained(model, device).segmenter
+
+
+def _everything(
+    tool: Any, picture: Image.Image, grid: int, crops: int, most: int
+) -> list[tuple[np.ndarray, dict[str, Any]]]:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from finecaption.everything import find_things
+
+    console = Console(stderr=True)
+    with Progress(console=console, disable=not console.is_terminal, transient=True) as shown:
+        task = shown.add_task("Looking for things", total=1.0)
+        things = find_things(
+            tool, picture, grid=grid, crops=crops, most=most,
+            progress=lambda share: shown.update(task, completed=share),
+        )  # fmt: skip
+    return [
+        (
+            thing.mask,
+            {
+                "score": round(thing.score, 4),
+                "stability": round(thing.stability, 4),
+                "agreement": round(thing.agreement, 4),
+            },
+        )
+        for thing in things
+    ]
+
+
+def _write(
+    target: Path,
+    forms: Sequence[str],
+    image: str,
+    picture: Image.Image,
+    found: Sequence[tuple[np.ndarray, dict[str, Any]]],
+) -> None:
+    from finecaption import masks
+    from finecaption.studio.export import coco_document
+
+    name = Path(image).name
+    arrays = [mask for mask, _ in found]
+
+    def rle() -> bytes:
+        regions = [
+            {"mask": masks.encode_rle(mask), "box": list(masks.box_from_mask(mask)), **extra}
+            for mask, extra in found
+        ]
+        document = {"image": name, "size": list(picture.size), "regions": regions}
+        return (json.dumps(document, indent=2) + "\n").encode()
+
+    def coco() -> bytes:
+        extras = [extra for _, extra in found]
+        document = coco_document(name, picture.size, arrays, extras=extras)
+        return (json.dumps(document, indent=2) + "\n").encode()
+
+    made: dict[str, Callable[[], bytes]] = {"rle": rle, "coco": coco}
+    files: list[tuple[Path, bytes]] = []
+    if target.suffix.lower() == ".png":
+        if len(arrays) != 1:
+            raise InputError(
+                f"--out {target}: takes one mask, but there are {len(arrays)}; give a folder"
+            )
+        files.append((target, masks.encode_png(arrays[0])))
+    elif target.suffix.lower() == ".json":
+        files.append((target, made[forms[0]]()))
+    else:
+        if "png" in forms:
+            files += [
+                (target / f"{number:03d}.png", masks.encode_png(mask))
+                for number, mask in enumerate(arrays, 1)
+            ]
+        files += [(target / f"{one}.json", made[one]()) for one in forms if one in made]
+    try:
+        for path, data in files:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part = path.with_name(f".{path.name}.{os.getpid()}.part")
+            part.write_bytes(data)
+            os.replace(part, path)
+    except OSError as error:
+        raise InputError(f"--out {target}: cannot be written ({error})") from error
+    what = "mask" if len(arrays) == 1 else "masks"
+    typer.echo(f"{len(arrays)} {what} in {target}", err=True)
