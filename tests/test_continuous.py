@@ -291,6 +291,20 @@ def test_unusable_settings(captioner: FineCaption) -> None:
             engine(captioner, **{name: value})
 
 
+def test_an_old_transformers_is_named(
+    captioner: FineCaption, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import transformers
+
+    class Old:
+        def __init__(self, block_size: int) -> None:
+            """As it was before pages."""
+
+    monkeypatch.setattr(transformers, "ContinuousBatchingConfig", Old)
+    with pytest.raises(InputError, match="lacks max_batch_tokens, max_requests.*page_size"):
+        engine(captioner)
+
+
 def test_mini_parity() -> None:
     mini = FineCaption.from_pretrained("finecaption-mini")
     picture = mini.encode(Path(__file__).parents[1] / "examples" / "park.png")

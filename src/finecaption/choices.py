@@ -174,10 +174,10 @@ class _Tree:
 
     def sees(self) -> torch.Tensor:
         """bool (L, L): whether a node is itself or an ancestor of the row's."""
-        out = torch.eye(len(self.tokens), dtype=torch.bool)
+        out = np.eye(len(self.tokens), dtype=bool)
         for node, parent in enumerate(self.parents[1:], 1):
             out[node] |= out[parent]
-        return out
+        return torch.from_numpy(out)
 
 
 @torch.inference_mode()

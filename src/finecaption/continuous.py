@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import inspect
 import itertools
 import queue
 import threading
@@ -255,19 +256,13 @@ class ContinuousEngine:
         ):  # fmt: skip
             if value < least:
                 raise InputError(f"{name}: must be {least} or more; got {value}")
-        try:
-            from transformers.generation.configuration_utils import ContinuousBatchingConfig
-        except ImportError as error:
-            raise InputError(
-                "continuous batching: this transformers release has none; install 5.17 or newer"
-            ) from error
         self.processor = processor
         self.image_tokens = int(model.config.image_seq_length)
         self.image_token_id = int(model.config.image_token_id)
         self.capacity = page_size * num_blocks
         self.queue_limit = queue_limit
         self._context = int(model.config.text_config.max_position_embeddings)
-        self._config = ContinuousBatchingConfig(
+        self._config = _settings(
             page_size=page_size,
             num_blocks=num_blocks,
             max_batch_tokens=max_batch_tokens,
@@ -529,6 +524,25 @@ def _with_table(
     table = torch.zeros(rows, words.weight.shape[-1], dtype=model.dtype, device=model.device)
     twin.set_input_embeddings(_Embedding(words, table))
     return twin.eval(), table
+
+
+def _settings(**wanted: Any) -> Any:
+    """transformers' ContinuousBatchingConfig.
+
+    Raises:
+        InputError: the release has none, or one without these settings.
+    """
+    import transformers
+
+    known = getattr(transformers, "ContinuousBatchingConfig", None)
+    takes = set(inspect.signature(known).parameters) if known is not None else set()
+    lacks = sorted(set(wanted) - takes)
+    if known is None or lacks:
+        raise InputError(
+            f"continuous batching: transformers {transformers.__version__} lacks {', '.join(lacks)}"
+            "; it is tested with 5.23"
+        )
+    return known(**wanted)
 
 
 def _end_ids(model: FineCaptionForConditionalGeneration) -> frozenset[int]:
