@@ -300,3 +300,21 @@ def test_not_ready_yet(monkeypatch: pytest.MonkeyPatch) -> None:
     running.thread.join(20)
     assert not running.thread.is_alive(), "a server without a model ends"
     assert "no such model" in str(running.live.service.engine.failure)
+
+
+def test_streams_get_as_much_time_as_batches(engine: Engine, stub: Stub) -> None:
+    """With a step a batch, a stream of 200 steps beside slow batches would take 200 of them."""
+    stub.steps = 200
+    answer = stub.caption_many
+
+    def slowly(asks: Any, **more: Any) -> Any:
+        time.sleep(0.1)
+        return answer(asks, **more)
+
+    stub.caption_many = slowly  # type: ignore[method-assign]  # the point of the test
+    stream = engine.stream(question(), None, lambda update: None)
+    jobs = [engine.ask(question()) for _ in range(90)]  # 30 batches
+    stream.done.result(20)
+    assert sum(job.done.done() for job in jobs) < 60
+    for job in jobs:
+        job.cancel()

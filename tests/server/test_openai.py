@@ -263,5 +263,8 @@ def test_colours_under_transparency_are_kept() -> None:
     loaded = decode_picture(png(picture), 100, True, "image")
     assert loaded.mask is not None and loaded.mask.sum() == 16
     assert loaded.picture.getcolors() == [(32, (10, 200, 30))]
+    opaque = decode_picture(png(picture.convert("RGB")), 100, True, "image")
+    assert opaque.digest == loaded.digest, "one picture with many masks is encoded once"
     flat = decode_picture(png(picture), 100, False, "image")
     assert flat.mask is None and flat.picture.getpixel((7, 0)) == (255, 255, 255)
+    assert flat.digest != loaded.digest

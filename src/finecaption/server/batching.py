@@ -2,8 +2,8 @@
 
 Requests wait in one queue. The thread takes the oldest and all others of the same decoding, up to
 `batch`, and answers them in one call of `FineCaption.caption_many`. Streams are written side by
-side, a step each in turn, and batches run between their steps. Everything that touches the model
-runs on this thread, so nothing of it needs a lock.
+side, a step each in turn; batches run between their steps, and streams get as much time as these.
+Everything that touches the model runs on this thread, so nothing of it needs a lock.
 """
 
 from __future__ import annotations
@@ -56,8 +56,7 @@ class Question:
     picture: Image.Image
     """RGB."""
     digest: bytes = b""
-    """Of the picture's bytes and of how they were read: the same, the same picture. Empty: unknown.
-    """
+    """Of the picture's pixels: the same, the same picture. Empty: unknown."""
     regions: tuple[Any, ...] = ()
     """Region or RegionPrompt each."""
     attributes: tuple[str, ...] | None = None
@@ -273,7 +272,9 @@ class Engine:
     # -----------------------------------------------------------------------------------------
 
     def _retry_after(self) -> int:
-        return max(1, min(60, math.ceil(self._seconds)))
+        # a request takes so long with so many at work, hence so long until a batch of them is done
+        share = self._batch / max(self._admitted, self._batch)
+        return max(1, min(60, math.ceil(self._seconds * share)))
 
     def _hold(self, pixels: int) -> None:
         with self._news:
@@ -316,11 +317,16 @@ class Engine:
         log.info("the model is ready: %s", self._captioner.name)
         while True:
             batch = self._next()
+            start = time.monotonic()
             if batch:
                 self._do(batch)
             elif not self._streams:
                 return  # stopping, and all is done
+            # as long as the batch took: one step a batch would make streams wait for ever
+            end = 2 * time.monotonic() - start
             self._step_streams()
+            while self._streams and batch and time.monotonic() < end:
+                self._step_streams()
 
     def _next(self) -> list[Job]:
         """The next jobs that go together; empty: only the streams have work, or none at all."""

@@ -140,7 +140,6 @@ def decode_picture(data: bytes, max_pixels: int, alpha: bool, field: str) -> Loa
         InputError: too many pixels, of no known format, broken, or transparent everywhere.
     """
     check_size(data, max_pixels, field)
-    digest = hashlib.sha256(data).digest()
     opened = _named(field, open_picture, data, max_pixels=max_pixels)
     has_alpha = opened.mode in ("RGBA", "RGBa", "LA", "La", "PA") or "transparency" in opened.info
     if alpha and has_alpha:
@@ -153,8 +152,14 @@ def decode_picture(data: bytes, max_pixels: int, alpha: bool, field: str) -> Loa
                     f"{field}: the picture is transparent everywhere, so it marks no region; make "
                     "the region's pixels opaque"
                 )
-            return Loaded(rgba.convert("RGB"), mask, digest + b"a")
-    return Loaded(_named(field, load_image, opened), None, digest)
+            return _loaded(rgba.convert("RGB"), mask)
+    return _loaded(_named(field, load_image, opened), None)
+
+
+def _loaded(picture: Image.Image, mask: np.ndarray | None) -> Loaded:
+    # of the pixels, not of the file: one picture with many masks is encoded once
+    digest = hashlib.blake2b(picture.tobytes(), digest_size=32, key=repr(picture.size).encode())
+    return Loaded(picture, mask, digest.digest())
 
 
 def decode_mask(data: bytes, size: Size, field: str) -> bytes:
