@@ -4,7 +4,7 @@
     python benchmarks/ablation.py --out runs/ablation-smoke --smoke        # minutes, to see it run
     python benchmarks/ablation.py --out runs/short --base runs/mini --steps 200 --scenes 1000
 
-All rows (finecaption.train.ablation.ROWS) start from the same stage-0 parts, and have the same
+All rows (finecaption.train.telling.ROWS) start from the same stage-0 parts, and have the same
 budget and seed. Every step is kept: the same command goes on where it was stopped, and more --steps
 train the same rows further. Prints the table and writes ablation.json, table.md, and for each row
 its answers in the form of `finecaption eval` (rows/NAME/predictions.jsonl).
@@ -38,10 +38,11 @@ from finecaption.metrics.text import Pair
 from finecaption.model import FineCaptionForConditionalGeneration, FineCaptionProcessor
 from finecaption.model.preparation import prepare_image, prepare_mask
 from finecaption.train import ablation
-from finecaption.train.ablation import ROWS, Asked, Budget, Row
+from finecaption.train.ablation import Asked, Budget
 from finecaption.train.pool import Pool
 from finecaption.train.recipes import find_recipe, override
 from finecaption.train.run import ASSEMBLED, Run
+from finecaption.train.telling import ROWS, Row, find_row
 
 Record = dict[str, Any]
 TOLD = ("Materials/Texture", "Facial Expression")  # what the paper says HR features help most
@@ -150,7 +151,7 @@ def table(results: Sequence[Record]) -> list[list[str]]:
     """Rows of the table, as HEADER."""
     out = []
     for result in results:
-        own, row = result["scores"], ablation.find_row(result["row"])
+        own, row = result["scores"], find_row(result["row"])
         said = TABLE_2.get(row.published, {})
         out.append(
             [
@@ -173,9 +174,9 @@ def _hundredfold(value: float | None) -> str:
 def order(results: Sequence[Record]) -> list[str]:
     """How the rows that the paper has come out, against its own order, in sentences."""
     both = [
-        (ablation.find_row(r["row"]), r["scores"]["mean_accuracy"])
+        (find_row(r["row"]), r["scores"]["mean_accuracy"])
         for r in results
-        if ablation.find_row(r["row"]).published
+        if find_row(r["row"]).published
     ]
     said = {row.name: TABLE_2[row.published]["ROUGE-L"] for row, _ in both}
     ours = [row.title for row, _ in sorted(both, key=lambda pair: pair[1])]
@@ -215,7 +216,8 @@ def report(settings: Record, results: Sequence[Record]) -> str:
         f"{budget['regions']} regions each and {budget['questions']} questions a region, "
         f"{budget['scenes']} training scenes, seed {budget['seed']}; scored on "
         f"{settings['regions']} regions and {settings['pairs']} pairs of twins of synth:test. "
-        f"Training took {seconds / 60:.0f} minutes for all rows ({results[0]['note']['hardware']}).",
+        f"Training took {seconds / 60:.0f} minutes for all rows "
+        f"({results[0]['note']['hardware']}).",
         "Accuracy is the mean over attributes of the share of facets stated right, with a 95 % "
         "bootstrap interval over pictures. The last two columns are the paper's own figures for "
         "its large models, beside the row that is made like each.",
@@ -257,6 +259,7 @@ def main(arguments: Sequence[str] | None = None) -> Record:
     parser.add_argument("--rows", help="comma separated (default: all)")
     parser.add_argument("--smoke", action="store_true")
     parser.add_argument("--results", type=Path, help="also write the JSON here")
+    parser.add_argument("--page", type=Path, help="also put the table between this page's markers")
     args = parser.parse_args(arguments)
     full, small = Budget(), Budget(steps=2, batch=2, regions=2, questions=2, scenes=4)
     budget = small if args.smoke else full
@@ -264,7 +267,7 @@ def main(arguments: Sequence[str] | None = None) -> Record:
     budget = dataclasses.replace(budget, steps=args.steps, scenes=args.scenes)
     regions = args.regions or (4 if args.smoke else 500)
     pairs = args.pairs if args.pairs is not None else (1 if args.smoke else 100)
-    rows = [ablation.find_row(n) for n in args.rows.split(",")] if args.rows else list(ROWS)
+    rows = [find_row(n) for n in args.rows.split(",")] if args.rows else list(ROWS)
 
     out: Path = args.out
     out.mkdir(parents=True, exist_ok=True)
@@ -305,14 +308,30 @@ def main(arguments: Sequence[str] | None = None) -> Record:
     write_atomically(out / "table.md", text)
     if args.results is not None:
         write_json(args.results, data)
+    if args.page is not None:
+        write_atomically(args.page, put(text, args.page.read_text("utf-8")))
     print(text)
     return data
+
+
+BEGIN, END = "<!-- ablation:begin -->", "<!-- ablation:end -->"
+
+
+def put(text: str, page: str) -> str:
+    """A page with the text between its markers.
+
+    Raises:
+        InputError: the markers are not there, once each.
+    """
+    if page.count(BEGIN) != 1 or page.count(END) != 1:
+        raise InputError(f"page: needs {BEGIN} and {END}, once each")
+    head, rest = page.split(BEGIN)
+    return f"{head}{BEGIN}\n{text.strip()}\n{END}{rest.split(END)[1]}"
 
 
 def _provenance(folder: Path) -> Any:
     path = folder / "provenance.json"
     return read_json(path) if path.exists() else []
-
 
 
 if __name__ == "__main__":

@@ -22,13 +22,14 @@ def test_from_a_rendered_folder_to_the_table(
     out = tmp_path / "stages" / "one"
     common = ["eval", "--out", str(out)]
     named = ["--model", str(tiny_folder), "--data", str(rendered), "--device", "cpu"]
-    few = ["--limit", "2", "--twins", "1", "--workers", "0"]
-    assert main([*common, *named, *few]) == 0
+    few = ["--limit", "2", "--twins", "1", "--workers", "0", "--tasks", "aarc,cgic"]
+    assert main([*common, *named, *few, "--no-captions"]) == 0
     said = capsys.readouterr()
+    assert "wholes: 1 pictures in" in said.err and "report.html" in said.err
     assert "Mean over attributes" in said.out
     assert "predictions: 2 regions in" in said.err and "scores.json" in said.err
 
-    assert main([*common, "--rescore", "--json"]) == 0
+    assert main([*common, "--rescore", "--no-captions", "--json"]) == 0
     scores = json.loads(capsys.readouterr().out)
     assert scores["regions"] == 2
     assert scores == json.loads((out / "scores.json").read_text())
@@ -40,6 +41,36 @@ def test_from_a_rendered_folder_to_the_table(
     assert main([*common, *named, "--limit", "3", "--workers", "0"]) == 2
     assert "holds another run" in capsys.readouterr().err
 
+    for name in ("scores.json", "answers.jsonl", "report.html"):
+        (out / name).unlink()
+    assert main(["eval", "report", "--out", str(out)]) == 2
+    assert "scores.json" in capsys.readouterr().err
+    assert main(["eval", "score", "--out", str(out), "--no-captions"]) == 0
+    assert (out / "report.html").exists()
+    capsys.readouterr()
+    assert main(["eval", "compare", str(out), str(out), "--out", str(tmp_path / "both")]) == 0
+    assert "no difference can be told" in capsys.readouterr().out
+    assert (tmp_path / "both" / "compare.html").exists()
+
+
+def test_shards_of_a_run(
+    tiny_folder: Path, rendered: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    asked = [
+        "eval", "predict", "--model", str(tiny_folder), "--data", str(rendered), "--device", "cpu",
+        "--limit", "2", "--twins", "0", "--clicks", "0", "--workers", "0", "--tasks", "aarc",
+        "--out", str(tmp_path / "out"),
+    ]  # fmt: skip
+    assert main([*asked, "--shard", "1/2"]) == 0
+    assert "shard 1 of 2 is answered" in capsys.readouterr().err
+    assert not (tmp_path / "out" / "run.json").exists()
+    assert main(["eval", "score", "--out", str(tmp_path / "out")]) == 2
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setenv("WORLD_SIZE", "2")  # as torchrun sets them
+    assert main(asked) == 0
+    assert (tmp_path / "out" / "predictions.jsonl").read_text().count("\n") == 2
+
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
@@ -47,6 +78,10 @@ def test_from_a_rendered_folder_to_the_table(
         (["--data", "synth:test"], "--out DIR"),
         (["--data", "synth:nothing", "--out", "x"], "names no split"),
         (["--out", "x", "--workers", "-1"], "workers: is -1"),
+        (["--out", "x", "--tasks", "aarc,vqa"], "tasks: vqa"),
+        (["--out", "x", "--shard", "3/2"], "I/N"),
+        (["score", "--out", "nowhere"], "run.json"),
+        (["compare", "nowhere", "neither"], "answers.jsonl"),
         (["--out", "x", "--model", "no-such-model"], "no-such-model"),
         (["--stages", "nowhere"], "scores.json"),
         (["--rescore", "--out", "nowhere"], "run.json"),

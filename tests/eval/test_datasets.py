@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from finecaption.errors import InputError
-from finecaption.eval.data import DatasetSource, FolderSource, SynthSource, open_source
+from finecaption.eval.data import FolderSource, SynthSource, open_source
+from finecaption.eval.datasets import DatasetSource
 from finecaption.eval.records import read_records
 from finecaption.eval.report import write_report
 from finecaption.eval.run import evaluate

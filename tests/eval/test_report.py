@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
 from html.parser import HTMLParser
@@ -14,10 +15,11 @@ from finecaption.errors import InputError
 from finecaption.eval.compare import compare, pair
 from finecaption.eval.data import EvalPicture
 from finecaption.eval.difference import write_comparison
+from finecaption.eval.examples import best_and_worst, open_run
 from finecaption.eval.groups import FITS, SIZES, _bin, _percent
 from finecaption.eval.page import html_report
 from finecaption.eval.published import COLUMNS, SUPERVISED, TABLE_2
-from finecaption.eval.report import best_and_worst, open_run, paper_rows, write_report
+from finecaption.eval.report import paper_rows, write_report
 from finecaption.eval.run import evaluate
 from finecaption.metrics import captions
 from finecaption.metrics.captions import CaptionScorer
@@ -179,3 +181,20 @@ def test_answers_cannot_inject(runs: tuple[Path, Path]) -> None:
         answer.text = '<script>alert("x")</script>'
     text = html_report(run)
     assert "<script" not in text and "&lt;script&gt;" in text
+
+
+def test_the_page_of_the_documentation(runs: tuple[Path, Path], tmp_path: Path) -> None:
+    path = Path(__file__).parents[2] / "docs/benchmark_page.py"
+    spec = importlib.util.spec_from_file_location("benchmark_page", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    page = tmp_path / "page.md"
+    page.write_text(f"before {module.BEGIN} old {module.END} after")
+    scores = [str(run / "scores.json") for run in runs]
+    module.main(*scores, page)
+    text = page.read_text()
+    assert text.startswith("before") and text.endswith("after") and " old " not in text
+    assert "| Hair |" in text and "| test | aarc: one attribute of a region |" in text
+    with pytest.raises(ValueError, match="once each"):
+        module.put("x", "no markers")

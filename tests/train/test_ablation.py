@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +15,14 @@ import torch
 
 from finecaption.errors import InputError
 from finecaption.eval.published import TABLE_2
+from finecaption.metrics import captions
+from finecaption.metrics.missing import Unavailable
 from finecaption.model import FineCaptionConfig, FineCaptionForConditionalGeneration
 from finecaption.model.processing import FineCaptionProcessor
-from finecaption.train import ablation
-from finecaption.train.ablation import BINS, RED, ROWS, Asked, Budget, FeaturedPool, find_row
+from finecaption.train import ablation, telling
+from finecaption.train.ablation import Asked, Budget, FeaturedPool
 from finecaption.train.pool import Pool
+from finecaption.train.telling import BINS, RED, ROWS, find_row
 
 SMALL = Budget(steps=2, batch=2, regions=2, questions=2, scenes=4)
 
@@ -57,31 +62,31 @@ def test_the_rows_are_those_of_the_issue() -> None:
 
 
 def test_a_contour_runs_around_the_region() -> None:
-    line = ablation.outline(square())
+    line = telling.outline(square())
     assert not line[8:16, 8:24].any() and line[7, 10] and line[12, 3] and line[10, 7]
     edge = np.zeros((8, 8), bool)
     edge[:3, :3] = True
-    drawn = ablation.outline(edge)
+    drawn = telling.outline(edge)
     assert drawn[0, :4].all() and drawn[3, :3].all() and not drawn[1, 1]
 
 
 @pytest.mark.parametrize("told", ["drawn box", "contour"])
 def test_lines_are_red_and_the_region_keeps_its_pixels(told: Any) -> None:
     picture = np.full((32, 32, 3), 9, np.uint8)
-    drawn = ablation.marked(picture, square(), told)
+    drawn = telling.marked(picture, square(), told)
     changed = (drawn != picture).any(-1)
     assert changed.any() and (drawn[changed] == RED).all()
     assert not changed[12:16, 8:24].any() and (picture == 9).all()
     inner = (9, 5)  # in the box, outside the region
     assert changed[inner] == (told == "nothing")
-    assert ablation.marked(picture, square(), "mask") is picture
+    assert telling.marked(picture, square(), "mask") is picture
 
 
 def test_boxes_in_words_are_kosmos_bins() -> None:
-    assert ablation.box_words(square()) == [4, BINS + 8, 23, BINS + 15]
+    assert telling.box_words(square()) == [4, BINS + 8, 23, BINS + 15]
     whole = np.full((84, 84), 255, np.uint8)
-    assert ablation.box_words(whole) == [0, BINS, BINS - 1, 2 * BINS - 1]
-    assert ablation.with_box([1, 3, 3, 5], 3, [8, 9]) == [1, 3, 3, 8, 9, 5]
+    assert telling.box_words(whole) == [0, BINS, BINS - 1, 2 * BINS - 1]
+    assert telling.with_box([1, 3, 3, 5], 3, [8, 9]) == [1, 3, 3, 8, 9, 5]
 
 
 def test_a_features_are_those_of_the_towers(
@@ -156,3 +161,38 @@ def test_more_steps_go_on_and_another_budget_is_refused(
     for other in (SMALL, dataclasses.replace(more, lr=1.0)):
         with pytest.raises(InputError, match="another budget"):
             ablation.train_row(row, other, base, processor, featured, tmp_path)
+
+
+def test_from_rows_to_the_table(
+    base: FineCaptionForConditionalGeneration, processor: FineCaptionProcessor, pool_folder: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """benchmarks/ablation.py with one step a row; the second time nothing is trained again."""
+    path = Path(__file__).parents[2] / "benchmarks/ablation.py"
+    spec = importlib.util.spec_from_file_location("benchmark_ablation", path)
+    assert spec is not None and spec.loader is not None
+    script = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "benchmark_ablation", script)
+    spec.loader.exec_module(script)
+
+    def none() -> Any:
+        raise Unavailable("no Java here")
+
+    monkeypatch.setattr(captions, "shared_meteor", none)
+    base.save_pretrained(tmp_path / "base")
+    processor.save_pretrained(tmp_path / "base")
+    page = tmp_path / "page.md"
+    page.write_text(f"before {script.BEGIN} old {script.END} after")
+    arguments = [
+        "--out", str(tmp_path / "out"), "--base", str(tmp_path / "base"), "--pool",
+        str(pool_folder), "--steps", "1", "--scenes", "4", "--regions", "3", "--pairs", "0",
+        "--rows", "mask,full", "--page", str(page),
+    ]  # fmt: skip
+    data = script.main(arguments)
+    assert [r["row"] for r in data["results"]] == ["mask", "full"]
+    assert data["results"][0]["scores"]["regions"] >= 3
+    text = (tmp_path / "out" / "table.md").read_text()
+    assert "| Mask + ConvNeXt + SAM |" in text and "of 1 pairs stand as in the paper" in text
+    assert "1 steps of 8 pictures" in text and text.strip() in page.read_text()
+    monkeypatch.setattr(ablation, "train_row", None)
+    assert script.main(arguments) == data

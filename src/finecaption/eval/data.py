@@ -15,7 +15,7 @@ import random
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,8 +24,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 
 from finecaption import masks
-from finecaption.data.opening import FORMATS, open_data
-from finecaption.data.record import compact_rle
+from finecaption.data.opening import FORMATS
 from finecaption.errors import InputError
 from finecaption.geometry import box_iou
 from finecaption.images import load_image
@@ -34,7 +33,6 @@ from finecaption.synth.dataset import captions, scene_name
 from finecaption.synth.observe import observe
 from finecaption.synth.scene import SPLITS, Scene, sample_scene
 from finecaption.synth.truth import Facets
-from finecaption.types import RegionSample
 
 TWIN_IOU = 0.6  # two wholes whose boxes overlap so much are twins: a box does not tell which
 _LIKELY = 0.4  # ... of the unhidden boxes, below which a scene is not drawn in search of twins
@@ -366,92 +364,6 @@ def _load(job: tuple[str, int, list[dict[str, Any]], Any, bool, bool]) -> EvalPi
     return replace(picture, image=np.asarray(load_image(Path(root) / first["image"])))
 
 
-# --- any data set -----------------------------------------------------------------------------
-
-
-class DatasetSource:
-    """A data set of finecaption.data: references, but no truth in values.
-
-    Samples that follow one another and are of one picture make a picture; a region is told from
-    another by its id, or by its mask where it has none.
-
-    Raises:
-        InputError: unknown format, no such path; while reading: a record that cannot be used.
-    """
-
-    def __init__(self, path: str | os.PathLike[str], form: str, workers: int = 1) -> None:
-        self.path, self.form, self.workers = Path(path), form, workers
-        self._open()
-
-    def _open(self) -> Iterable[RegionSample]:
-        return open_data(self.path, self.form)
-
-    @property
-    def identity(self) -> dict[str, Any]:
-        found = self.path.stat()
-        size = found.st_size if self.path.is_file() else None
-        return {"name": f"{self.form}:{self.path.name}", "format": self.form, "bytes": size}
-
-    @property
-    def unseen_only(self) -> bool:
-        return False
-
-    @property
-    def drawn(self) -> bool:
-        return False
-
-    def _jobs(self, start: int) -> Iterator[tuple[int, list[RegionSample]]]:
-        # RefCOCO and the like have no image_id of their own in every format: the file tells too
-        groups = itertools.groupby(self._open(), key=lambda s: (s.image_id, str(s.image)))
-        for index, (_, samples) in enumerate(groups):
-            if index >= start:
-                yield index, list(samples)
-
-    def pictures(self, start: int = 0) -> Iterator[EvalPicture]:
-        """See Source."""
-        found = ahead(_gather, self._jobs(start), self.workers)
-        yield from (p for p in found if p is not None)
-
-    def twins(self, start: int = 0) -> Iterator[EvalPicture]:
-        """None: what tells two regions apart is not known in values."""
-        return iter(())
-
-
-def _gather(job: tuple[int, list[RegionSample]]) -> EvalPicture | None:
-    """The samples of one picture as a picture; None without anything to score."""
-    index, samples = job
-    regions: dict[str, list[RegionSample]] = {}
-    wholes: list[str] = []
-    for sample in samples:
-        if sample.task == "cgic":
-            wholes.append(sample.text)
-            continue
-        key = sample.region_id or json.dumps(compact_rle(sample.mask), sort_keys=True)  # type: ignore[arg-type]  # only cgic has no mask
-        regions.setdefault(key, []).append(sample)
-    if not regions and not wholes:
-        return None
-    first = samples[0]
-    made = tuple(_region(number, own) for number, own in enumerate(regions.values(), 1))
-    picture = np.asarray(load_image(first.image))
-    path = None if isinstance(first.image, np.ndarray) else str(Path(first.image).resolve())
-    name = first.image_id or Path(str(path)).name
-    return EvalPicture(index, f"{name}", picture, made, tuple(dict.fromkeys(wholes)), path)
-
-
-def _region(number: int, samples: Sequence[RegionSample]) -> EvalRegion:
-    said: dict[str, list[str]] = {}
-    dense: list[str] = []
-    for sample in samples:
-        if sample.attribute is None:
-            dense.append(sample.text)
-        else:
-            said.setdefault(sample.attribute, []).append(sample.text)
-    references = {name: tuple(dict.fromkeys(texts)) for name, texts in said.items()}
-    mask = np.array(samples[0].region().mask)
-    paragraphs = tuple(dict.fromkeys(dense))
-    return EvalRegion(number, "", None, False, mask, {}, references, paragraphs)
-
-
 def open_source(text: str, workers: int = 1) -> Source:
     """The source that ``--data`` names.
 
@@ -465,6 +377,8 @@ def open_source(text: str, workers: int = 1) -> Source:
     if form in FORMATS and rest and (form != "synth" or Path(rest).exists()):
         if form == "synth":
             return FolderSource(rest, workers)
+        from finecaption.eval.datasets import DatasetSource  # which needs this module
+
         return DatasetSource(rest, form, workers)
     if form != "synth":
         return FolderSource(text, workers)

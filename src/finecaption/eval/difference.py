@@ -10,9 +10,9 @@ from typing import Any
 from finecaption.data.report.page import card, escape, figure, page
 from finecaption.eval.answers import Answer
 from finecaption.eval.compare import compare
+from finecaption.eval.examples import TASK_NAMES, Example, Run, line, open_run
 from finecaption.eval.page import STYLE, example_card, table
 from finecaption.eval.records import Record, write_atomically, write_json
-from finecaption.eval.report import TASK_NAMES, Example, Run, line, open_run
 from finecaption.eval.table import markdown, percent
 
 HEADER = ("Attribute", "A, %", "B, %", "B - A", "95 %", "p", "p, Holm", "Answers")

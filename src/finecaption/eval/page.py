@@ -7,10 +7,10 @@ from typing import Any
 
 from finecaption.data.report.page import card, escape, figure, page
 from finecaption.eval import report
+from finecaption.eval.examples import Example, Run, best_and_worst, contradictions
 from finecaption.eval.pictures import data_uri, outlined
 from finecaption.eval.published import COLUMNS
 from finecaption.eval.records import Record
-from finecaption.eval.report import Example, Run
 from finecaption.eval.table import interval, percent
 
 STYLE = """
@@ -236,7 +236,7 @@ def _paper(scores: Record) -> str:
 
 
 def _examples(run: Run) -> list[str]:
-    best, worst = report.best_and_worst(run)
+    best, worst = best_and_worst(run)
     out = []
     for name, note, examples in (
         ("Best", "Regions whose answers score highest, one a picture.", best),
@@ -244,7 +244,7 @@ def _examples(run: Run) -> list[str]:
         (
             "Most different at once",
             "Regions of which the paragraph states another value than the answer alone.",
-            report.contradictions(run),
+            contradictions(run),
         ),
     ):
         if examples:

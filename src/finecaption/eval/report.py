@@ -1,62 +1,25 @@
-"""What a report says, once for all its forms: rows of tables, sentences, chosen examples."""
+"""What a report says, once for all its forms: rows of tables and sentences; and as Markdown."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from finecaption.eval.answers import Answer, read_answers
+from finecaption.eval.examples import (
+    TASK_NAMES,
+    Example,
+    Run,
+    best_and_worst,
+    contradictions,
+    open_run,
+)
 from finecaption.eval.published import COLUMNS, SOURCE, SUPERVISED, ZERO_SHOT
-from finecaption.eval.records import Record, read_json, read_records, write_atomically
-from finecaption.eval.run import ANSWERS
+from finecaption.eval.records import Record, write_atomically
 from finecaption.eval.table import interval, markdown, percent
 from finecaption.metrics.captions import BLEU
 from finecaption.types import TASKS
-
-TASK_NAMES = {
-    "aarc": "one attribute of a region",
-    "rdc": "a region in detail",
-    "cgic": "the whole picture",
-}
-EXAMPLES = 6  # of each kind
-
-
-@dataclass(frozen=True)
-class Run:
-    """A scored run as a report reads it.
-
-    Attributes:
-        folder: of the run.
-        scores: scores.json.
-        answers: of answers.jsonl.
-        places: (index, region_id) -> record of predictions, or of wholes under region 0.
-    """
-
-    folder: Path
-    scores: Record
-    answers: list[Answer]
-    places: dict[tuple[int, int], Record]
-
-
-def open_run(folder: str | os.PathLike[str]) -> Run:
-    """Reads a scored run.
-
-    Raises:
-        InputError: it has not been scored.
-    """
-    root = Path(folder)
-    places: dict[tuple[int, int], Record] = {}
-    for name, number in (("predictions", None), ("wholes", 0)):
-        path = root / f"{name}.jsonl"
-        for record in read_records(path) if path.exists() else ():
-            place = record["region_id"] if number is None else number
-            places[record["index"], place] = record
-    answers = read_answers(read_records(root / ANSWERS))
-    return Run(root, read_json(root / "scores.json"), answers, places)
-
 
 # --- tables -----------------------------------------------------------------------------------
 
@@ -269,109 +232,6 @@ CONFLICT_NOTE = (
     "leave out. Accuracy: of facets that are stated. Reader's error: the same reader on the "
     "reference paragraphs, which are right."
 )
-
-
-# --- examples ---------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Example:
-    """A region (or picture) with some of its answers.
-
-    Attributes:
-        place: its record.
-        figure: mean of its answers' figures, 0..1.
-        lines: (what was asked, answer, what is right, whether it is right; None: unknown).
-    """
-
-    place: Record
-    figure: float | None
-    lines: tuple[tuple[str, str, str, bool | None], ...]
-
-
-_LINES = 4  # answers shown of a region
-
-
-def best_and_worst(run: Run, count: int = EXAMPLES) -> tuple[list[Example], list[Example]]:
-    """The regions with the highest and the lowest mean figure, one a picture, of three answers up.
-
-    Ties fall to the region with more answers, then to the earlier one.
-    """
-    regions: dict[tuple[int, int], list[Answer]] = {}
-    for answer in run.answers:
-        if answer.task == "aarc" and answer.figure is not None:
-            regions.setdefault((answer.index, answer.region_id), []).append(answer)
-    several = [(k, v) for k, v in regions.items() if len(v) >= 3] or list(regions.items())
-    ranked = [
-        (sum(float(a.figure or 0) for a in own) / len(own), -len(own), place)
-        for place, own in several
-    ]
-    best = _one_a_picture(sorted(ranked, key=lambda r: (-r[0], r[1], r[2])), count)
-    worst = _one_a_picture(sorted(ranked), count)
-    taken = {row[2] for row in best}
-    return (
-        [_example(run, place, regions[place], mean, True) for mean, _, place in best],
-        [
-            _example(run, place, regions[place], mean, False)
-            for mean, _, place in worst
-            if place not in taken
-        ],
-    )
-
-
-Ranked = tuple[float, int, tuple[int, int]]
-
-
-def _one_a_picture(ranked: Sequence[Ranked], count: int) -> list[Ranked]:
-    seen: set[int] = set()
-    out = []
-    for row in ranked:
-        if row[2][0] not in seen and len(out) < count:
-            seen.add(row[2][0])
-            out.append(row)
-    return out
-
-
-def _example(
-    run: Run, place: tuple[int, int], own: Sequence[Answer], mean: float, best: bool
-) -> Example:
-    order = sorted(own, key=lambda a: -(a.figure or 0) if best else (a.figure or 0))
-    return Example(run.places[place], mean, tuple(line(a) for a in order[:_LINES]))
-
-
-def line(answer: Answer) -> tuple[str, str, str, bool | None]:
-    """A line of Example."""
-    asked = answer.attribute or TASK_NAMES[answer.task]
-    right = None if answer.share is None else answer.share == 1
-    return asked, answer.text, answer.references[0] if answer.references else "", right
-
-
-def contradictions(run: Run, count: int = EXAMPLES) -> list[Example]:
-    """Regions whose paragraph contradicts what was answered alone, one a picture."""
-    found = (run.scores.get("conflicts") or {}).get("examples", [])
-    seen: set[int] = set()
-    facets: dict[tuple[str, str], int] = {}
-    out: list[Example] = []
-    for own in found:
-        key = (own["attribute"], own["facet"])
-        if own["index"] in seen or facets.get(key, 0) >= 2 or len(out) >= count:
-            continue
-        seen.add(own["index"])
-        facets[key] = facets.get(key, 0) + 1
-        record = run.places[own["index"], own["region_id"]]
-        truth = " or ".join(own["truth"])
-        alone, at_once = (all(v in own["truth"] for v in own[k]) for k in ("alone", "at_once"))
-        out.append(
-            Example(
-                record,
-                None,
-                (
-                    (own["attribute"], record["answers"][own["attribute"]], truth, alone),
-                    (f"in detail ({own['facet']})", record["dense"], truth, at_once),
-                ),
-            )
-        )
-    return out
 
 
 # --- Markdown ---------------------------------------------------------------------------------
