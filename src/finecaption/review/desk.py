@@ -131,7 +131,7 @@ class Desk:
         """The picture as a data address, and the outlines of its places."""
         picture: Picture = self.data.pictures[number]
         scale = min(1.0, SIDE / max(picture.size))
-        size = tuple(max(1, round(side * scale)) for side in picture.size)
+        size = max(1, round(picture.size[0] * scale)), max(1, round(picture.size[1] * scale))
         source, broken = "", ""
         try:
             shown = load_image(picture.image).resize(size, Image.Resampling.LANCZOS)

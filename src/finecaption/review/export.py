@@ -67,7 +67,7 @@ def reviewed_samples(
                 else:
                     told.edited += 1
                 if one.sample is not None:
-                    yield replace(one.sample, text=text)
+                    yield replace(one.sample, text=str(text))
                     continue
                 if isinstance(picture.image, bytes) and pixels is None:
                     pixels = np.asarray(load_image(picture.image))

@@ -112,8 +112,8 @@ def read_set(
         if key not in found:
             found[key] = Picture(key, _image(sample), sample.size), {}
         places = found[key][1]
-        whole = sample.mask is None or sample.task == "cgic"
-        rle = None if whole else compact_rle(sample.mask)
+        mask = None if sample.task == "cgic" else sample.mask
+        rle = None if mask is None else compact_rle(mask)
         place_key = _place_key(sample.region_id, rle)
         if place_key not in places:
             number = sum(place.rle is not None for place, _ in places.values()) + 1
