@@ -7,19 +7,23 @@ line, next. The bulk run is `finecaption.bulk.caption_bulk`, as `finecaption cap
 runs it: pictures opened and records written beside the model, several pictures in a batch. Both
 have the model loaded and have described two pictures before the clock starts. Pictures are drawn
 scenes, enlarged to JPEG files of the size of a small photograph, with masks beside them; the
-questions are two attributes. Answers must be the same, picture by picture. Prints a table and
-writes benchmarks/results/bulk.json.
+questions are two attributes. Answers must be the same, picture by picture.
+
+What is not the model's is measured apart, since one process does it for a whole cluster: how many
+records a second are written, and how many pictures a second are passed over when a run is resumed.
+Prints a table and writes benchmarks/results/bulk.json.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import platform
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +32,9 @@ from PIL import Image
 
 from finecaption.bulk import Layout, Questions, caption_bulk, open_jobs
 from finecaption.bulk.engine import Local
-from finecaption.bulk.jobs import Job
-from finecaption.bulk.pipeline import Batching
+from finecaption.bulk.jobs import Bad, Job
+from finecaption.bulk.pipeline import Batching, Outcome
+from finecaption.bulk.sources import Jobs
 from finecaption.captioner import FineCaption
 from finecaption.masks import decode_rle, resize_mask
 from finecaption.synth.dataset import render_split
@@ -99,12 +104,49 @@ def answers(path: Path) -> dict[str, list[dict[str, str]]]:
     return {r["id"]: [region["captions"] for region in r["regions"]] for r in records}
 
 
+def driver_rates(folder: Path, record: dict[str, Any], count: int) -> dict[str, float]:
+    """What the process that lists and writes can do without a model, in pictures a second.
+
+    Args:
+        record: an ordinary one; all are like it but for their ids.
+    """
+    jobs = Jobs(
+        "made up", lambda: (Job(f"{n:09}.jpg", f"{n:09}.jpg") for n in range(count)), lambda: count
+    )
+
+    def answered(todo: Iterable[Job | Bad]) -> Iterator[list[Outcome]]:
+        todo = iter(todo)
+        while batch := list(itertools.islice(todo, 64)):
+            yield [Outcome(job.id, "", made={**record, "id": job.id}) for job in batch]
+
+    def run(resume: bool) -> float:
+        started = time.perf_counter()
+        caption_bulk(
+            jobs, layout, Questions(), Nothing(), resume=resume, run_jobs=answered
+        )  # fmt: skip
+        return count / (time.perf_counter() - started)
+
+    layout = Layout.of(folder / "driver.jsonl")
+    return {"written_per_second": run(False), "passed_over_per_second": run(True)}
+
+
+class Nothing:
+    """Stands for a model that is never opened."""
+
+    def identity(self) -> dict[str, Any]:
+        return {}
+
+    def open(self) -> Local:
+        raise AssertionError("no model is needed")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--pictures", type=int, default=48)
     parser.add_argument("--side", type=int, default=1600)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--opening", type=int, default=4, help="threads that open pictures")
+    parser.add_argument("--records", type=int, default=50_000, help="written without a model")
     parser.add_argument("--model", default="finecaption-mini")
     parser.add_argument("--device")
     parser.add_argument("--out", type=Path, default=RESULTS / "bulk.json")
@@ -130,6 +172,9 @@ def main() -> None:
         loop = time.perf_counter() - started
         summary = bulk("pictures")
         same = answers(root / "loop.jsonl") == answers(root / "pictures.jsonl")
+        lines = (root / "pictures.jsonl").read_bytes().splitlines()
+        record_bytes = sum(map(len, lines)) / len(lines)
+        driver = driver_rates(root, json.loads(lines[0]), args.records)
 
     share = summary.clock.model / summary.seconds
     count = args.pictures
@@ -141,6 +186,12 @@ def main() -> None:
     print(f"{loop / summary.seconds:.2f} times as fast; answers the same: {same}")
     print(f"the model computes {share:.1%} of the time (goal {SHARE_GOAL:.0%})")
     print(f"waited for pictures: {summary.clock.waited:.2f} s in {summary.clock.batches} batches")
+    written, passed = driver["written_per_second"], driver["passed_over_per_second"]
+    print(
+        f"a record has {record_bytes:.0f} bytes; without a model, {written:.0f} a second are ",
+        end="",
+    )
+    print(f"written, {passed:.0f} passed over on resuming")
     record = {
         "model": args.model,
         "pictures": count,
@@ -163,6 +214,8 @@ def main() -> None:
         "same_answers": same,
         "share_of_time_the_model_computes": share,
         "share_goal": SHARE_GOAL,
+        "record_bytes": record_bytes,
+        "driver": driver,
         "machine": {
             "cores": len(os.sched_getaffinity(0)),
             "torch_threads": torch.get_num_threads(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -42,3 +43,9 @@ def test_an_answer_that_comes_twice_counts_once() -> None:
 def test_workers_are_needed(stub: ModuleType) -> None:
     with pytest.raises(InputError, match="--workers"):
         on_cluster(stub.StubSpec(), Questions(), Batching(), Cluster(workers=0))
+
+
+def test_without_ray_the_extra_is_named(stub: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(InputError, match=r"finecaption\[dist\]"):
+        on_cluster(stub.StubSpec(), Questions(), Batching(), Cluster())

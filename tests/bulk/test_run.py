@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 
 from finecaption.bulk import Layout, Questions, Summary, caption_bulk, open_jobs
@@ -216,6 +217,30 @@ def test_a_full_disk_leaves_whole_lines(
     monkeypatch.undo()
     run(resume=True)
     assert ids(out) == good
+
+
+def test_an_interruption_keeps_what_was_said(run: Run, tmp_path: Path, good: list[str]) -> None:
+    def interrupt(summary: Summary) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(told=interrupt)
+    out = tmp_path / "out/c.jsonl"
+    assert ids(out) == good[:2]
+    assert run(resume=True).passed == 2 and ids(out) == good
+
+
+def test_pictures_that_are_no_files(stub: ModuleType, tmp_path: Path) -> None:
+    from finecaption.bulk.jobs import Job
+    from finecaption.bulk.sources import Jobs
+
+    made = [Job(str(n), np.full((16, 24, 3), n, np.uint8)) for n in (1, 2)]
+    jobs = Jobs("arrays", lambda: iter(made), lambda: 2)
+    layout = Layout.of(tmp_path / "c.jsonl", ["html", "png"])
+    summary = caption_bulk(jobs, layout, COLOR, stub.StubSpec())
+    assert [record["image"] for record in lines(tmp_path / "c.jsonl")] == [None, None]
+    assert (tmp_path / "c/1.annotated.png").exists() and summary.failed == 0
+    assert "inside a data set" in (tmp_path / "c.html").read_text("utf-8")
 
 
 def test_one_bad_picture_does_not_cost_its_batch(

@@ -21,7 +21,7 @@ from finecaption.bulk.pipeline import Batching, Clock, Outcome, outcomes
 from finecaption.bulk.settings import Questions
 from finecaption.errors import FineCaptionError, InputError
 
-WINDOW = 100_000
+WINDOW = 500_000
 """Pictures that the driver hands to Ray at a time; actors start anew after so many."""
 
 BLOCK = 64
