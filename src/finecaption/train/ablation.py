@@ -16,6 +16,7 @@ import dataclasses
 import json
 import math
 import os
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -354,9 +355,10 @@ def train_row(
     settings = dataclasses.asdict(budget)
     set_seed(budget.seed)
     model = row_model(base, row)
-    note = folder / NOTE
+    note, cpu = folder / NOTE, -time.process_time()
     if note.exists():
-        before = json.loads(note.read_text())["budget"]
+        told = json.loads(note.read_text())
+        before, cpu = told["budget"], cpu + told["cpu_seconds"]
         if {**before, "steps": 0} != {**settings, "steps": 0} or before["steps"] > budget.steps:
             raise InputError(f"{folder}: was trained at another budget; use another folder")
         if before["steps"] == budget.steps:
@@ -380,6 +382,7 @@ def train_row(
         "row": row.name,
         "budget": settings,
         "seconds": metrics["seconds"],
+        "cpu_seconds": round(cpu + time.process_time(), 1),  # without what a kill cut short
         "train_loss": metrics["train_loss"],
         "parameters_trained": sum(p.numel() for p in training.parameters() if p.requires_grad),
         "hardware": hardware(),
