@@ -235,6 +235,7 @@ def main() -> None:
             for _ in render_split("train", options.scenes, 0, scenes, workers=1):
                 pass
         samples = open_source("synth", scenes)
+        result["settings"]["scenes"] = len({sample.image_id for sample in samples})
         for form in store.FORMS:
             store.write(samples, folder / form, form=form, embed=True)
             opened = store.open(folder / form)

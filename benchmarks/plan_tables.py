@@ -47,9 +47,9 @@ def rows_of(model: str) -> list[dict[str, Any]]:
 def table(rows: list[dict[str, Any]]) -> str:
     """The rows as Markdown, in GiB a process."""
     lines = [
-        "| recipe | stage | processes | moves, M | weights | gradients | optimiser | activations "
-        "| peak | on a card | fits |",
-        "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---|",
+        "| recipe | stage | processes | a pass: regions x tokens, pictures | moves, M | weights "
+        "| gradients | optimiser | activations | peak | on a card | fits |",
+        "|---|---:|---:|---|---:|---:|---:|---:|---:|---:|---:|---|",
     ]
     for row in rows:
         sizes = " | ".join(
@@ -59,6 +59,7 @@ def table(rows: list[dict[str, Any]]) -> str:
         fits = ", ".join(f"{card} GB" for card in row["fits"]) or "neither"
         lines.append(
             f"| `{row['recipe']}` | {row['stage']} | {row['processes']} | "
+            f"{row['regions']} x {row['tokens']:,}, {row['pictures']} | "
             f"{row['moving'] / 1e6:,.1f} | {sizes} | {fits} |"
         )
     return "\n".join(lines)
@@ -72,19 +73,26 @@ def main() -> None:
     parser.add_argument("--json", type=Path, default=ROOT / "benchmarks/results/plan.json")
     options = parser.parse_args()
     rows = rows_of(options.model)
-    told = table(rows)
-    print(told)
     options.json.parent.mkdir(parents=True, exist_ok=True)
     options.json.write_text(json.dumps({"model": options.model, "rows": rows}, indent=1) + "\n")
+    print(table(rows))
     if options.write:
-        head, begin, rest = PAGE.read_text("utf-8").partition("<!-- plan:begin -->\n")
-        _, end, tail = rest.partition("<!-- plan:end -->")
-        one = rows[0]
-        text = (
-            f"At the paper's size (`--model {options.model}`), in GiB a process, bf16; a pass of "
-            f"{one['regions']} region of {one['tokens']:,} tokens on {one['pictures']} picture:\n\n"
-        )
-        PAGE.write_text(f"{head}{begin}{text}{told}\n{end}{tail}", "utf-8")
+        write(options.model, rows)
+
+
+def write(model: str, rows: list[dict[str, Any]]) -> None:
+    """Puts the table into the guide."""
+    head, begin, rest = PAGE.read_text("utf-8").partition("<!-- plan:begin -->\n")
+    _, end, tail = rest.partition("<!-- plan:end -->")
+    PAGE.write_text(f"{head}{begin}{text(model, rows)}{end}{tail}", "utf-8")
+
+
+def text(model: str, rows: list[dict[str, Any]]) -> str:
+    """What stands between the guide's marks."""
+    return (
+        f"What it says of each recipe at the paper's size (`--model {model}`), in GiB a process, "
+        f"bf16:\n\n{table(rows)}\n"
+    )
 
 
 if __name__ == "__main__":

@@ -96,3 +96,22 @@ def test_the_benchmark_of_the_page(tmp_path: Path, capsys: pytest.CaptureFixture
     assert told["max_grad_diff"] < 1e-5 and told["loss_diff"] < 1e-5
     assert told["ratio"] > 1 and told["rows"][0]["questions"] == 8
     assert "shared q/s" in capsys.readouterr().out
+
+
+def test_the_plans_and_ratios_of_the_page_are_those_that_were_measured() -> None:
+    import json
+
+    page = PAGE.read_text("utf-8")
+    results = ROOT / "benchmarks/results"
+    for row in json.loads((results / "plan.json").read_text())["rows"]:
+        told = [row[k] / 2**30 for k in ("weights", "gradients", "optimizer", "activations")]
+        line = f"| `{row['recipe']}` | {row['stage']} | {row['processes']} | "
+        found = next(text for text in page.splitlines() if text.startswith(line))
+        assert " | ".join(f"{size:.2f}" for size in told) in found
+    step = json.loads((results / "train_step.json").read_text())
+    for row in step["rows"]:
+        assert f"| {row['ratio']:.1f} | {row['max_grad_diff']:.1e} |" in page
+    for told in json.loads((ROOT / "docs/train/resume.json").read_text()):
+        assert told["batches_equal"] and told["weights_equal"] and told["batches_loaded_by_both"]
+        assert told["losses"] == told["losses_killed"]
+        assert (ROOT / f"docs/train/resume-{told['mode']}.log").is_file()
