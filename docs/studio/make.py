@@ -1,6 +1,6 @@
 """Takes the studio's pictures of docs/studio.md, with the shipped model and a real Chromium.
 
-    python docs/studio/make.py [FOLDER]
+python docs/studio/make.py [FOLDER]
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def save(page: Any, folder: Path, name: str) -> None:
     colours = 256
     while True:
         with Image.open(file) as taken:
-            small = taken.convert("RGB").quantize(colours, dither=Image.Dither.NONE)
+            small = taken.convert("RGB").quantize(colours)
         small.save(file, optimize=True)
         if file.stat().st_size < 245_000 or colours <= 32:
             return

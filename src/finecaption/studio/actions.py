@@ -332,5 +332,3 @@ def view_image(session: Session) -> tuple[bytes, str]:
     stream = io.BytesIO()
     shown.save(stream, "JPEG", quality=90)
     return stream.getvalue(), "image/jpeg"
-
-

@@ -18,15 +18,22 @@ Texts = Mapping[str, str]
 """What was said of one region: attribute name, "dense" or "global" -> text."""
 
 COLOURS = frozenset(
-    "red orange yellow green blue purple pink brown black white grey gray gold golden silver beige "
-    "tan violet turquoise cyan magenta maroon navy cream blond".split()
-)
+    {
+        "red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "white",
+        "grey", "gray", "gold", "golden", "silver", "beige", "tan", "violet", "turquoise", "cyan",
+        "magenta", "maroon", "navy", "cream", "blond",
+    }
+)  # fmt: skip
 _SAME = {"gray": "grey", "golden": "gold"}
 _FILLER = frozenset(
-    "a an the this that these those is are was it its he she his her they we you one see here there "
-    "shows show picture image photo drawing view region object thing kind type category name of in "
-    "called can be seen looks like what with and".split()
-)
+    {
+        "a", "an", "the", "this", "that", "these", "those", "is", "are", "was", "it", "its", "he",
+        "his", "she", "her", "they", "we", "you", "one", "see", "here", "there", "shows", "show",
+        "picture", "image", "photo", "drawing", "view", "region", "object", "thing", "kind",
+        "type", "category", "name", "of", "in", "called", "can", "be", "seen", "looks", "like",
+        "what", "with", "and",
+    }
+)  # fmt: skip
 _WORD = re.compile(r"[A-Za-z][A-Za-z'-]*")
 _ENTITY = re.compile(r"entity_id_(\d+)")
 
@@ -129,7 +136,8 @@ def _first_phrase(sentence: str) -> list[str]:
     on the lake" -> red, boat."""
     found: list[str] = []
     for word in _words(re.split(r"[.,;:]", sentence)[0]):
-        if word in _FILLER or (found and (word in {"on", "at", "to", "by"} or word.endswith("ing"))):
+        ends = word in {"on", "at", "to", "by"} or word.endswith("ing")
+        if word in _FILLER or (found and ends):
             if found:
                 break
             continue
