@@ -254,7 +254,14 @@ def test_a_failure_is_told(captioner: FineCaption, monkeypatch: pytest.MonkeyPat
     handle = broken.submit(tokens, prompt(captioner, "Color"))
     with pytest.raises(EngineStopped, match="out of everything"):
         handle.result(WAIT)
-    broken.stop()
+    monkeypatch.undo()
+    while broken._accepts:  # it has yet to notice
+        threading.Event().wait(0.01)
+    with pytest.raises(EngineStopped, match="not running"):
+        broken.submit(tokens, prompt(captioner, "Color"))
+    with broken:  # mended
+        found = broken.submit(tokens, prompt(captioner, "Color"), max_new_tokens=TOKENS)
+        assert list(found.result(WAIT).ids) == stock(captioner, tokens, "Color")
 
 
 def test_the_callers_model_stays_as_it_is(

@@ -285,10 +285,11 @@ class ContinuousEngine:
     # --- its life ---------------------------------------------------------------------------
 
     def start(self) -> ContinuousEngine:
-        """Begins to take requests. Once stopped, an engine can be started again."""
+        """Begins to take requests. Once stopped, or failed, an engine can be started again."""
+        if self._accepts:
+            return self
+        self.stop(timeout=0)  # what is left of one that has failed
         with self._lock:
-            if self._accepts:
-                return self
             self._manager = self._new_manager()
             self._accepts = True
         self._dispatcher = threading.Thread(
@@ -455,11 +456,16 @@ class ContinuousEngine:
             output = manager.get_result(timeout=_POLL)
             if output is not None:
                 self._take(output)
-            elif manager is self._manager and not manager.is_running():
+            elif self._has_failed(manager):
                 cause = manager.background_thread_status.fatal_error
-                self._accepts = False
                 self._fail_all(f"the engine has failed ({cause})")
                 time.sleep(_POLL)
+
+    def _has_failed(self, manager: Any) -> bool:
+        with self._lock:  # not while it is being replaced
+            failed = manager is self._manager and not manager.is_running()
+            self._accepts = self._accepts and not failed
+            return failed
 
     def _take(self, output: Any) -> None:
         handle = self._handles.get(output.request_id)
@@ -502,11 +508,10 @@ class ContinuousEngine:
 
     def _renew(self) -> None:
         """A new cache, which knows no prefix, so that ids can be given out again from the first."""
-        old, self._manager = self._manager, self._new_manager()
+        self._manager.stop(block=True)  # at once: it has nothing left to do
+        self._manager = self._new_manager()
         self._slots.begin_anew()
         self._renews = False
-        # not waited for: this may be the thread that takes its answers; it has nothing left to do
-        old.stop(block=False)
 
     def _fail_all(self, why: str) -> None:
         with self._idle:
