@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -90,5 +91,8 @@ def test_what_cannot_be(
         (["--reviewer", "a/b"], "cannot be a name"),
     ):
         assert message in run(reviewed, *words, code=2)[1]
+    old = SimpleNamespace(HTML=lambda value: value, __version__="6.0.0")
+    monkeypatch.setitem(sys.modules, "gradio", old)
+    assert "Gradio 6.0.0 is too old" in run(reviewed, code=2)[1]
     monkeypatch.setitem(sys.modules, "gradio", None)
     assert 'pip install "finecaption[demo]"' in run(reviewed, code=2)[1]

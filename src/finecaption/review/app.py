@@ -6,6 +6,7 @@ colours of light and dark.
 
 from __future__ import annotations
 
+import inspect
 import os
 import warnings
 from collections.abc import Callable
@@ -29,6 +30,11 @@ def _gradio() -> Any:
         raise InputError(
             'review: needs Gradio; install it with pip install "finecaption[demo]"'
         ) from error
+    if "server_functions" not in inspect.signature(gradio.HTML).parameters:
+        raise InputError(
+            f"review: Gradio {gradio.__version__} is too old; upgrade it with "
+            'pip install --upgrade "finecaption[demo]"'
+        )
     return gradio
 
 
