@@ -35,6 +35,7 @@ _FILLER = frozenset(
     }
 )  # fmt: skip
 _WORD = re.compile(r"[A-Za-z][A-Za-z'-]*")
+_DRESSED = re.compile(r"\s+(?:dressed )?in ([A-Za-z]+)\b")  # "the boy in grey"
 _ENTITY = re.compile(r"entity_id_(\d+)")
 
 RELATIONS = (
@@ -183,6 +184,9 @@ def _in_text(
             if any(start < b and a < end for a, b in taken):
                 continue
             colours, start, other = _before(text, start)
+            dressed = _DRESSED.match(text, end)
+            if dressed and dressed.group(1).lower() in COLOURS:
+                colours, end = colours | {_colour(dressed.group(1).lower())}, dressed.end()
             alike = [
                 key for key, one in names.items()
                 if key != region and one.noun == noun

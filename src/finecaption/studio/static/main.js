@@ -396,6 +396,6 @@ export async function start(element) {
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => theme());
   parts.model.replaceChildren(...config.models.map((name) => make("option", { value: name, text: name })));
   parts.examples.replaceChildren(...config.examples.map(({ name, title }) => make("button", { class: "fc-example", "data-example": name },
-    make("img", { src: `/studio-api/example/${name}`, alt: "", loading: "lazy" }), make("span", { text: title }))));
+    make("img", { src: `/studio-api/example/${name}`, alt: "" }), make("span", { text: title }))));
   root.dataset.ready = "1";
 }

@@ -1,0 +1,96 @@
+"""How long a click takes to light up in the studio, through the running server.
+
+    python benchmarks/studio_click.py [--clicks 40] [--out benchmarks/results/studio_click.json]
+
+A studio is started with the shipped model; each example is opened, then clicked on at random places
+by POST /studio-api/segment over HTTP, as the page does. The answer holds the mask, which the page
+draws in the next frame.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import socket
+import threading
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from finecaption.captioner import FineCaption
+from finecaption.server.running import make_server
+from finecaption.server.settings import Settings
+from finecaption.studio import create_studio
+from finecaption.studio.examples import EXAMPLES
+
+KEY = "x-studio-session"
+
+
+def start() -> str:
+    """A running studio's address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    settings = Settings(port=port, log_level="warning")
+    server = make_server(create_studio(settings, FineCaption.from_pretrained()), settings)
+    threading.Thread(target=server.run, daemon=True).start()
+    while not server.started:
+        time.sleep(0.02)
+    return f"http://127.0.0.1:{port}/studio-api"
+
+
+def post(address: str, value: Any, key: str) -> Any:
+    """The JSON answer."""
+    headers = {KEY: key, "content-type": "application/json"}
+    data = b"" if value is None else json.dumps(value).encode()
+    request = urllib.request.Request(address, data, headers, method="POST")
+    with urllib.request.urlopen(request) as answer:
+        return json.loads(answer.read())
+
+
+def main() -> None:
+    """Measures, prints, writes JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--clicks", type=int, default=40)
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/studio_click.json"))
+    given = parser.parse_args()
+    address, rng = start(), random.Random(0)
+    opening, clicking = [], []
+    names = list(EXAMPLES)
+    for name in names:
+        began = time.perf_counter()
+        opened = post(f"{address}/open?example_name={name}", None, "")
+        opening.append(time.perf_counter() - began)
+        for _ in range(-(-given.clicks // len(names))):
+            point = [rng.uniform(5, 506), rng.uniform(5, 506)]
+            began = time.perf_counter()
+            post(f"{address}/segment", {"point": point}, opened["session"])
+            clicking.append(time.perf_counter() - began)
+    times = np.array(clicking) * 1e3
+    milliseconds = {
+        "click, median": round(float(np.median(times)), 1),
+        "click, 95 %": round(float(np.quantile(times, 0.95)), 1),
+        "click, most": round(float(times.max()), 1),
+        "open, median": round(1e3 * float(np.median(opening)), 1),
+    }
+    result = {
+        "model": "finecaption-mini",
+        "clicks": len(times),
+        "milliseconds": milliseconds,
+        "hardware": f"{os.cpu_count()} CPU cores, shared with other work",
+    }
+    for name, value in milliseconds.items():
+        print(f"{name:14} {value:8.1f} ms")
+    given.out.parent.mkdir(parents=True, exist_ok=True)
+    part = given.out.with_name(f".{given.out.name}.part")
+    part.write_text(json.dumps(result, indent=2) + "\n")
+    part.replace(given.out)
+
+
+if __name__ == "__main__":
+    main()
