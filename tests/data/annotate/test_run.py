@@ -12,12 +12,10 @@ import pytest
 from PIL import Image
 
 from finecaption.data.annotate import (
-    Job,
     LocalCaptioner,
     annotate,
     folder_jobs,
     sample_jobs,
-    segment_everything,
 )
 from finecaption.data.annotate.cache import Cache, cache_key
 from finecaption.data.annotate.captioners import Ask, CaptionerError
@@ -221,38 +219,3 @@ def test_a_checkpoint_is_asked_a_region_at_once() -> None:
     model.said = "It has no hair."
     told = dict(captioner.answer(Image.new("RGB", (4, 4)), asks[3:]))
     assert told[0].text is None  # said not to apply
-
-
-class _Squares:
-    """A segmenter of a picture that has two squares on a ground."""
-
-    squares = ((0, 0, 20, 20), (30, 10, 50, 30))
-
-    def encode(self, image: Any) -> Any:
-        return image
-
-    def predict(self, encoded: Any, points: Any = ()) -> Any:
-        ((x, y),) = points
-        for x0, y0, x1, y1 in self.squares:
-            if x0 <= x < x1 and y0 <= y < y1:
-                mask = np.zeros((40, 60), bool)
-                mask[y0:y1, x0:x1] = True
-                # the same thing a little differently from each click, and not always well
-                mask[y0, x0 : x0 + int(x) % 4] = False
-                return SimpleNamespace(mask=mask, score=0.6 + 0.01 * (int(x + y) % 30))
-        return SimpleNamespace(mask=np.ones((40, 60), bool), score=0.99)
-
-
-def test_everything_finds_each_thing_once() -> None:
-    found = segment_everything(_Squares(), Image.new("RGB", (60, 40)), grid=12)
-    assert len(found) == 2
-    for mask, (x0, y0, x1, y1) in zip(found, _Squares.squares, strict=True):
-        assert mask[y0 + 1 : y1, x0:x1].all() and mask.sum() <= (x1 - x0) * (y1 - y0)
-    assert len(segment_everything(_Squares(), Image.new("RGB", (60, 40)), most=1)) == 1
-    assert segment_everything(_Squares(), Image.new("RGB", (60, 40)), least_score=0.9) == []
-    with pytest.raises(InputError):
-        segment_everything(_Squares(), Image.new("RGB", (60, 40)), grid=0)
-
-
-def test_a_job_is_plain() -> None:
-    assert Job("a.png", "a", (1, 1), (), "none").licence == ""

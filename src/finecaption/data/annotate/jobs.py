@@ -54,7 +54,7 @@ def folder_jobs(
 
     Args:
         folder: of the pictures.
-        everything: see `annotate.everything.segment_everything`.
+        everything: see `finecaption.everything.segment_everything`.
         licence: note that the records carry.
         problems: meets what cannot be used; None stops at the first.
 
