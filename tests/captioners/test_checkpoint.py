@@ -168,6 +168,29 @@ def test_published_prompts_without_a_chat_template(name: str, tmp_path: Path) ->
     assert TransformersCaptioner(folder).full_text("What?") == published[name]
 
 
+def test_older_downloads_are_read_too(tmp_path: Path, queries: list[Query]) -> None:
+    """preprocessor_config.json with limits on pixels, chat_template.json, no processor_config.json:
+    as Qwen/Qwen2-VL-7B-Instruct was published."""
+    folder = write_tiny("qwen2-vl", tmp_path)
+    wanted = TransformersCaptioner(folder, device="cpu", max_new_tokens=6).caption(queries[:2])
+    template = (folder / "chat_template.jinja").read_text("utf-8")
+    images = json.loads((folder / "preprocessor_config.json").read_text("utf-8"))
+    for name in ("chat_template.jinja", "processor_config.json", "preprocessor_config.json"):
+        (folder / name).unlink()
+    (folder / "chat_template.json").write_text(json.dumps({"chat_template": template}))
+    size = images.pop("size")
+    images |= {
+        "image_processor_type": "Qwen2VLImageProcessor",
+        "processor_class": "Qwen2VLProcessor",
+        "min_pixels": size["shortest_edge"],
+        "max_pixels": size["longest_edge"],
+    }
+    (folder / "preprocessor_config.json").write_text(json.dumps(images))
+    assert (
+        TransformersCaptioner(folder, device="cpu", max_new_tokens=6).caption(queries[:2]) == wanted
+    )
+
+
 def test_a_missing_chat_template_is_an_input_error(tmp_path: Path) -> None:
     folder = write_tiny("qwen2-vl", tmp_path)
     (folder / "chat_template.jinja").unlink()
