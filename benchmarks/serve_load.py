@@ -4,8 +4,8 @@
     python benchmarks/serve_load.py load --work out/serve_load.json --clients 64 --seconds 60
     python benchmarks/serve_load.py kills --work out/serve_load.json --times 3
 
-1. `prepare` draws 32 scenes of the test split and asks the captioner itself, one question at a
-   time, what `finecaption caption` would print: 384 questions on regions, 32 on whole pictures.
+1. `prepare` draws 16 scenes of the test split and asks the captioner itself, one question at a
+   time, what `finecaption caption` would print: 192 questions on regions, 16 on whole pictures.
 2. `load` starts `finecaption serve` and lets 64 clients send these questions, in an order of their
    own, as fast as answers come; every eighth is streamed. A client that is refused (429) waits as
    long as Retry-After says. Every answer is compared with that of step 1, the server's resident
@@ -44,7 +44,7 @@ import httpx
 ROOT = Path(__file__).resolve().parents[1]
 RESULT = ROOT / "benchmarks/results/serve_load.json"
 MODEL = "finecaption-mini"
-SCENES, REGIONS = 32, 2
+SCENES, REGIONS = 16, 2
 QUESTIONS = ("Category Name", "Color", "One-Sentence Description", "Shape", "Visible Text", "dense")
 
 

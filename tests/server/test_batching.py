@@ -231,7 +231,8 @@ def test_clients_that_go_away_cancel(serve: Serve, stub: Stub) -> None:
     body = chat_body(small(), stream=True)
     with httpx.stream("POST", f"{live.url}/v1/chat/completions", json=body, timeout=10) as answer:
         assert answer.status_code == 200
-        next(answer.iter_lines())
+        lines = answer.iter_lines()  # kept: the connection is closed with it
+        next(lines)
         assert live.service.engine.admitted == 1
     until(lambda: live.service.engine.admitted == 0)
     until(lambda: not live.service.engine._streams)
