@@ -158,4 +158,4 @@ def main(test: str, unseen: str, page: Path = PAGE) -> None:
 if __name__ == "__main__":
     if len(sys.argv) != 3:
         sys.exit(__doc__)
-    main(*sys.argv[1:])
+    main(sys.argv[1], sys.argv[2])

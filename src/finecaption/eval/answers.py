@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
 
 from finecaption.eval.records import Record
 from finecaption.metrics.captions import CaptionScorer, CaptionScores
@@ -122,4 +121,4 @@ def mean_figures(answers: Sequence[Answer]) -> dict[str, float]:
 
 def read_answers(records: Iterable[Record]) -> list[Answer]:
     """From the lines of answers.jsonl."""
-    return [Answer.from_dict(cast(dict[str, Any], r)) for r in records]
+    return [Answer.from_dict(r) for r in records]

@@ -53,17 +53,19 @@ def _difference(pairs: Pairs, column: str) -> dict[str, Any] | None:
     def value(answer: Answer) -> float | None:
         return answer.share if column == _ACCURACY else answer.figures.get(column)
 
-    rows = []
+    kinds: list[str] = []
+    pictures: list[int] = []
+    figures: list[tuple[float, float]] = []
     for a, b in pairs:
         own, other = value(a), value(b)
         if own is not None and other is not None:
-            rows.append((a.attribute, a.index, own, other))
-    if not rows:
+            kinds.append(a.attribute)
+            pictures.append(a.index)
+            figures.append((own, other))
+    if not figures:
         return None
-    kinds = [row[0] for row in rows]
-    pictures = [row[1] for row in rows]
-    one, two = (clustered([row[i] for row in rows], pictures, kinds) for i in (2, 3))
-    apart = clustered([row[3] - row[2] for row in rows], pictures, kinds)
+    one, two = (clustered([f[i] for f in figures], pictures, kinds) for i in (0, 1))
+    apart = clustered([own[1] - own[0] for own in figures], pictures, kinds)
     draws = draws_of_means(apart)
     p = sign_test(apart)
     whole = p.pop("") if apart.kinds != ("",) else p[""]
@@ -88,7 +90,7 @@ def _difference(pairs: Pairs, column: str) -> dict[str, Any] | None:
         "difference": float(apart.means.mean()),
         "interval": middle(np.nanmean(draws, axis=1)),
         "p": whole,
-        "count": len(rows),
+        "count": len(figures),
         "pictures": len(apart.sums),
         "attributes": attributes,
     }

@@ -103,7 +103,7 @@ Ranked = tuple[float, int, tuple[int, int]]
 
 def _one_a_picture(ranked: Sequence[Ranked], count: int) -> list[Ranked]:
     seen: set[int] = set()
-    out = []
+    out: list[Ranked] = []
     for row in ranked:
         if row[2][0] not in seen and len(out) < count:
             seen.add(row[2][0])

@@ -21,7 +21,8 @@ STYLE = """
     --bar: #6c9fe6; --bar-soft: #26344a; --ours: #22304a; --good: #6fcf97; --bad: #ff8a80;
     --whisker: #e6eefb; --track: #2a2e36; }
 }
-.cards { grid-template-columns: repeat(auto-fit, minmax(min(100%, 430px), 1fr)); }
+.cards { grid-template-columns: repeat(auto-fit, minmax(min(100%, 430px), 1fr));
+  align-items: start; }
 .scroll { overflow-x: auto; -webkit-overflow-scrolling: touch; }
 .scroll table { min-width: 100%; width: max-content; max-width: none; }
 .scroll td:first-child, .scroll th:first-child { max-width: 300px; position: sticky; left: 0;

@@ -115,6 +115,7 @@ class Shard:
 
 
 ALONE = Shard()
+ATTRIBUTES_ALONE: tuple[Task, ...] = ("aarc",)
 
 
 def run_step(
@@ -248,7 +249,9 @@ def _prediction(
     }
 
 
-def predictions(source: Source, answerer: Answerer, tasks: Collection[Task] = ("aarc",)) -> Step:
+def predictions(
+    source: Source, answerer: Answerer, tasks: Collection[Task] = ATTRIBUTES_ALONE
+) -> Step:
     """Asks of each region every attribute that can be scored, and one that cannot apply.
 
     A record a region: picture, index, region_id, category, part_of, unseen, box (xyxy), mask (COCO
