@@ -71,7 +71,7 @@ def main() -> None:
                     page.keyboard.press("ArrowDown")
                 page.wait_for_timeout(400)
                 shot = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-                shot.quantize(192, dither=Image.Dither.NONE).save(
+                shot.quantize(256, Image.Quantize.FASTOCTREE).save(
                     HERE / f"{name}.png", optimize=True
                 )
                 page.close()
