@@ -36,7 +36,7 @@ def studio() -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    settings = Settings(port=port, log_level="warning")
+    settings = Settings(port=port, log_level="warning", grace=1)
     app = create_studio(settings, FineCaption.from_pretrained("finecaption-mini"))
     server = make_server(app, settings)
     server.config.install_signal_handlers = lambda: None  # type: ignore[attr-defined]  # not the main thread's
@@ -48,7 +48,7 @@ def studio() -> Iterator[str]:
         time.sleep(0.05)
     yield f"http://127.0.0.1:{port}"
     server.should_exit = True
-    thread.join(20)
+    thread.join(60)
 
 
 @pytest.fixture(scope="session")
