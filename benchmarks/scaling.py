@@ -17,6 +17,7 @@ import ctypes
 import json
 import os
 import platform
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -207,9 +208,16 @@ def by_pictures(captioner: Any, names: Sequence[str], count: int) -> dict[str, A
         caption_all(captioner, part, names[:3], lambda n: None)
         done += every
         note(done)
-    tenth = max(1, len(points) // 10)
-    start = max(mb for _, mb in points[:tenth])
-    return {"pictures": done, "growth_mb": max(mb for _, mb in points) - start, "points": points}
+    return {"pictures": done, **growth(points), "points": points}
+
+
+def growth(points: Sequence[tuple[int, float]]) -> dict[str, float]:
+    """Of a curve of memory: from the median of its first quarter to that of its last, and its
+    lowest and highest, in MB."""
+    values = [mb for _, mb in points]
+    quarter = max(1, len(values) // 4)
+    first, last = statistics.median(values[:quarter]), statistics.median(values[-quarter:])
+    return {"growth_mb": last - first, "lowest_mb": min(values), "highest_mb": max(values)}
 
 
 def plot(result: dict[str, Any]) -> None:
@@ -218,6 +226,7 @@ def plot(result: dict[str, Any]) -> None:
 
     matplotlib.use("svg")
     import matplotlib.pyplot as plt
+    from matplotlib.ticker import MaxNLocator
 
     plt.rcParams.update({
         "svg.fonttype": "none", "svg.hashsalt": "finecaption", "font.family": "sans-serif",
@@ -240,6 +249,7 @@ def plot(result: dict[str, Any]) -> None:
         axes.plot(x, [row["seconds"] for row in rows], "o-", color=blue, ms=4)
         axes.set(title=title, xlabel=name, ylim=(0, None), xlim=(0, None))
         axes.set_ylabel("processor seconds", color=blue)
+        axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
         other = axes.twinx()
         other.plot(x, [row["mb"] for row in rows], "s--", color=amber, ms=4)
         other.set_ylabel("MB on top", color="#8a6400")
@@ -252,6 +262,7 @@ def plot(result: dict[str, Any]) -> None:
     axes.bar_label(bars, fmt="%.1f", padding=2)
     axes.set(title=f"Processes (1 region, {PART_QUESTIONS} questions a picture)",
              ylabel="pictures a second")  # fmt: skip
+    axes.margins(y=0.12)
     axes.grid(axis="x", visible=False)
     figure.savefig(PLOTS / "scaling.svg", metadata={"Date": None})
     plt.close(figure)
@@ -275,7 +286,8 @@ def show(result: dict[str, Any]) -> None:
               f"{row['pictures_per_second']:.2f} pictures/s")  # fmt: skip
     if "memory" in result:
         memory = result["memory"]
-        print(f"{memory['pictures']} pictures: memory grew by {memory['growth_mb']:.1f} MB")
+        print(f"{memory['pictures']} pictures: memory grew by {memory['growth_mb']:.1f} MB, "
+              f"between {memory['lowest_mb']:.0f} and {memory['highest_mb']:.0f} MB")  # fmt: skip
 
 
 def main(argv: Sequence[str] | None = None) -> int:

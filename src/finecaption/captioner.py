@@ -667,5 +667,5 @@ def _cpu_multiplies_bf16() -> bool:
     """Whether bfloat16 is faster than float32 here, not several times slower (decision 0008)."""
     # Older releases of torch do not tell.
     tell = getattr(torch.cpu, "get_capabilities", dict)
-    able = tell()
+    able: dict[str, bool] = tell()
     return bool(able.get("amx_bf16") or able.get("avx512_bf16"))
