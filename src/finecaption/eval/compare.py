@@ -134,7 +134,7 @@ def _about(folder: str | os.PathLike[str], scores: Record) -> Record:
 
 
 def most_different(pairs: Pairs, count: int = 12) -> Pairs:
-    """The pairs whose figures are furthest apart, one a region, as many for either side."""
+    """The pairs whose figures are furthest apart, one a picture, as many for either side."""
     apart = [
         (b.figure - a.figure, a, b)
         for a, b in pairs
@@ -142,9 +142,9 @@ def most_different(pairs: Pairs, count: int = 12) -> Pairs:
     ]
     out: Pairs = []
     for sign in (1, -1):
-        seen: set[tuple[int, int]] = set()
+        seen: set[int] = set()
         for gap, a, b in sorted(apart, key=lambda row: (-sign * row[0], row[1].key)):
-            place = (a.index, a.region_id)
+            place = a.index
             if sign * gap > 0 and place not in seen and len(seen) < count // 2:
                 seen.add(place)
                 out.append((a, b))

@@ -149,7 +149,7 @@ def html_comparison(result: Record, shown: Sequence[tuple[str, Example]]) -> str
             heading = f"{side} better" + (f": {name}" if a != b else "")
             body.append(
                 f'<h2 class="part">{escape(heading)}</h2><p class="part">The answers that differ '
-                f'most, one a region.</p><div class="examples">{"".join(own)}</div>'
+                f'most, one a picture.</p><div class="examples">{"".join(own)}</div>'
             )
     return page(title, "\n".join(body), STYLE + _STYLE)
 
