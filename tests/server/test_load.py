@@ -74,12 +74,12 @@ def test_kill_and_stop(bench: ModuleType, work: list[Any]) -> None:
         assert tally.broken > 0 and not tally.wrong and len(tally.seconds) >= 4
         assert set(tally.statuses) <= {200, 429, 503}
 
-        last = in_thread(lambda: asyncio.run(bench.load(server.url, work[:1], 6, 0.01)))
-        time.sleep(0.15)
+        last = in_thread(lambda: asyncio.run(bench.load(server.url, work[:1], 6, 2.0)))
+        time.sleep(1.5)
         # uvicorn finishes, then lets the signal end the process
         assert server.end(signal.SIGTERM) in (0, -signal.SIGTERM)
         tally, _ = last.result(60)
-        assert not tally.wrong and len(tally.seconds) + tally.broken == 6
+        assert not tally.wrong and tally.seconds and set(tally.statuses) == {200}
     finally:
         if server.process.poll() is None:
             server.end(signal.SIGKILL)
