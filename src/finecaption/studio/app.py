@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import warnings
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
@@ -85,16 +87,21 @@ def create_studio(
     async def front() -> RedirectResponse:
         return RedirectResponse(f"{PATH}/")
 
-    with warnings.catch_warnings():
-        # Gradio's own use of Starlette and asyncio is not ours to mend
-        warnings.simplefilter("ignore")
-        import gradio
+    async def mount() -> None:
+        with warnings.catch_warnings():
+            # Gradio's own use of Starlette and asyncio is not ours to mend
+            warnings.simplefilter("ignore")
+            import gradio
 
-        app = gradio.mount_gradio_app(
-            app, make_blocks(), PATH, theme=theme(), head=HEAD, footer_links=[], ssr_mode=False,
-            show_error=False, pwa=False, mcp_server=False, enable_monitoring=False,
-            run_history=False,
-        )  # fmt: skip
+            gradio.mount_gradio_app(
+                app, make_blocks(), PATH, theme=theme(), head=HEAD, footer_links=[],
+                ssr_mode=False, show_error=False, pwa=False, mcp_server=False,
+                enable_monitoring=False, run_history=False,
+            )  # fmt: skip
+
+    # outside of a running event loop, Gradio makes loops of its own and never closes them
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(lambda: asyncio.run(mount())).result()
     app.add_middleware(_Headers)
     return app
 
