@@ -3,6 +3,10 @@
 #   make demo      describe a region of a drawn picture; the annotated picture goes to out/
 #   make test      ruff, mypy, import direction, tests
 #   make lint      the first three of these
+#   make bench     the benchmarks of speed that need no GPU; results in benchmarks/results
+#   make ablation  the paper's ablation in miniature: hours; goes on where it was left
+#   make ablation-smoke  the same in minutes, to see that it runs; its figures mean nothing
+#   make docs      the site, in site/; fails on a broken link
 #   make gallery   draw the contact sheets of docs/gallery.md again
 #   make setup     only the environment
 # Another interpreter: make PYTHON=python3.12 setup
@@ -19,7 +23,7 @@ DEMO_REGION ?= --point 128,300
 TEST_ENV := HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint gallery clean
+.PHONY: help setup demo test lint bench ablation ablation-smoke docs gallery clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -42,6 +46,20 @@ demo: setup
 
 gallery: setup
 	@$(VENV)/bin/finecaption synth gallery --out docs/gallery --page docs/gallery.md
+
+# each compares with a rival in the same run; the longer ones are named in docs/speed.md
+bench: setup
+	@for name in describe scaling prefix_attention bulk coldstart continuous metrics_speed train_step; do \
+	  echo "== $$name"; $(PY) benchmarks/$$name.py || exit 1; done
+
+ablation: setup
+	@$(PY) benchmarks/ablation.py --out runs/ablation
+
+ablation-smoke: setup
+	@$(PY) benchmarks/ablation.py --out runs/ablation-smoke --smoke
+
+docs: setup
+	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict
 
 lint: setup
 	@$(PY) -m ruff check .

@@ -32,6 +32,7 @@ from finecaption.geometry import (
         ((1, 1, math.nan, 5), "NaN"),
         ((1, 1, math.inf, 5), "NaN or infinity"),
         ((1, 2, 3), "got 3"),
+        ((1, 1, 10**400, 5), "4 numbers"),
         (("a", 2, 3, 4), "4 numbers"),
         (None, "4 numbers"),
         ((10, 0, 14, 5), "outside the picture of 10 x 8"),

@@ -203,6 +203,7 @@ def test_a_file_of_another_size_names_both() -> None:
         {"size": [3, 4], "counts": "oooooooooooooooo1"},
         {"size": [3, 4], "counts": "m"},
         {"size": [10**6, 10**6], "counts": [10**12]},
+        {"size": [3, 4], "counts": [2**62, 2**62, 2**62, 2**62, 12]},  # wraps round to 12 in int64
     ],
 )
 def test_broken_rle(rle: object) -> None:

@@ -48,7 +48,7 @@ def check_size(size: Sequence[int], field: str = "size") -> Size:
 def _floats(values: object, count: int, field: str, form: str) -> tuple[float, ...]:
     try:
         numbers = tuple(float(value) for value in values)  # type: ignore[attr-defined] # checked by the except
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{field}: must be {form}, {count} numbers; got {values!r}") from error
     if len(numbers) != count:
         raise InputError(f"{field}: must be {form}, {count} numbers; got {len(numbers)}")

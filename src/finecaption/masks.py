@@ -188,10 +188,12 @@ def decode_rle(rle: Mapping[str, Any], size: Size | None = None, field: str = "m
         if runs.ndim != 1 or (runs.size and runs.dtype.kind not in "ui"):
             raise InputError(f"{field}: RLE counts must be a string or a list of ints")
         runs = runs.astype(np.int64)
-    if (runs < 0).any() or int(runs.sum()) != width * height:
+    # Python's integers: a sum of int64 could wrap round to the right size
+    total = sum(runs.tolist())
+    if (runs < 0).any() or total != width * height:
         raise InputError(
-            f"{field}: RLE counts do not add up to {height} x {width} pixels "
-            f"(sum {int(runs.sum())}); the RLE is broken or of another size"
+            f"{field}: RLE counts do not add up to {height} x {width} pixels (sum {total}); "
+            "the RLE is broken or of another size"
         )
     values = np.arange(runs.size) % 2 == 1
     mask = np.repeat(values, runs).reshape((height, width), order="F")

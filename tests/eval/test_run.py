@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
+from finecaption.captioners.fingerprint import fingerprint
 from finecaption.errors import InputError
 from finecaption.eval.data import EvalPicture
 from finecaption.eval.records import read_records
 from finecaption.eval.run import evaluate, rescore
-from finecaption.eval.subject import CheckpointSubject, fingerprint
+from finecaption.eval.subject import CheckpointSubject
 
 from .conftest import ListSource
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import platform
 from collections.abc import Sequence
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -19,6 +17,7 @@ from finecaption.attributes import (
     global_instruction,
     region_instruction,
 )
+from finecaption.captioners.fingerprint import fingerprint
 from finecaption.errors import InputError
 from finecaption.eval.records import Record
 from finecaption.eval.steps import Answerer, Clicker, PictureQuestions
@@ -30,28 +29,6 @@ if TYPE_CHECKING:
 
 ANSWER_TOKENS = 64  # cap on an answer; the drawn world's longest has about 20 words
 PARAGRAPH_TOKENS = 160  # ... with paragraphs among them; the drawn world's longest has 70
-_WHOLE_FILE = 1 << 28  # bytes; of a larger file the two ends and the size stand for it
-_END = 1 << 22
-_IDENTIFYING = ("*.safetensors", "*.json", "*.jinja")
-_BESIDE = ("provenance.json",)  # says how the weights came about, and changes nothing
-
-
-def fingerprint(folder: str | os.PathLike[str]) -> str:
-    """SHA-256 (hex) over the names and contents of a checkpoint's weights and settings."""
-    digest = hashlib.sha256()
-    root = Path(folder)
-    files = {p for pattern in _IDENTIFYING for p in root.glob(pattern) if p.name not in _BESIDE}
-    for path in sorted(files):
-        digest.update(f"{path.name}\0{path.stat().st_size}\0".encode())
-        with path.open("rb") as stream:
-            if path.stat().st_size <= _WHOLE_FILE:
-                while chunk := stream.read(_END):
-                    digest.update(chunk)
-            else:
-                digest.update(stream.read(_END))
-                stream.seek(-_END, os.SEEK_END)
-                digest.update(stream.read(_END))
-    return digest.hexdigest()
 
 
 def surroundings(device: str) -> Record:
