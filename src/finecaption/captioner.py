@@ -9,27 +9,36 @@ Coordinates are pixels of the upright picture, boxes x0, y0, x1, y1.
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
 
+from finecaption.asking import (
+    DEFAULT_ATTRIBUTES,
+    DENSE,
+    WHOLE,
+    Ask,
+    EncodedPicture,
+    Plan,
+    Wish,
+    as_region,
+    attribute_names,
+    together,
+    wish_of,
+)
 from finecaption.attributes import (
-    ATTRIBUTE_NAMES,
     dense_instruction,
     global_instruction,
     region_instruction,
-    resolve_attribute,
 )
 from finecaption.calibration import Calibration
 from finecaption.choices import choose
-from finecaption.domain import DomainModel, Notice, pool_features
+from finecaption.domain import DomainModel, pool_features
 from finecaption.errors import InputError
 from finecaption.generation import (
     Answer,
@@ -38,127 +47,14 @@ from finecaption.generation import (
     answers,
     encode_pictures,
 )
-from finecaption.geometry import Size, check_point
 from finecaption.images import ImageSource, load_image
-from finecaption.masks import load_mask
 from finecaption.model import FineCaptionForConditionalGeneration, FineCaptionProcessor
+from finecaption.results import CaptionResult, Update
 from finecaption.types import Caption, Region, RegionPrompt
 
 DEFAULT_MODEL = "finecaption-mini"
-DEFAULT_ATTRIBUTES = (ATTRIBUTE_NAMES[0],)
-"""Asked, with the paragraph, of a region of which nothing in particular is asked."""
-
-DENSE, WHOLE = "dense", "global"
-
 _SHIPPED = Path(__file__).parent / "pretrained"
 _FP32_BYTES = 2 << 30  # checkpoints up to this size run in float32 everywhere
-
-
-@dataclass(frozen=True)
-class CaptionResult:
-    """What was said of a picture and its regions."""
-
-    regions: tuple[Caption, ...]
-    """In the order asked."""
-    whole: str | None = None
-    """The paragraph on the whole picture, if asked."""
-    notice: Notice | None = None
-    """Set if the picture is unlike those that the model knows: its captions are guesses."""
-    image: str | None = None
-    """The picture's path, if it came from a file."""
-    model: str = ""
-    whole_confidence: float | None = None
-    """Probability, 0 to 1, that `whole` is right, as `Caption.confidence`."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """For JSON: `{"image", "model", "regions": [{"mask", "box", "captions", "dense"}],
-        "global", "notice"}`; mask is COCO RLE, box xyxy in pixels. A calibrated model adds
-        "confidence" to the regions and "global_confidence"."""
-        record: dict[str, Any] = {
-            "image": self.image,
-            "model": self.model,
-            "regions": [caption.to_dict() for caption in self.regions],
-            "global": self.whole,
-            "notice": None if self.notice is None else self.notice.to_dict(),
-        }
-        if self.whole_confidence is not None:
-            record["global_confidence"] = self.whole_confidence
-        return record
-
-    def to_json(self, indent: int | None = None) -> str:
-        """`to_dict` as ASCII JSON text."""
-        return json.dumps(self.to_dict(), indent=indent)
-
-
-class Update(NamedTuple):
-    """News of one answer, while it is written."""
-
-    region: int | None
-    """Its number, from 0; None: the whole picture."""
-    name: str
-    """The attribute, "dense" or "global"."""
-    text: str
-    """So far."""
-    done: bool
-    confidence: float | None = None
-    """Once done: probability, 0 to 1, that the answer is right, as `Caption.confidence`."""
-
-
-@dataclass(frozen=True, eq=False)
-class EncodedPicture:
-    """A picture that has been through the towers; `FineCaption.caption` takes it as its image."""
-
-    picture: Image.Image
-    pixel_values_clip: torch.Tensor
-    """uint8 (1, 3, s, s)"""
-    hr_features: torch.Tensor
-    """(1, C_hr, g, g)"""
-    notice: Notice | None = None
-    name: str | None = None
-
-    @property
-    def size(self) -> Size:
-        """(width, height)"""
-        return self.picture.size
-
-
-@dataclass(frozen=True, eq=False)
-class Ask:
-    """A picture and what is asked of it: `FineCaption.caption`'s arguments of these names."""
-
-    image: ImageSource | EncodedPicture
-    regions: Sequence[Any] = ()
-    attributes: Sequence[str] | str | None = None
-    dense: bool = False
-    whole: bool = False
-
-
-class _Wish(NamedTuple):
-    """What is asked, before the picture is looked at."""
-
-    given: list[tuple[str, Any]]
-    """Field and entry of each region."""
-    names: tuple[str, ...]
-    dense: bool
-    whole: bool
-
-
-class _Plan(NamedTuple):
-    """All that is to be asked of one picture."""
-
-    encoded: EncodedPicture
-    regions: list[Region]
-    names: tuple[str, ...]
-    dense: bool
-    whole: bool
-    inputs: dict[str, torch.Tensor]
-    questions: list[list[str]]
-
-    def label(self, region: int, question: int) -> tuple[int | None, str]:
-        """Region number (None: the whole picture) and name of a question."""
-        if region == len(self.regions):
-            return None, WHOLE
-        return region, self.names[question] if question < len(self.names) else DENSE
 
 
 class FineCaption:
@@ -314,7 +210,7 @@ class FineCaption:
         Raises:
             InputError: unusable picture, region or attribute; attributes without a region.
         """
-        wish = _wish(mask, box, points, regions, attributes, dense, whole)
+        wish = wish_of(mask, box, points, regions, attributes, dense, whole)
         plan = self._plan(self._encoded(image), wish)
         found = self._answers([plan], decoding, max_new_tokens, progress)
         return self._result(plan, found, decoding)
@@ -340,10 +236,10 @@ class FineCaption:
             regions makes `caption` raise.
         """
         found: list[CaptionResult | InputError | None] = [None] * len(asks)
-        wishes: dict[int, _Wish] = {}
+        wishes: dict[int, Wish] = {}
         for at, ask in enumerate(asks):
             try:
-                wishes[at] = _wish(
+                wishes[at] = wish_of(
                     None, None, None, ask.regions, ask.attributes, ask.dense, ask.whole
                 )
             except InputError as error:
@@ -358,7 +254,7 @@ class FineCaption:
                 fresh.append(at)
         images = [asks[at].image for at in fresh]
         pictures.update(zip(fresh, self._encode(images), strict=True))  # type: ignore[arg-type]  # the encoded are not among them
-        plans: dict[int, _Plan] = {}
+        plans: dict[int, Plan] = {}
         for at, wish in wishes.items():
             picture = pictures[at]
             if isinstance(picture, InputError):
@@ -407,7 +303,7 @@ class FineCaption:
 
     def _answers(
         self,
-        plans: Sequence[_Plan],
+        plans: Sequence[Plan],
         decoding: Decoding | None,
         max_new_tokens: int | None,
         progress: Callable[[int, int], None] | None,
@@ -421,7 +317,7 @@ class FineCaption:
         return answers(
             self.model,
             self.processor,
-            _together(plans),
+            together(plans),
             questions,
             hr_features=torch.cat([plan.encoded.hr_features for plan in plans]),
             decoding=decoding,
@@ -430,7 +326,7 @@ class FineCaption:
         )
 
     def _result(
-        self, plan: _Plan, found: Sequence[Sequence[Answer]], decoding: Decoding | None
+        self, plan: Plan, found: Sequence[Sequence[Answer]], decoding: Decoding | None
     ) -> CaptionResult:
         captions = []
         for region, row in zip(plan.regions, found, strict=False):
@@ -479,7 +375,7 @@ class FineCaption:
 
         Of beam search, only the finished answers are told.
         """
-        wish = _wish(mask, box, points, regions, attributes, dense, whole)
+        wish = wish_of(mask, box, points, regions, attributes, dense, whole)
         plan = self._plan(self._encoded(image), wish)
         for piece in answer_stream(
             self.model,
@@ -496,7 +392,7 @@ class FineCaption:
                 sure = self._confidence(name, piece.logprob, piece.tokens, decoding)
             yield Update(number, name, piece.text, piece.done, sure)
 
-    def _plan(self, encoded: EncodedPicture, wish: _Wish) -> _Plan:
+    def _plan(self, encoded: EncodedPicture, wish: Wish) -> Plan:
         given, names, dense, whole = wish
         found = self._regions(encoded, given)
         prepare = self.processor.image_processor.region_inputs
@@ -512,7 +408,7 @@ class FineCaption:
             "region_masks": torch.from_numpy(np.concatenate(masks)),
             "image_index": torch.zeros(len(masks), dtype=torch.long),
         }
-        return _Plan(encoded, found, names, dense and bool(given), whole, inputs, questions)
+        return Plan(encoded, found, names, dense and bool(given), whole, inputs, questions)
 
     def _regions(self, encoded: EncodedPicture, given: list[tuple[str, Any]]) -> list[Region]:
         found = []
@@ -544,37 +440,6 @@ class FineCaption:
         return self._segmenter
 
 
-def _wish(
-    mask: Any,
-    box: Sequence[float] | None,
-    points: Sequence[Sequence[float]] | None,
-    regions: Iterable[Any],
-    attributes: Sequence[str] | str | None,
-    dense: bool,
-    whole: bool,
-) -> _Wish:
-    names = attribute_names(attributes)  # before the work, as a typing error costs little then
-    given: list[tuple[str, Any]] = []
-    if mask is not None:
-        given.append(("mask", mask))
-    if box is not None or points:
-        given.append(("box" if box is not None else "points", _prompt(box, points or ())))
-    given.extend((f"regions[{number}]", entry) for number, entry in enumerate(regions))
-    if not given and names:
-        raise InputError("attributes: are asked of a region; give a mask, a box or points")
-    if given and not names and not dense:
-        names, dense = DEFAULT_ATTRIBUTES, True
-    return _Wish(given, names, dense, whole or not given)
-
-
-def _together(plans: Sequence[_Plan]) -> dict[str, torch.Tensor]:
-    """The inputs of several pictures as those of one batch."""
-    index = [torch.full_like(p.inputs["image_index"], at) for at, p in enumerate(plans)]
-    names = ("pixel_values_clip", "whole_masks", "region_masks")
-    joined = {name: torch.cat([plan.inputs[name] for plan in plans]) for name in names}
-    return {**joined, "image_index": torch.cat(index)}
-
-
 def resolve_model(name_or_folder: str | os.PathLike[str]) -> Path:
     """The folder of a model: a shipped one by its name, or the folder itself.
 
@@ -591,64 +456,6 @@ def resolve_model(name_or_folder: str | os.PathLike[str]) -> Path:
     known = f"shipped models: {', '.join(names)}" if names else "no model is shipped"
     what = "holds no config.json" if folder.is_dir() else "no such model or folder"
     raise InputError(f"model {text!r}: {what}; give a folder written by save_pretrained ({known})")
-
-
-def attribute_names(attributes: Sequence[str] | str | None) -> tuple[str, ...]:
-    """The full names, each once, in the order given; "all" is all 18 in their own order.
-
-    Raises:
-        InputError: an unknown name.
-    """
-    if attributes is None:
-        return ()
-    if isinstance(attributes, str):
-        if attributes.strip().casefold() == "all":
-            return ATTRIBUTE_NAMES
-        attributes = [attributes]
-    return tuple(dict.fromkeys(resolve_attribute(text).name for text in attributes))
-
-
-def as_region(entry: Any, size: Size, field: str = "region") -> Region | RegionPrompt:
-    """Any form of a region (see `FineCaption.caption`) for a picture of (width, height).
-
-    Raises:
-        InputError: not one of the forms, empty, or not of the picture's size.
-    """
-    if isinstance(entry, RegionPrompt):
-        return entry
-    if isinstance(entry, Region):
-        if entry.size != tuple(size):
-            raise InputError(
-                f"{field}: is of a picture of {entry.size[0]} x {entry.size[1]} pixels; this one "
-                f"has {size[0]} x {size[1]}"
-            )
-        return entry
-    if isinstance(entry, Mapping):
-        if {"size", "counts"} <= set(entry):
-            return Region.from_rle(entry, size)
-        unknown = sorted(set(entry) - {"mask", "box", "points"})
-        if unknown or not entry or ("mask" in entry and len(entry) > 1):
-            raise InputError(f"{field}: must have the key mask, or box or points or both")
-        if "mask" in entry:
-            return as_region(entry["mask"], size, f"{field}.mask")
-        return _prompt(entry.get("box"), entry.get("points") or ())
-    if isinstance(entry, (str, os.PathLike, bytes, bytearray, Image.Image)):
-        mask = load_mask(entry, size)
-        name = os.fspath(entry) if isinstance(entry, (str, os.PathLike)) else field
-        if not mask.any():
-            raise InputError(f"{name!s}: the mask is empty; mark at least one pixel of the region")
-        return Region(mask)
-    if isinstance(entry, Sequence) and len(entry) == 4 and not isinstance(entry[0], Sequence):
-        return _prompt(entry, ())
-    mask = np.asarray(entry)
-    if mask.shape == (4,):
-        return _prompt(mask.tolist(), ())
-    return Region.from_mask(mask, size)
-
-
-def _prompt(box: Sequence[float] | None, points: Sequence[Sequence[float]]) -> RegionPrompt:
-    clicks = tuple(check_point(point, field=f"points[{i}]") for i, point in enumerate(points))
-    return RegionPrompt(clicks, None if box is None else tuple(box))  # type: ignore[arg-type]  # it checks the length
 
 
 def _device(device: str | torch.device | None) -> torch.device:
@@ -669,3 +476,19 @@ def _cpu_multiplies_bf16() -> bool:
     tell = getattr(torch.cpu, "get_capabilities", dict)
     able: dict[str, bool] = tell()
     return bool(able.get("amx_bf16") or able.get("avx512_bf16"))
+
+
+__all__ = [
+    "DEFAULT_ATTRIBUTES",
+    "DEFAULT_MODEL",
+    "DENSE",
+    "WHOLE",
+    "Ask",
+    "CaptionResult",
+    "EncodedPicture",
+    "FineCaption",
+    "Update",
+    "as_region",
+    "attribute_names",
+    "resolve_model",
+]
