@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import runpy
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -65,14 +66,15 @@ def test_the_scenes_are_those_of_the_readme() -> None:
         assert f"| `{name}.png` | scene {index} of seed {seed}" in text
 
 
-def test_describe_runs(tiny_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_describe_runs(
+    tiny_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     from finecaption.model import FineCaptionConfig
 
-    save_segmenter(
-        ClickDecoder.for_model(FineCaptionConfig.from_pretrained(tiny_folder)), tiny_folder
-    )
+    folder = shutil.copytree(tiny_folder, tmp_path / "model")
+    save_segmenter(ClickDecoder.for_model(FineCaptionConfig.from_pretrained(folder)), folder)
     main = runpy.run_path(str(EXAMPLES / "describe.py"))["main"]
-    main(str(tiny_folder))
+    main(str(folder))
     lines = capsys.readouterr().out.splitlines()
     starts = ("mask rabbit: ", "mask hoop: ", "box, Color: ", "box, Shape: ", "click, Hair: ",
               "click, Body Pose/Gesture: ", "click, in detail: ", "whole picture: ")  # fmt: skip

@@ -24,7 +24,7 @@ CHROMIUM = next(
 )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def studio() -> Iterator[str]:
     """The address of a running studio."""
     pytest.importorskip("gradio", reason="needs finecaption[demo]")
@@ -51,7 +51,7 @@ def studio() -> Iterator[str]:
     thread.join(60)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # not longer: while it lives, its event loop is running
 def browser() -> Iterator[Any]:
     """Chromium, without a window."""
     sync = pytest.importorskip("playwright.sync_api", reason="needs playwright")

@@ -21,12 +21,12 @@ from finecaption.errors import FineCaptionError, InputError
 COMMANDS = {
     "caption": "finecaption.cli.caption",
     "choose": "finecaption.cli.choose",
-    "eval": "finecaption.cli.evaluate",
-    "assemble": "finecaption.cli.assemble",
-    "train": "finecaption.cli.train",
     "segment": "finecaption.cli.segment",
     "studio": "finecaption.cli.studio",
     "serve": "finecaption.cli.serve",
+    "eval": "finecaption.cli.evaluate",
+    "assemble": "finecaption.cli.assemble",
+    "train": "finecaption.cli.train",
     "data": "finecaption.cli.data",
     "synth": "finecaption.cli.synth",
 }
