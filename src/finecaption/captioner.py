@@ -49,6 +49,11 @@ from finecaption.generation import (
 )
 from finecaption.images import ImageSource, load_image
 from finecaption.model import FineCaptionForConditionalGeneration, FineCaptionProcessor
+from finecaption.model.quantisation import (
+    check_device_map,
+    check_quantisation,
+    quantisation_settings,
+)
 from finecaption.results import CaptionResult, Update
 from finecaption.types import Caption, Region, RegionPrompt
 
@@ -92,6 +97,9 @@ class FineCaption:
         name_or_folder: str | os.PathLike[str] = DEFAULT_MODEL,
         device: str | torch.device | None = None,
         dtype: torch.dtype | None = None,
+        *,
+        quantize: str | None = None,
+        device_map: str | dict[str, Any] | None = None,
     ) -> FineCaption:
         """Load a model.
 
@@ -101,29 +109,48 @@ class FineCaption:
             device: cuda if there is one, else cpu, if None.
             dtype: if None, float32; bfloat16 for checkpoints over 2 GiB on a GPU, or on a CPU that
                 has instructions for it.
+            quantize: "int8" or "nf4": the linear layers of the language model with so few bits
+                (bitsandbytes). No confidence is given then: it was calibrated on the weights as
+                they are saved.
+            device_map: where which part goes (accelerate): "auto", or module names to devices;
+                in place of `device`.
 
         Raises:
-            InputError: no such model, or one that cannot be read; an unusable device.
+            InputError: no such model, or one that cannot be read; an unusable device; an unknown
+                quantisation, or a package that it needs is missing.
         """
         folder = resolve_model(name_or_folder)
+        if quantize is not None:
+            check_quantisation(quantize)
+        if device_map is not None:
+            check_device_map()
+            if device is not None:
+                raise InputError("device and device_map: give one of them")
         where = _device(device)
         if dtype is None:
             size = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
             half = size > _FP32_BYTES and (where.type != "cpu" or _cpu_multiplies_bf16())
             dtype = torch.bfloat16 if half else torch.float32
+        extra: dict[str, Any] = {}
+        if quantize is not None:
+            # Quantised as they are read, on their device: a model that is moved later was whole.
+            extra["quantization_config"] = quantisation_settings(quantize, dtype)
+            extra["device_map"] = {"": where}
+        if device_map is not None:
+            extra["device_map"] = device_map
         try:
             model = FineCaptionForConditionalGeneration.from_pretrained(
-                folder, dtype=dtype, local_files_only=True
+                folder, dtype=dtype, local_files_only=True, **extra
             )
             processor = FineCaptionProcessor.from_pretrained(folder, local_files_only=True)
         # transformers, safetensors and tokenizers raise errors of their own for broken files
         except Exception as error:
             raise InputError(f"{folder}: the model cannot be read ({error})") from error
         return cls(
-            model.to(where),
+            model if extra else model.to(where),
             processor,
             domain=DomainModel.load(folder),
-            calibration=Calibration.load(folder),
+            calibration=None if quantize else Calibration.load(folder),
             folder=folder,
             name=folder.name,
         )

@@ -81,12 +81,19 @@ def at_work(tmp_path: Path, files: dict[str, str], monkeypatch: pytest.MonkeyPat
 
 def test_every_command_runs(at_work: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = commands()
-    assert len(found) >= 6
+    assert len(found) >= 8
     for command in found:
         assert main(shlex.split(command)[1:]) == 0, command + capsys.readouterr().err
     for folder in at_work.glob("FineCaption-*"):
         assert json.loads((folder / "manifest.json").read_text())["parts"]
     assert (at_work / "FineCaption-8B").is_dir()
+    capsys.readouterr()
+    scripts = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text("utf-8"), re.M | re.S)
+    assert scripts
+    for script in scripts:
+        exec(compile(script, str(PAGE), "exec"), {})
+    width = json.loads((at_work / "language-model/config.json").read_text())["hidden_size"]
+    assert capsys.readouterr().out.strip().endswith(f", {width})")
 
 
 def test_the_page_names_every_preset_and_option() -> None:
@@ -97,7 +104,7 @@ def test_the_page_names_every_preset_and_option() -> None:
         for part in ("clip", "convnext", "sam", "llm"):
             assert not getattr(preset, part) or f"`{getattr(preset, part)}`" in text, name
     for option in ("clip", "alpha", "convnext", "sam", "llm", "dtype", "max-shard-size",
-                   "convnext-eps", "seed", "print-config"):  # fmt: skip
+                   "convnext-eps", "seed", "print-config", "export-llm"):  # fmt: skip
         assert f"`--{option}`" in text, option
 
 

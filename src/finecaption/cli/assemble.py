@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from finecaption.errors import InputError
+
 app = typer.Typer(help="Put a model together from published checkpoints.")
 
 _KINDS = "hub id, transformers folder"
@@ -36,6 +38,13 @@ def assemble(
         typer.Option(help="Of ConvNeXt's norms (default: by the kind of checkpoint)."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the adapter's random weights.")] = 0,
+    export_llm: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help="Assemble nothing: write the language model of this FineCaption as a stock one.",
+        ),
+    ] = None,
     print_config: Annotated[
         bool, typer.Option("--print-config", help="Print the sources and stop.")
     ] = False,
@@ -49,6 +58,15 @@ def assemble(
 
     chosen = find_preset(preset)
     given = {"clip": clip, "alpha": alpha, "convnext": convnext, "sam": sam, "llm": llm}
+    if export_llm is not None:
+        for name, value in {**given, "dtype": dtype, "print-config": print_config}.items():
+            if value:
+                raise InputError(f"--{name}: is for assembling; --export-llm copies what is there")
+        from finecaption.assemble.export import export_language_model
+        from finecaption.assemble.write import parse_size
+
+        print(export_language_model(export_llm, out, max_shard_bytes=parse_size(max_shard_size)))
+        return
     if print_config:
         wanted: dict[str, Any] = {part: source for part, source in given.items() if source}
         chosen = dataclasses.replace(chosen, **wanted)

@@ -76,6 +76,13 @@ def caption(
     device: Annotated[
         str | None, typer.Option(help="cpu or cuda (default: cuda if there is one).")
     ] = None,
+    quantize: Annotated[
+        str | None,
+        typer.Option(metavar="int8|nf4", help="Hold the language model in fewer bits."),
+    ] = None,
+    memory: Annotated[
+        bool, typer.Option("--memory", help="Say at the end how much memory was used at most.")
+    ] = False,
     length: Annotated[
         str | None, typer.Option(help="brief, sentence or paragraph.", rich_help_panel=_DECODING)
     ] = None,
@@ -176,7 +183,8 @@ def caption(
         guidance=guidance, max_new_tokens=max_new_tokens,
     )  # fmt: skip
     if out is not None or _many(image):
-        one = {"--mask": mask, "--box": box, "--point": point, "--json": as_json, "--save": save}
+        one = {"--mask": mask, "--box": box, "--point": point, "--json": as_json, "--save": save,
+               "--quantize": quantize, "--memory": memory}  # fmt: skip
         _refuse(one, f"is for one picture; {image[0]} with --out stands for many")
         if out is None:
             what = "is a folder" if Path(image[0]).is_dir() else "stands for many pictures"
@@ -195,7 +203,9 @@ def caption(
             "--images": images, "--errors": errors, "--everything": everything}  # fmt: skip
     _refuse(many, "belongs to --out; give a file or folder for the results")
     _one(image[0], mask or (), box or (), point or (), names, all_attributes, dense, whole,
-         as_json, save, model, device, decoding)  # fmt: skip
+         as_json, save, model, device, quantize, decoding)  # fmt: skip
+    if memory or quantize:
+        _note(_peak_memory())
 
 
 def _decoding(**given: Any) -> dict[str, Any]:
@@ -231,6 +241,7 @@ def _one(
     save: Path | None,
     model: str,
     device: str | None,
+    quantize: str | None,
     decoding: dict[str, Any],
 ) -> None:
     """One picture, printed."""
@@ -250,7 +261,7 @@ def _one(
         _note("no region given (--mask, --box, --point): describing the whole picture")
 
     dense = dense and has_region
-    result = _run(picture, asked, names, dense, whole, image, model, device, decoding)
+    result = _run(picture, asked, names, dense, whole, image, model, device, quantize, decoding)
     if save is not None:
         _save(save, picture, result)
     _print(result, as_json)
@@ -303,6 +314,7 @@ def _run(
     image: str,
     model: str,
     device: str | None,
+    quantize: str | None,
     decoding: dict[str, Any],
 ) -> CaptionResult:
     from dataclasses import replace
@@ -319,7 +331,7 @@ def _run(
         from finecaption.generation import Decoding
 
         how = Decoding(**decoding)
-        captioner = FineCaption.from_pretrained(model, device)
+        captioner = FineCaption.from_pretrained(model, device, quantize=quantize)
         status.update("Looking at the picture")
 
         def told(done: int, total: int) -> None:
@@ -416,6 +428,26 @@ def _save(path: Path, picture: Image.Image, result: CaptionResult) -> None:
     except OSError as error:
         raise InputError(f"--save {path}: cannot be written ({error})") from error
     _note(f"saved {path}")
+
+
+def _peak_memory() -> str:
+    """What the process held at most, and torch on the GPU, in GB (10^9 bytes)."""
+    import torch
+
+    said = []
+    try:
+        import resource
+    except ImportError:  # Windows
+        said.append("of the process: not known on this system")
+    else:
+        # Kilobytes, but on macOS bytes (getrusage's manual).
+        unit = 1 if sys.platform == "darwin" else 1024
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+        said.append(f"{peak / 1e9:.2f} GB resident")
+    if torch.cuda.is_available():
+        peak = sum(map(torch.cuda.max_memory_allocated, range(torch.cuda.device_count())))
+        said.append(f"{peak / 1e9:.2f} GB on the GPU")
+    return f"peak memory: {', '.join(said)}"
 
 
 def _note(text: str) -> None:

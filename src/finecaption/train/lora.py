@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import load_file
@@ -16,6 +15,7 @@ from torch import nn
 
 from finecaption.errors import InputError
 from finecaption.model.modeling import FineCaptionForConditionalGeneration
+from finecaption.model.quantisation import nf4_settings as nf4_settings
 from finecaption.train.paper import TrainConfig
 
 MOVED = "moved.safetensors"  # what an adapter run has changed, by parameter name
@@ -73,26 +73,6 @@ def add_adapters(model: FineCaptionForConditionalGeneration, config: TrainConfig
         if is_lora(name):
             # peft makes them in the weights' own type, which bf16 and NF4 are too coarse for.
             parameter.data = parameter.data.float()
-
-
-def nf4_settings(compute: torch.dtype) -> Any:
-    """transformers' settings for a language model in NF4; everything else stays as it is.
-
-    Raises:
-        InputError: bitsandbytes is not installed.
-    """
-    try:
-        import bitsandbytes  # noqa: F401 # asked for here, so that the message is ours
-    except ImportError:
-        raise InputError('qlora needs bitsandbytes: pip install "finecaption[quant]"') from None
-    from transformers import BitsAndBytesConfig
-
-    return BitsAndBytesConfig(
-        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=compute,
-        llm_int8_skip_modules=["model.clip", "model.convnext", "model.sam", "model.adapter",
-                               "lm_head"],
-    )  # fmt: skip
 
 
 def merge(base: str | Path, moved: str | Path, config: TrainConfig, out: str | Path) -> None:
