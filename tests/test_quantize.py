@@ -23,9 +23,6 @@ from finecaption.model import (
 )
 
 bitsandbytes = pytest.importorskip("bitsandbytes")
-# bitsandbytes computes int8 products in float16, and says so; its kernels of CPUs use what torch
-# is about to rename.
-pytestmark = pytest.mark.filterwarnings("ignore:MatMul8bitLt", "ignore::FutureWarning")
 
 
 @pytest.fixture(scope="module")
