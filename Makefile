@@ -19,8 +19,9 @@ STAMP := $(VENV)/.installed
 DEMO_SCENE ?= examples/park.png
 DEMO_REGION ?= --point 128,300
 
-# the tests never go to the network, and two processes of one thread each suit two cores
-TEST_ENV := HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false
+# The tests never go to the network, and two processes of one thread each suit two cores. Bytecode is
+# written even where the user's environment forbids it: dozens of processes import torch.
+TEST_ENV := PYTHONDONTWRITEBYTECODE= HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint bench ablation ablation-smoke docs gallery clean

@@ -88,7 +88,7 @@ def test_every_command_runs(at_work: Path, capsys: pytest.CaptureFixture[str]) -
         assert json.loads((folder / "manifest.json").read_text())["parts"]
     assert (at_work / "FineCaption-8B").is_dir()
     capsys.readouterr()
-    scripts = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text("utf-8"), re.M | re.S)
+    scripts = re.findall(r"^```python[^\n]*\n(.*?)^```$", PAGE.read_text("utf-8"), re.M | re.S)
     assert scripts
     for script in scripts:
         exec(compile(script, str(PAGE), "exec"), {})

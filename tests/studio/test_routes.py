@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +24,7 @@ KEY = "x-studio-session"
 
 
 @pytest.fixture(scope="module")
-def client(tiny_folder: Path) -> Iterator[Any]:
+def client(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     from fastapi.testclient import TestClient
 
     from finecaption.captioner import FineCaption
@@ -31,8 +32,9 @@ def client(tiny_folder: Path) -> Iterator[Any]:
     from finecaption.server.settings import Settings
     from finecaption.studio import create_studio
 
-    captioner = FineCaption.from_pretrained(tiny_folder, "cpu")
-    save_segmenter(ClickDecoder.for_model(captioner.model.config), tiny_folder)
+    folder = shutil.copytree(tiny_folder, tmp_path_factory.mktemp("studio") / "model")
+    captioner = FineCaption.from_pretrained(folder, "cpu")
+    save_segmenter(ClickDecoder.for_model(captioner.model.config), folder)
     app = create_studio(Settings(max_body=200_000, max_pixels=50_000), captioner)
     with TestClient(app) as client:
         yield client
