@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-import shutil
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ def client(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     from finecaption.server.settings import Settings
     from finecaption.studio import create_studio
 
-    folder = shutil.copytree(tiny_folder, tmp_path_factory.mktemp("studio") / "model")
+    folder = shutil.copytree(tiny_folder, tmp_path_factory.mktemp("studio") / "tiny")
     captioner = FineCaption.from_pretrained(folder, "cpu")
     save_segmenter(ClickDecoder.for_model(captioner.model.config), folder)
     app = create_studio(Settings(max_body=200_000, max_pixels=50_000), captioner)
