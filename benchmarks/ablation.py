@@ -287,7 +287,7 @@ def main(arguments: Sequence[str] | None = None) -> Record:
     settings = {"budget": dataclasses.asdict(budget), "regions": regions, "pairs": pairs}
     for row in rows:
         own = out / "rows" / row.name
-        scored = own / f"scores-{budget.steps}.json"
+        scored = own / f"scores-{budget.steps}-{regions}-{pairs}.json"
         if not scored.exists():
             model = ablation.train_row(row, budget, base, processor, featured, own)
             if examples is None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from hypothesis import settings
@@ -10,6 +12,23 @@ from hypothesis import settings
 # derandomized: a run fails for a change in the code, not for the draw; no deadline: machines vary
 settings.register_profile("suite", derandomize=True, deadline=None, max_examples=60)
 settings.load_profile("suite")
+
+
+@pytest.fixture(scope="session")
+def without_meteor() -> Callable[[pytest.MonkeyPatch], None]:
+    """Takes METEOR away; its start takes longer than most tests."""
+    from finecaption.metrics import captions
+    from finecaption.metrics.missing import Unavailable
+
+    def none(*_: object) -> NoReturn:
+        raise Unavailable("no Java here")
+
+    def take(patch: pytest.MonkeyPatch) -> None:
+        patch.setattr(captions, "running_meteor", lambda: None)
+        patch.setattr(captions, "shared_meteor", none)
+        patch.setattr(captions, "meteor_for", none)
+
+    return take
 
 
 @pytest.fixture(scope="session")

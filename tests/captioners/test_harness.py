@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -121,14 +122,12 @@ def test_other_models_see_the_contour(doc: dict[str, Any]) -> None:
     assert refcocog.doc_to_text(doc).startswith("Describe the region within the red mask contour")
 
 
-def test_scores(doc: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    from finecaption.metrics import captions
-    from finecaption.metrics.missing import Unavailable
-
-    def no_java() -> None:  # its start takes longer than all the rest
-        raise Unavailable("no Java")
-
-    monkeypatch.setattr(captions, "shared_meteor", no_java)
+def test_scores(
+    doc: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    without_meteor: Callable[[pytest.MonkeyPatch], None],
+) -> None:
+    without_meteor(monkeypatch)
     rows = [refcocog.process_results(doc, ["a red cup"]), refcocog.process_results(doc, [])]
     assert set(rows[0]) == {f"finecaption_{name}" for name in refcocog.COLUMNS}
     right, wrong = ([row["finecaption_BLEU-1"]] for row in rows)

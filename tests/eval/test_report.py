@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,7 @@ from finecaption.eval.page import html_report
 from finecaption.eval.published import COLUMNS, SUPERVISED, TABLE_2
 from finecaption.eval.report import paper_rows, write_report
 from finecaption.eval.run import evaluate
-from finecaption.metrics import captions
 from finecaption.metrics.captions import CaptionScorer
-from finecaption.metrics.missing import Unavailable
 
 from .conftest import Blind, ListSource, Oracle
 
@@ -50,15 +49,15 @@ class Fixed:
 
 
 @pytest.fixture(scope="module")
-def runs(drawn: Drawn, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+def runs(
+    drawn: Drawn,
+    tmp_path_factory: pytest.TempPathFactory,
+    without_meteor: Callable[[pytest.MonkeyPatch], None],
+) -> tuple[Path, Path]:
     """A scored run of the blind guesser, and one of the oracle; no Java is started."""
-
-    def none() -> Any:
-        raise Unavailable("no Java here")
-
     root = tmp_path_factory.mktemp("compared")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(captions, "shared_meteor", none)
+        without_meteor(patch)
         for kind in (Blind, Oracle):
             name = kind.__name__.lower()
             evaluate(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 import pytest
@@ -10,8 +12,7 @@ import pytest
 from finecaption.errors import FineCaptionError, InputError
 from finecaption.metrics import captions, meteor, tokens
 from finecaption.metrics.captions import COLUMNS, CaptionScorer, CaptionScores
-from finecaption.metrics.meteor import Meteor, shared_meteor
-from finecaption.metrics.missing import Unavailable
+from finecaption.metrics.meteor import Meteor, meteor_for, shared_meteor
 from finecaption.metrics.text import Pair
 
 # The example of jmhessel/clipscore (MIT licence): example/*.json
@@ -63,6 +64,12 @@ def pairs(hypotheses: tuple[str, ...], references: tuple[tuple[str, ...], ...]) 
     return [Pair(h, r) for h, r in zip(hypotheses, references, strict=True)]
 
 
+@pytest.fixture(autouse=True)
+def running() -> Meteor:
+    """One process for all tests but those that are about others."""
+    return shared_meteor()
+
+
 @pytest.mark.parametrize(("hypotheses", "references", "tokeniser", "expected", "near"), ORACLES)
 def test_published_figures(
     hypotheses: tuple[str, ...],
@@ -98,6 +105,65 @@ def test_meteor_is_of_summed_statistics_and_stays_running() -> None:
     assert shared_meteor() is running
 
 
+def test_a_part_of_the_table_gives_the_same_scores() -> None:
+    """On texts that METEOR cuts in its own way: signs inside words, dots that it drops."""
+    said = [
+        "a u.s. flag next to red-brown walls of café n° 5",
+        "the well-lit man 's don't-walk sign , e.g. 1,000 people's inc. sign",
+        "A Big Automobile Near The Sea-Shore",
+        "...",
+        "someone is able to walk on the pavement",
+    ]
+    true = [
+        "an american flag beside brown and red walls of a coffee shop no. 5",
+        "the man's well lit do not walk sign for example a thousand persons' sign incorporated",
+        "a large car close to the seaside",
+        "a",
+        "a person can walk on the sidewalk",
+    ]
+    words = [[text.split() for text in texts] for texts in (said, true)]
+    references = [[w] for w in words[1]]
+    whole, each = shared_meteor().score(words[0], references)
+    with meteor_for([*words[0], *words[1]]) as part:
+        told = part.score(words[0], references)
+        assert told[0] == whole and (told[1] == each).all()
+    assert each[4] > each[0] > 0
+    assert not part.alive
+    with meteor_for([]) as nothing:  # and without paraphrases there is less to agree on
+        assert nothing.score(words[0], references)[1][4] < each[4]
+
+
+def test_a_table_that_cannot_be_read_is_left_to_meteor(
+    monkeypatch: pytest.MonkeyPatch, running: Meteor
+) -> None:
+    given: list[object] = []
+
+    def full(*_: object) -> None:
+        raise OSError("disk full")
+
+    def begin(table: object) -> AbstractContextManager[Meteor]:
+        given.append(table)
+        return nullcontext(running)
+
+    monkeypatch.setattr(meteor, "write_needed", full)
+    monkeypatch.setattr(meteor, "Meteor", begin)
+    with meteor_for([["a"]]) as process:
+        assert process is running and given == [None]
+
+
+def test_from_the_second_set_on_the_process_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept, began = shared_meteor(), []
+    monkeypatch.setattr(captions, "running_meteor", lambda: kept if began else None)
+    monkeypatch.setattr(captions, "shared_meteor", lambda: began.append(True))
+    scorer = CaptionScorer(tokeniser="words")
+    first = scorer.score(pairs(GOOD, CLIPSCORE))
+    assert not began
+    again = scorer.score(pairs(GOOD, CLIPSCORE))
+    assert began == [True]
+    assert first.corpus == again.corpus
+    assert first.captions["METEOR"].tolist() == again.captions["METEOR"].tolist()
+
+
 def test_threads_take_turns_with_one_process() -> None:
     sets = {name: pairs(said, CLIPSCORE) for name, said in (("good", GOOD), ("bad", BAD))}
     found: dict[str, CaptionScores] = {}
@@ -130,17 +196,14 @@ def test_cross_references_are_stripped_unless_kept() -> None:
 
 
 def test_without_java_the_rest_is_scored_and_the_reason_given(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, without_meteor: Callable[[pytest.MonkeyPatch], None]
 ) -> None:
-    def none() -> None:
-        raise Unavailable("no Java: get one")
-
-    monkeypatch.setattr(captions, "shared_meteor", none)
-    monkeypatch.setattr(tokens, "find_java", none)
+    without_meteor(monkeypatch)
+    monkeypatch.setattr(tokens, "find_java", captions.shared_meteor)
     scorer = CaptionScorer()
     scorer.warm()
     found = scorer.score(pairs(GOOD, CLIPSCORE))
-    assert found.missing["METEOR"] == "no Java: get one"
+    assert found.missing["METEOR"] == "no Java here"
     assert "METEOR" not in found.corpus and "METEOR" not in found.captions
     assert found.corpus["CIDEr"] == pytest.approx(0.5637, abs=5e-5)
     assert found.settings["tokeniser"].startswith("words, not comparable")

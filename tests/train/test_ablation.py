@@ -6,6 +6,7 @@ import dataclasses
 import importlib.util
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,6 @@ import torch
 
 from finecaption.errors import InputError
 from finecaption.eval.published import TABLE_2
-from finecaption.metrics import captions
-from finecaption.metrics.missing import Unavailable
 from finecaption.model import FineCaptionConfig, FineCaptionForConditionalGeneration
 from finecaption.model.processing import FineCaptionProcessor
 from finecaption.train import ablation, telling
@@ -166,6 +165,7 @@ def test_more_steps_go_on_and_another_budget_is_refused(
 def test_from_rows_to_the_table(
     base: FineCaptionForConditionalGeneration, processor: FineCaptionProcessor, pool_folder: Path,
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    without_meteor: Callable[[pytest.MonkeyPatch], None],
 ) -> None:  # fmt: skip
     """benchmarks/ablation.py with one step a row; the second time nothing is trained again."""
     path = Path(__file__).parents[2] / "benchmarks/ablation.py"
@@ -175,10 +175,7 @@ def test_from_rows_to_the_table(
     monkeypatch.setitem(sys.modules, "benchmark_ablation", script)
     spec.loader.exec_module(script)
 
-    def none() -> Any:
-        raise Unavailable("no Java here")
-
-    monkeypatch.setattr(captions, "shared_meteor", none)
+    without_meteor(monkeypatch)
     base.save_pretrained(tmp_path / "base")
     processor.save_pretrained(tmp_path / "base")
     page = tmp_path / "page.md"

@@ -97,11 +97,12 @@ def _share(attribute: str, text: str, record: Record) -> float | None:
 
 def add_figures(answers: Sequence[Answer], scorer: CaptionScorer) -> dict[Task, CaptionScores]:
     """Fills in the figures of every answer that has references; gives those of each task's set."""
+    sets = {t: [a for a in answers if a.task == t and a.references] for t in TASKS}
+    sets = {task: own for task, own in sets.items() if own}
+    if len(sets) > 1:
+        scorer.warm()
     out: dict[Task, CaptionScores] = {}
-    for task in TASKS:
-        own = [a for a in answers if a.task == task and a.references]
-        if not own:
-            continue
+    for task, own in sets.items():
         found = scorer.score([Pair(a.text, a.references) for a in own])
         for column, each in found.captions.items():
             for answer, value in zip(own, each.tolist(), strict=True):

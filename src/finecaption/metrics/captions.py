@@ -1,8 +1,8 @@
 """The table's columns: BLEU, ROUGE-L, METEOR, CIDEr and BERTScore of a set of captions.
 
-Texts are tokenised once for all of them. METEOR's Java loads its tables while Python counts, and
-is kept for the next set. What cannot be computed on this machine is named, with the reason, and
-the rest is computed.
+Texts are tokenised once for all of them. METEOR's Java works while Python counts: for a first set
+with the paraphrases that this set can use, and from the second set on in a process that is kept.
+What cannot be computed on this machine is named, with the reason, and the rest is computed.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -19,7 +21,7 @@ from finecaption.errors import InputError
 from finecaption.metrics.bert import BertScore
 from finecaption.metrics.bleu import bleu
 from finecaption.metrics.cider import cider
-from finecaption.metrics.meteor import Meteor, shared_meteor
+from finecaption.metrics.meteor import meteor_for, running_meteor, shared_meteor
 from finecaption.metrics.missing import Unavailable
 from finecaption.metrics.ngrams import ORDERS, count_corpus
 from finecaption.metrics.rouge import rouge_l
@@ -88,6 +90,7 @@ class CaptionScorer:
             )
         self.keep_cross_references = keep_cross_references
         self.tokeniser: Kind = tokeniser
+        self._used = False
         self._bert: BertScore | None = None
         self._no_bert = "no model: give the folder of one (bert)"
         if bert is not None:
@@ -97,7 +100,10 @@ class CaptionScorer:
                 self._no_bert = str(reason)
 
     def warm(self) -> None:
-        """Starts METEOR, and returns at once: of use when captions are still being written."""
+        """Starts the METEOR that is kept, and returns at once.
+
+        Of use when captions are still being written, or several sets are to be scored.
+        """
         try:
             shared_meteor()
         except Unavailable:
@@ -113,11 +119,9 @@ class CaptionScorer:
         if not pairs:
             raise InputError("captions: there are none to score")
         missing: dict[str, str] = {}
-        meteor: Meteor | None = None
-        try:
-            meteor = shared_meteor()  # loads while the rest goes on
-        except Unavailable as reason:
-            missing["METEOR"] = str(reason)
+        if self._used:
+            self.warm()  # loads while words are cut
+        self._used = True
         clean = prepared(pairs, self.keep_cross_references)
         hypotheses, references, tokeniser = self._tokenise(clean)
 
@@ -127,10 +131,16 @@ class CaptionScorer:
         def keep(name: str, found: tuple[float, np.ndarray]) -> None:
             corpus[name], captions[name] = found
 
-        with ThreadPoolExecutor(1) as pool:
+        with ExitStack() as stack:
+            pool = stack.enter_context(ThreadPoolExecutor(1))
             pending: Future[tuple[float, np.ndarray]] | None = None
-            if meteor is not None:
+            try:
+                meteor = running_meteor() or stack.enter_context(
+                    meteor_for([*hypotheses, *chain.from_iterable(references)])
+                )
                 pending = pool.submit(meteor.score, hypotheses, references)
+            except Unavailable as reason:
+                missing["METEOR"] = str(reason)
             counts = count_corpus(hypotheses, references)
             whole, each = bleu(counts)
             for n, name in enumerate(BLEU):

@@ -1,8 +1,10 @@
-"""METEOR 1.5 (Denkowski and Lavie 2014), in a Java process that is kept.
+"""METEOR 1.5 (Denkowski and Lavie 2014), in a Java process that can be kept.
 
-Most of METEOR's time is its start: it reads a table of paraphrases, for ten seconds and more. So
-the process starts at once and is spoken to when it is ready, it serves every later call, and
-captions are sent all together, not one after the answer to the other.
+Most of METEOR's time is its start: it reads a table of paraphrases, for ten seconds and more. For
+one set of captions (`meteor_for`) it is given the part of the table that the set can use. For
+several, a process with the whole table (`shared_meteor`) starts in the background, is spoken to
+when it is ready, and serves every later call. Captions are sent all together, not one after the
+answer to the other.
 """
 
 from __future__ import annotations
@@ -11,7 +13,10 @@ import atexit
 import subprocess
 import tempfile
 import threading
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import IO
 
 import numpy as np
@@ -20,27 +25,33 @@ from finecaption.errors import FineCaptionError
 from finecaption.metrics.java import METEOR, find_jar, find_java
 from finecaption.metrics.missing import Unavailable
 from finecaption.metrics.ngrams import Words
+from finecaption.metrics.paraphrases import write_needed
 
 # as pycocoevalcap/meteor/meteor.py starts it
 _ARGUMENTS = ("-", "-", "-stdio", "-l", "en", "-norm")
 _MEMORY = "-Xmx2G"
+_TABLE = "data/paraphrase-en.gz"  # beside the program, whose default it is
 
 
 class Meteor:
-    """A METEOR process. `with` closes it; several threads may use one.
+    """A METEOR process. `with` closes it; several threads may use one."""
 
-    Raises:
-        Unavailable: no Java, or no METEOR.
-    """
+    def __init__(self, paraphrases: Path | None = None) -> None:
+        """
+        Args:
+            paraphrases: table in place of METEOR's own.
 
-    def __init__(self) -> None:
+        Raises:
+            Unavailable: no Java, or no METEOR.
+        """
         java, jar = find_java(), find_jar(*METEOR)
         self._lock = threading.Lock()
         # a file, since a pipe that nobody reads runs full
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (open while it lives)
+        table = [] if paraphrases is None else ["-a", str(paraphrases.resolve())]
         try:
             self._process = subprocess.Popen(
-                [java, "-jar", _MEMORY, str(jar), *_ARGUMENTS],
+                [java, "-jar", _MEMORY, str(jar), *_ARGUMENTS, *table],
                 cwd=jar.parent,  # it looks for its tables there
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -145,6 +156,30 @@ def _line(hypothesis: Words, references: Sequence[Words]) -> str:
     return " ||| ".join(("SCORE", *map(text, references), text(hypothesis)))
 
 
+@contextmanager
+def meteor_for(texts: Sequence[Words]) -> Iterator[Meteor]:
+    """A process for one set of captions; it knows the paraphrases that these texts can use.
+
+    Scores are those of the whole table. It ends with the block.
+
+    Args:
+        texts: words of every caption and every reference that it will be asked about.
+
+    Raises:
+        Unavailable: no Java, or no METEOR.
+    """
+    find_java()
+    whole = find_jar(*METEOR).parent / _TABLE
+    with tempfile.TemporaryDirectory(prefix="finecaption-meteor-") as folder:
+        part: Path | None = Path(folder) / "paraphrases.gz"
+        try:
+            write_needed(whole, texts, part)
+        except (OSError, zlib.error):
+            part = None  # METEOR reads the whole table, and says itself what is wrong with it
+        with Meteor(part) as meteor:
+            yield meteor
+
+
 _shared: list[Meteor] = []
 _sharing = threading.Lock()
 
@@ -162,6 +197,12 @@ def shared_meteor() -> Meteor:
         if not _shared:
             _shared.append(Meteor())
         return _shared[0]
+
+
+def running_meteor() -> Meteor | None:
+    """The shared process, if it has been started and lives."""
+    with _sharing:
+        return _shared[0] if _shared and _shared[0].alive else None
 
 
 @atexit.register
