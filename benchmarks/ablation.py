@@ -37,6 +37,7 @@ from finecaption.metrics.captions import CaptionScorer
 from finecaption.metrics.text import Pair
 from finecaption.model import FineCaptionForConditionalGeneration, FineCaptionProcessor
 from finecaption.model.preparation import prepare_image, prepare_mask
+from finecaption.pages import rewrite_section
 from finecaption.train import ablation
 from finecaption.train.ablation import Asked, Budget
 from finecaption.train.pool import Pool
@@ -309,24 +310,9 @@ def main(arguments: Sequence[str] | None = None) -> Record:
     if args.results is not None:
         write_json(args.results, data)
     if args.page is not None:
-        write_atomically(args.page, put(text, args.page.read_text("utf-8")))
+        rewrite_section(args.page, "ablation", text)
     print(text)
     return data
-
-
-BEGIN, END = "<!-- ablation:begin -->", "<!-- ablation:end -->"
-
-
-def put(text: str, page: str) -> str:
-    """A page with the text between its markers.
-
-    Raises:
-        InputError: the markers are not there, once each.
-    """
-    if page.count(BEGIN) != 1 or page.count(END) != 1:
-        raise InputError(f"page: needs {BEGIN} and {END}, once each")
-    head, rest = page.split(BEGIN)
-    return f"{head}{BEGIN}\n{text.strip()}\n{END}{rest.split(END)[1]}"
 
 
 def _provenance(folder: Path) -> Any:

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from finecaption.pages import rewrite_section
 from finecaption.train.paper import CONFIGS
 from finecaption.train.plan import CARDS, GIB, measure, model_config_of, pack_shape, shared_among
 
@@ -77,14 +78,7 @@ def main() -> None:
     options.json.write_text(json.dumps({"model": options.model, "rows": rows}, indent=1) + "\n")
     print(table(rows))
     if options.write:
-        write(options.model, rows)
-
-
-def write(model: str, rows: list[dict[str, Any]]) -> None:
-    """Puts the table into the guide."""
-    head, begin, rest = PAGE.read_text("utf-8").partition("<!-- plan:begin -->\n")
-    _, end, tail = rest.partition("<!-- plan:end -->")
-    PAGE.write_text(f"{head}{begin}{text(model, rows)}{end}{tail}", "utf-8")
+        rewrite_section(PAGE, "plan", text(options.model, rows))
 
 
 def text(model: str, rows: list[dict[str, Any]]) -> str:

@@ -15,9 +15,9 @@ from typing import Any
 from finecaption.eval.examples import TASK_NAMES
 from finecaption.eval.report import behaviour, hundredfold
 from finecaption.eval.table import interval, markdown, percent
+from finecaption.pages import rewrite_section
 
 PAGE = Path(__file__).resolve().parent / "benchmark.md"
-BEGIN, END = "<!-- eval:begin -->", "<!-- eval:end -->"
 _COLUMNS = ("BLEU-4", "ROUGE-L", "METEOR", "CIDEr")
 
 
@@ -137,22 +137,10 @@ def text(test: dict[str, Any], unseen: dict[str, Any]) -> str:
     )
 
 
-def put(section: str, page: str) -> str:
-    """A page with the section between its markers.
-
-    Raises:
-        ValueError: the markers are not there, once each.
-    """
-    if page.count(BEGIN) != 1 or page.count(END) != 1:
-        raise ValueError(f"needs {BEGIN} and {END}, once each")
-    head, rest = page.split(BEGIN)
-    return f"{head}{BEGIN}\n\n{section.strip()}\n\n{END}{rest.split(END)[1]}"
-
-
 def main(test: str, unseen: str, page: Path = PAGE) -> None:
     """Rewrites the page."""
-    section = text(*(json.loads(Path(p).read_text("utf-8")) for p in (test, unseen)))
-    page.write_text(put(section, page.read_text("utf-8")), "utf-8")
+    own = text(*(json.loads(Path(p).read_text("utf-8")) for p in (test, unseen)))
+    rewrite_section(page, "eval", own)
 
 
 if __name__ == "__main__":

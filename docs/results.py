@@ -15,10 +15,10 @@ from typing import Any
 
 from finecaption.attributes import ATTRIBUTE_NAMES
 from finecaption.eval.table import interval, markdown, percent
+from finecaption.pages import rewrite_section
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ("README.md", "docs/model-card.md")
-BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 HEADER = ("Attribute", "test, %", "95 %", "questions", "test-unseen, %", "95 %", "questions")
 
 
@@ -70,24 +70,11 @@ def _other(scores: dict[str, Any]) -> list[str]:
     return out
 
 
-def put(text: str, page: str) -> str:
-    """A page with the text between its markers.
-
-    Raises:
-        ValueError: the markers are not there, once each.
-    """
-    if page.count(BEGIN) != 1 or page.count(END) != 1:
-        raise ValueError(f"needs {BEGIN} and {END}, once each")
-    head, rest = page.split(BEGIN)
-    return f"{head}{BEGIN}\n\n{text.strip()}\n\n{END}{rest.split(END)[1]}"
-
-
 def main(test: str, unseen: str, root: Path = ROOT) -> None:
     """Rewrites the pages."""
     text = table(*(json.loads(Path(p).read_text("utf-8")) for p in (test, unseen)))
     for name in PAGES:
-        page = root / name
-        page.write_text(put(text, page.read_text("utf-8")), "utf-8")
+        rewrite_section(root / name, "results", text)
 
 
 if __name__ == "__main__":

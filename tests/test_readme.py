@@ -13,6 +13,7 @@ import contextlib
 import dataclasses
 import importlib.util
 import io
+import json
 import re
 import runpy
 import shlex
@@ -355,8 +356,6 @@ def _scores(accuracy: float, **more: Any) -> dict[str, Any]:
 
 
 def test_results_are_written_between_the_markers(results: ModuleType, tmp_path: Path) -> None:
-    import json
-
     for name in results.PAGES:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
@@ -371,13 +370,13 @@ def test_results_are_written_between_the_markers(results: ModuleType, tmp_path: 
         assert text.count("| Color | 93.2 | 92.2–94.2 | 7 | 87.0 | 86.0–88.0 | 7 |") == 1
         assert "95.5 % of 400 regions" in text
         assert "0.871 after 1 (50 regions)" in text
-        assert text.count(results.BEGIN) == text.count(results.END) == 1
-        assert (
-            text.rpartition(results.END)[2]
-            == ((ROOT / name).read_text("utf-8").rpartition(results.END)[2])
-        )
+        end = "<!-- results:end -->"
+        assert text.count("<!-- results:begin -->") == text.count(end) == 1
+        assert text.rpartition(end)[2] == (ROOT / name).read_text("utf-8").rpartition(end)[2]
 
 
-def test_results_need_their_markers(results: ModuleType) -> None:
+def test_results_need_their_markers(results: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("a page without markers")
+    (tmp_path / "scores.json").write_text(json.dumps(_scores(0.9)))
     with pytest.raises(ValueError, match="results:end"):
-        results.put("text", "a page without markers")
+        results.main(*[str(tmp_path / "scores.json")] * 2, tmp_path)

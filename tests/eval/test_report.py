@@ -189,11 +189,12 @@ def test_the_page_of_the_documentation(runs: tuple[Path, Path], tmp_path: Path) 
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     page = tmp_path / "page.md"
-    page.write_text(f"before {module.BEGIN} old {module.END} after")
+    page.write_text("before <!-- eval:begin --> old <!-- eval:end --> after")
     scores = [str(run / "scores.json") for run in runs]
     module.main(*scores, page)
     text = page.read_text()
     assert text.startswith("before") and text.endswith("after") and " old " not in text
     assert "| Hair |" in text and "| test | aarc: one attribute of a region |" in text
-    with pytest.raises(ValueError, match="once each"):
-        module.put("x", "no markers")
+    page.write_text("no markers")
+    with pytest.raises(InputError, match="eval:end"):
+        module.main(*scores, page)

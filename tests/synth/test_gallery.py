@@ -9,17 +9,14 @@ import pytest
 from PIL import Image
 
 from finecaption.cli import main
-from finecaption.errors import InputError
+from finecaption.pages import section
 from finecaption.synth import gallery
 from finecaption.synth.gallery import (
-    BEGIN,
-    END,
     PAIR_IOU,
     Plan,
     find_pairs,
     gallery_captions,
     outlined,
-    rewrite_captions,
     scene_cells,
     sheet,
     write_gallery,
@@ -89,28 +86,9 @@ def test_scenes_come_in_the_order_asked() -> None:
     assert not np.array_equal(one, two)
 
 
-def test_only_the_captions_of_a_page_are_rewritten(tmp_path: Path) -> None:
-    page = tmp_path / "gallery.md"
-    page.write_text("# Title\n<!-- captions:begin -->\nold\n<!-- captions:end -->\nend\n", "utf-8")
-    rewrite_captions(page, "new\n")
-    rewrite_captions(page, "new\n")
-    assert page.read_text("utf-8") == (
-        "# Title\n<!-- captions:begin -->\n\nnew\n\n<!-- captions:end -->\nend\n"
-    )
-
-
-@pytest.mark.parametrize("text", ["no markers", "<!-- captions:begin -->"])
-def test_a_page_without_its_markers_is_refused(tmp_path: Path, text: str) -> None:
-    page = tmp_path / "gallery.md"
-    page.write_text(text, "utf-8")
-    with pytest.raises(InputError, match="captions:end"):
-        rewrite_captions(page, "new")
-
-
 def test_the_page_in_docs_tells_what_the_truth_says() -> None:
     page = Path(__file__).parents[2] / "docs/gallery.md"
-    told = page.read_text("utf-8").split(BEGIN)[1].split(END)[0]
-    assert told.strip() == gallery_captions().strip(), "run `make gallery`"
+    assert section(page, "captions") == gallery_captions().strip(), "run `make gallery`"
 
 
 def test_the_command_writes_sheets_and_page(
@@ -124,7 +102,7 @@ def test_the_command_writes_sheets_and_page(
 
     monkeypatch.setattr(gallery, "write_gallery", write)
     page = tmp_path / "gallery.md"
-    page.write_text(f"{BEGIN}{END}", "utf-8")
+    page.write_text("<!-- captions:begin --><!-- captions:end -->", "utf-8")
     command = ["synth", "gallery", "--out", str(tmp_path), "--page", str(page), "--scenes", "3"]
     assert main(command) == 0
     assert seen == [(tmp_path, 3, 1)]

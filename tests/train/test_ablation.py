@@ -179,7 +179,7 @@ def test_from_rows_to_the_table(
     base.save_pretrained(tmp_path / "base")
     processor.save_pretrained(tmp_path / "base")
     page = tmp_path / "page.md"
-    page.write_text(f"before {script.BEGIN} old {script.END} after")
+    page.write_text("before <!-- ablation:begin --> old <!-- ablation:end --> after")
     arguments = [
         "--out", str(tmp_path / "out"), "--base", str(tmp_path / "base"), "--pool",
         str(pool_folder), "--steps", "1", "--scenes", "4", "--regions", "3", "--pairs", "0",

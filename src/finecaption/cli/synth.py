@@ -51,7 +51,8 @@ def gallery(
 ) -> None:
     """Draw contact sheets: scenes, categories, masks, hard pairs."""
     from finecaption.errors import InputError
-    from finecaption.synth.gallery import Plan, gallery_captions, rewrite_captions, write_gallery
+    from finecaption.pages import rewrite_section
+    from finecaption.synth.gallery import Plan, gallery_captions, write_gallery
 
     if scenes < 1:
         raise InputError(f"scenes: is {scenes}; it must be at least 1")
@@ -59,5 +60,5 @@ def gallery(
     for file in write_gallery(out, plan, workers):
         print(file)
     if page is not None:
-        rewrite_captions(page, gallery_captions(plan))
+        rewrite_section(page, "captions", gallery_captions(plan))
         print(page)

@@ -171,9 +171,10 @@ def meteor_for(texts: Sequence[Words]) -> Iterator[Meteor]:
     find_java()
     whole = find_jar(*METEOR).parent / _TABLE
     with tempfile.TemporaryDirectory(prefix="finecaption-meteor-") as folder:
-        part: Path | None = Path(folder) / "paraphrases.gz"
+        own = Path(folder) / "paraphrases.gz"
+        part: Path | None = own
         try:
-            write_needed(whole, texts, part)
+            write_needed(whole, texts, own)
         except (OSError, zlib.error):
             part = None  # METEOR reads the whole table, and says itself what is wrong with it
         with Meteor(part) as meteor:

@@ -27,7 +27,6 @@ from finecaption.synth.language import paraphrases, region_paragraph, scene_para
 from finecaption.synth.observe import Observed, observe
 from finecaption.synth.scene import SIZE, Figure, sample_scene
 
-BEGIN, END = "<!-- captions:begin -->", "<!-- captions:end -->"  # around what is written anew
 PAIR_IOU = 0.6  # of two boxes, from which a box hardly says which thing is meant
 
 _INKS = (
@@ -269,16 +268,3 @@ def write_gallery(
         page.save(path, quality=84, optimize=True)
         files.append(path)
     return files
-
-
-def rewrite_captions(page: Path, text: str) -> None:
-    """Puts text between the page's two markers.
-
-    Raises:
-        InputError: the page is missing or has not both markers.
-    """
-    old = page.read_text("utf-8") if page.is_file() else ""
-    if old.count(BEGIN) != 1 or old.count(END) != 1:
-        raise InputError(f"{page}: needs the lines {BEGIN} and {END}, once each")
-    head, rest = old.split(BEGIN)
-    page.write_text(f"{head}{BEGIN}\n\n{text.strip()}\n\n{END}{rest.split(END)[1]}", "utf-8")
