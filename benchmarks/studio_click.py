@@ -13,8 +13,6 @@ import argparse
 import json
 import os
 import random
-import socket
-import threading
 import time
 import urllib.request
 from pathlib import Path
@@ -23,25 +21,12 @@ from typing import Any
 import numpy as np
 
 from finecaption.captioner import FineCaption
-from finecaption.server.running import make_server
+from finecaption.server.running import in_background
 from finecaption.server.settings import Settings
 from finecaption.studio import create_studio
 from finecaption.studio.examples import EXAMPLES
 
 KEY = "x-studio-session"
-
-
-def start() -> str:
-    """A running studio's address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    settings = Settings(port=port, log_level="warning")
-    server = make_server(create_studio(settings, FineCaption.from_pretrained()), settings)
-    threading.Thread(target=server.run, daemon=True).start()
-    while not server.started:
-        time.sleep(0.02)
-    return f"http://127.0.0.1:{port}/studio-api"
 
 
 def post(address: str, value: Any, key: str) -> Any:
@@ -53,24 +38,33 @@ def post(address: str, value: Any, key: str) -> Any:
         return json.loads(answer.read())
 
 
-def main() -> None:
-    """Measures, prints, writes JSON."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--clicks", type=int, default=40)
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/studio_click.json"))
-    given = parser.parse_args()
-    address, rng = start(), random.Random(0)
+def measure(address: str, clicks: int) -> tuple[list[float], list[float]]:
+    """Seconds of each opening and each click."""
+    rng = random.Random(0)
     opening, clicking = [], []
     names = list(EXAMPLES)
     for name in names:
         began = time.perf_counter()
         opened = post(f"{address}/open?example_name={name}", None, "")
         opening.append(time.perf_counter() - began)
-        for _ in range(-(-given.clicks // len(names))):
+        for _ in range(-(-clicks // len(names))):
             point = [rng.uniform(5, 506), rng.uniform(5, 506)]
             began = time.perf_counter()
             post(f"{address}/segment", {"point": point}, opened["session"])
             clicking.append(time.perf_counter() - began)
+    return opening, clicking
+
+
+def main() -> None:
+    """Measures, prints, writes JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--clicks", type=int, default=40)
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/studio_click.json"))
+    given = parser.parse_args()
+    settings = Settings(port=0, log_level="warning")
+    studio = create_studio(settings, FineCaption.from_pretrained())
+    with in_background(studio, settings) as server:
+        opening, clicking = measure(f"{server.url}/studio-api", given.clicks)
     times = np.array(clicking) * 1e3
     milliseconds = {
         "click, median": round(float(np.median(times)), 1),

@@ -7,10 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import sys
-import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -19,24 +16,6 @@ from PIL import Image
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 PATIENCE = 240_000  # milliseconds
 SIZES = {"desktop": (1280, 860), "phone": (360, 740)}
-
-
-def start() -> str:
-    """Starts a studio and gives its address."""
-    from finecaption.captioner import FineCaption
-    from finecaption.server.running import make_server
-    from finecaption.server.settings import Settings
-    from finecaption.studio import create_studio
-
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    settings = Settings(port=port, log_level="warning")
-    server = make_server(create_studio(settings, FineCaption.from_pretrained()), settings)
-    threading.Thread(target=server.run, daemon=True).start()
-    while not server.started:
-        time.sleep(0.05)
-    return f"http://127.0.0.1:{port}/studio/"
 
 
 def click(page: Any, x: float, y: float, **options: Any) -> None:
@@ -129,9 +108,15 @@ def main(folder: Path) -> None:
     """Every screen, light on the desktop and dark on the phone, and one each the other way."""
     from playwright.sync_api import sync_playwright
 
+    from finecaption.captioner import FineCaption
+    from finecaption.server.running import in_background
+    from finecaption.server.settings import Settings
+    from finecaption.studio import create_studio
+
     folder.mkdir(parents=True, exist_ok=True)
-    address = start()
-    with sync_playwright() as play:
+    settings = Settings(port=0, log_level="warning")
+    studio = create_studio(settings, FineCaption.from_pretrained())
+    with in_background(studio, settings) as server, sync_playwright() as play:
         browser = play.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
         )
@@ -142,7 +127,7 @@ def main(folder: Path) -> None:
                 device_scale_factor=1 if kind == "desktop" else 2,
             )
             page.set_default_timeout(PATIENCE)
-            page.goto(address)
+            page.goto(f"{server.url}/studio/")
             page.wait_for_selector(".fc[data-ready]")
             page.wait_for_timeout(800)
             walk(page, folder, kind)

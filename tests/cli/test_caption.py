@@ -15,6 +15,8 @@ from finecaption.attributes import ATTRIBUTE_NAMES
 from finecaption.cli import main
 from finecaption.masks import decode_rle
 
+from .conftest import run_caption
+
 SIZE = (48, 32)
 
 
@@ -43,15 +45,6 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def run(
-    capsys: pytest.CaptureFixture[str], folder: Path, *arguments: object
-) -> tuple[int, str, str]:
-    code = main(["caption", *map(str, arguments), "--model", str(folder)])
-    out, err = capsys.readouterr()
-    assert "Traceback" not in err
-    return code, out, err
-
-
 @pytest.fixture(autouse=True)
 def short_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Random weights babble to the limit."""
@@ -60,7 +53,7 @@ def short_answers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_json(files: Path, tiny_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     image, mask = files / "good.png", files / "mask.png"
-    code, out, err = run(
+    code, out, err = run_caption(
         capsys, tiny_folder, image, "--mask", mask, "--mask", mask, "--attribute", "colour",
         "--attribute", "Hair", "--dense", "--global", "--json",
     )  # fmt: skip
@@ -79,14 +72,14 @@ def test_text_is_plain_when_piped(
     files: Path, tiny_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     asked = [files / "good.png", "--mask", files / "mask.png"]
-    code, out, err = run(capsys, tiny_folder, *asked, "--all", "--dense")
+    code, out, err = run_caption(capsys, tiny_folder, *asked, "--all", "--dense")
     assert code == 0, err
     lines = out.splitlines()
     assert lines[0] == "Region 1 (box 10,4,30,20)"
     named = [line.strip().partition(":")[0] for line in lines[1:]]
     assert named == [*ATTRIBUTE_NAMES, "In detail"]
     assert "\x1b" not in out
-    code, out, err = run(capsys, tiny_folder, *asked)
+    code, out, err = run_caption(capsys, tiny_folder, *asked)
     named = [line.strip().partition(":")[0] for line in out.splitlines()[1:]]
     assert named == ["One-Sentence Description", "In detail"]
 
@@ -95,10 +88,10 @@ def test_without_a_region_it_says_what_it_describes(
     files: Path, tiny_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for asked in ((), ("--dense",)):
-        code, out, err = run(capsys, tiny_folder, files / "good.png", *asked)
+        code, out, err = run_caption(capsys, tiny_folder, files / "good.png", *asked)
         assert code == 0 and out.startswith("Whole picture\n")
         assert "describing the whole picture" in err
-    code, out, err = run(capsys, tiny_folder, files / "good.png", "--global")
+    code, out, err = run_caption(capsys, tiny_folder, files / "good.png", "--global")
     assert code == 0 and "describing" not in err
 
 
@@ -110,7 +103,9 @@ def test_a_terminal_gets_a_table(
 ) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "60")
-    code, out, _ = run(capsys, tiny_folder, files / "good.png", "--mask", files / "mask.png")
+    code, out, _ = run_caption(
+        capsys, tiny_folder, files / "good.png", "--mask", files / "mask.png"
+    )
     assert code == 0
     assert "\x1b[1mRegion 1" in out and "In detail" in out
     assert all(len(line) < 120 for line in out.splitlines())
@@ -132,12 +127,12 @@ def test_the_notice_is_told_everywhere(
     random = np.random.default_rng(0)
     greys = [np.full((30, 30, 3), grey, np.uint8) for grey in random.integers(0, 256, 40)]
     fit_domain(folder, greys, knows="grey squares")
-    code, out, _ = run(capsys, folder, files / "good.png", "--json")
+    code, out, _ = run_caption(capsys, folder, files / "good.png", "--json")
     assert code == 0 and "grey squares" in json.loads(out)["notice"]["text"]
-    code, out, _ = run(capsys, folder, files / "good.png", "--save", tmp_path / "out.png")
+    code, out, _ = run_caption(capsys, folder, files / "good.png", "--save", tmp_path / "out.png")
     assert code == 0 and out.startswith("Notice: ") and (tmp_path / "out.png").exists()
     monkeypatch.setenv("FORCE_COLOR", "1")
-    code, out, _ = run(capsys, folder, files / "good.png")
+    code, out, _ = run_caption(capsys, folder, files / "good.png")
     assert code == 0 and "Notice" in out and "grey squares" in out
 
 
@@ -146,7 +141,9 @@ def test_unusual_pictures_are_described(
     files: Path, tiny_folder: Path, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
     mask = files / ("turned-mask.png" if name == "turned.jpg" else "mask.png")
-    code, out, err = run(capsys, tiny_folder, files / name, "--mask", mask, "--dense", "--json")
+    code, out, err = run_caption(
+        capsys, tiny_folder, files / name, "--mask", mask, "--dense", "--json"
+    )
     assert code == 0, err
     shape = [48, 32] if name == "turned.jpg" else [32, 48]
     assert json.loads(out)["regions"][0]["mask"]["size"] == shape
@@ -167,10 +164,10 @@ def test_stdin(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(sys, "stdin", _Stdin((files / "good.png").read_bytes()))
-    code, out, err = run(capsys, tiny_folder, "-", "--json")
+    code, out, err = run_caption(capsys, tiny_folder, "-", "--json")
     assert code == 0 and json.loads(out)["image"] == "-", err
     monkeypatch.setattr(sys, "stdin", _Stdin(b""))
-    code, _, err = run(capsys, tiny_folder, "-")
+    code, _, err = run_caption(capsys, tiny_folder, "-")
     assert code == 2 and "standard input is empty" in err
 
 
@@ -179,7 +176,7 @@ def test_save_is_atomic_and_draws(
 ) -> None:
     for name, kind in (("out.png", "PNG"), ("out.jpg", "JPEG")):
         path = tmp_path / name
-        code, _, err = run(
+        code, _, err = run_caption(
             capsys, tiny_folder, files / "good.png", "--mask", files / "mask.png", "--save", path
         )
         assert code == 0 and str(path) in err
@@ -261,7 +258,7 @@ def test_interruption_ends_with_130(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("finecaption.captioner.FineCaption.from_pretrained", interrupt)
-    code, _, err = run(capsys, tiny_folder, files / "good.png")
+    code, _, err = run_caption(capsys, tiny_folder, files / "good.png")
     assert code == 130 and "Traceback" not in err
 
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from finecaption.cli import main
 from finecaption.cli.bulk import progress_line
+
+from .conftest import run_caption
 
 NOISE = np.random.default_rng(0).integers(0, 256, (32, 48, 3), dtype=np.uint8)
 
@@ -18,7 +19,7 @@ NOISE = np.random.default_rng(0).integers(0, 256, (32, 48, 3), dtype=np.uint8)
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Two pictures, one with a mask, and a broken one; answers are short."""
-    monkeypatch.setattr("finecaption.generation.MAX_NEW_TOKENS", 3, raising=True)
+    monkeypatch.setattr("finecaption.generation.decoding.MAX_NEW_TOKENS", 3, raising=True)
     root = tmp_path / "pictures"
     root.mkdir()
     for number, name in enumerate(("a.png", "b.png")):
@@ -30,22 +31,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return root
 
 
-def run(
-    capsys: pytest.CaptureFixture[str], model: Path, *arguments: object
-) -> tuple[int, str, str]:
-    code = main(["caption", *map(str, arguments), "--model", str(model)])
-    out, err = capsys.readouterr()
-    assert "Traceback" not in err
-    return code, out, err
-
-
 def test_a_folder(
     folder: Path, tiny_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out" / "captions.jsonl"
     asked = [folder, "--out", out, "--attribute", "colour", "--format", "csv,txt"]
     short = ["--max-new-tokens", "3"]
-    code, said, err = run(capsys, tiny_folder, *asked, *short)
+    code, said, err = run_caption(capsys, tiny_folder, *asked, *short)
     assert code == 1 and "2 pictures described, 2 regions" in err and "errors.jsonl" in err
     assert said.split() == [str(out), str(out.with_suffix(".csv")), str(out.with_suffix(""))]
     first, second = [json.loads(line) for line in out.read_text("utf-8").splitlines()]
@@ -53,18 +45,18 @@ def test_a_folder(
     assert list(second["regions"][0]["captions"]) == ["Color"]
     # the same answers as one picture at a time gives
     alone = [folder / "a.png", "--mask", folder / "a.mask.png", "--attribute", "Color", "--json"]
-    code, said, _ = run(capsys, tiny_folder, *alone, *short)
+    code, said, _ = run_caption(capsys, tiny_folder, *alone, *short)
     assert code == 0
     (region,) = json.loads(said)["regions"]
     assert region == {k: v for k, v in first["regions"][0].items() if k != "id"}
     assert (out.with_suffix("") / "a.txt").read_text("utf-8").strip() == region["captions"]["Color"]
     # again: refused; with --resume, there is nothing left; mended, all is well
-    code, _, err = run(capsys, tiny_folder, *asked, *short)
+    code, _, err = run_caption(capsys, tiny_folder, *asked, *short)
     assert code == 2 and "is there already" in err
     (folder / "c.png").unlink()
-    code, _, err = run(capsys, tiny_folder, *asked, *short, "--resume")
+    code, _, err = run_caption(capsys, tiny_folder, *asked, *short, "--resume")
     assert code == 0 and "2 were there already" in err
-    code, _, err = run(capsys, tiny_folder, *asked, "--resume", "--seed", "1")
+    code, _, err = run_caption(capsys, tiny_folder, *asked, "--resume", "--seed", "1")
     assert code == 2 and "decoding seed: was not set, is 1" in err and "max_new_tokens" in err
 
 
@@ -75,7 +67,7 @@ def test_everything_finds_regions(
     found = [np.eye(32, 48) > 0, np.ones((32, 48), bool)]
     monkeypatch.setattr("finecaption.bulk.engine.find_everything", lambda *args: found)
     asked = [folder / "*.png", "--out", tmp_path / "c.jsonl", "--attribute", "Color"]
-    code, _, _ = run(capsys, tiny_folder, *asked, "--everything", "--max-new-tokens", "2")
+    code, _, _ = run_caption(capsys, tiny_folder, *asked, "--everything", "--max-new-tokens", "2")
     assert code == 1
     first, second = map(json.loads, (tmp_path / "c.jsonl").read_text("utf-8").splitlines())
     assert len(first["regions"]) == 1, "its own mask counts"
@@ -115,7 +107,7 @@ def test_bad_input_is_told_and_ends_with_2(
 ) -> None:
     monkeypatch.chdir(folder.parent)
     before = sorted(folder.parent.iterdir())
-    code, out, err = run(capsys, tiny_folder, *arguments)
+    code, out, err = run_caption(capsys, tiny_folder, *arguments)
     assert code == 2 and says in " ".join(err.split()) and not out
     assert sorted(folder.parent.iterdir()) == before
 

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from PIL import Image
 
 from finecaption.server import Settings, create_app
 from finecaption.server.fetch import Fetcher
-from finecaption.server.running import make_server
+from finecaption.server.running import in_background
 from finecaption.server.service import Service
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -82,20 +83,13 @@ class Running:
     """Runs an application in a thread until `stop`."""
 
     def __init__(self, app: FastAPI, settings: Settings) -> None:
-        self.server = make_server(app, settings)
-        self.thread = threading.Thread(target=self.server.run, daemon=True)
-        self.thread.start()
-        end = time.monotonic() + 60
-        while not self.server.started:
-            assert time.monotonic() < end and self.thread.is_alive()
-            time.sleep(0.01)
-        port = self.server.servers[0].sockets[0].getsockname()[1]
-        self.live = Live(app, f"http://127.0.0.1:{port}", port)
+        self._open = ExitStack()
+        running = self._open.enter_context(in_background(app, settings))
+        self.thread = running.thread
+        self.live = Live(app, running.url, running.port)
 
     def stop(self) -> None:
-        self.server.should_exit = True
-        self.thread.join(60)
-        assert not self.thread.is_alive()
+        self._open.close()
 
 
 @pytest.fixture(scope="session")

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
-import threading
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -29,26 +26,14 @@ def studio() -> Iterator[str]:
     """The address of a running studio."""
     pytest.importorskip("gradio", reason="needs finecaption[demo]")
     from finecaption.captioner import FineCaption
-    from finecaption.server.running import make_server
+    from finecaption.server.running import in_background
     from finecaption.server.settings import Settings
     from finecaption.studio import create_studio
 
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    settings = Settings(port=port, log_level="warning", grace=1)
+    settings = Settings(port=0, log_level="warning", grace=1)
     app = create_studio(settings, FineCaption.from_pretrained("finecaption-mini"))
-    server = make_server(app, settings)
-    server.config.install_signal_handlers = lambda: None  # type: ignore[attr-defined]  # not the main thread's
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    until = time.monotonic() + 60
-    while not server.started:
-        assert thread.is_alive() and time.monotonic() < until, "the server does not start"
-        time.sleep(0.05)
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join(60)
+    with in_background(app, settings) as server:
+        yield server.url
 
 
 @pytest.fixture(scope="module")  # not longer: while it lives, its event loop is running

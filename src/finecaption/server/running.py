@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import h11
@@ -11,6 +16,7 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from finecaption.errors import FineCaptionError
 from finecaption.server.settings import Settings
 
 log = logging.getLogger("finecaption.server")
@@ -114,3 +120,47 @@ def serve(app: FastAPI, settings: Settings) -> None:
     failure = app.state.service.engine.failure
     if failure is not None:
         raise failure
+
+
+@dataclass(frozen=True)
+class Background:
+    """A server in a thread of this process.
+
+    Attributes:
+        url: where it answers, without a slash at the end.
+        port: of it.
+        thread: ends with the server.
+    """
+
+    url: str
+    port: int
+    thread: threading.Thread
+
+
+@contextmanager
+def in_background(app: FastAPI, settings: Settings, patience: float = 60.0) -> Iterator[Background]:
+    """Runs the application in a thread as long as the block lasts: for tests and measurements.
+
+    Args:
+        settings: port 0 takes a free one.
+        patience: seconds that starting and stopping may take, each.
+
+    Raises:
+        FineCaptionError: it does not start, or does not stop.
+    """
+    server = make_server(app, settings)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    end = time.monotonic() + patience
+    while not server.started:
+        if not thread.is_alive() or time.monotonic() > end:
+            raise FineCaptionError(f"the server does not start on port {settings.port}")
+        time.sleep(0.01)
+    try:
+        host, port = server.servers[0].sockets[0].getsockname()[:2]
+        yield Background(f"http://{host}:{port}", port, thread)
+    finally:
+        server.should_exit = True
+        thread.join(patience)
+    if thread.is_alive():
+        raise FineCaptionError("the server does not stop")
