@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from finecaption.cli.options import MODEL, AsJson, Device, Model
 from finecaption.errors import InputError
 
 if TYPE_CHECKING:
@@ -65,17 +66,13 @@ def caption(
     ] = False,
     dense: Annotated[bool, typer.Option("--dense", help="A paragraph on each region.")] = False,
     whole: Annotated[bool, typer.Option("--global", help="A paragraph on the picture.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJson = False,
     save: Annotated[
         Path | None,
         typer.Option(metavar="OUT.png", help="Draw outlines and captions into this picture."),
     ] = None,
-    model: Annotated[
-        str, typer.Option(metavar="NAME|FOLDER", help="The model.")
-    ] = "finecaption-mini",
-    device: Annotated[
-        str | None, typer.Option(help="cpu or cuda (default: cuda if there is one).")
-    ] = None,
+    model: Model = MODEL,
+    device: Device = None,
     quantize: Annotated[
         str | None,
         typer.Option(metavar="int8|nf4", help="Hold the language model in fewer bits."),

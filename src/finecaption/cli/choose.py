@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from finecaption.cli.options import MODEL, AsJson, Device, Model, Picture
 from finecaption.errors import InputError
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ _BAR = 24  # characters of a full bar
 
 @app.command()
 def choose(
-    image: Annotated[str, typer.Argument(metavar="IMAGE", help="Picture file.")],
+    image: Picture,
     choices: Annotated[
         list[str], typer.Argument(metavar="CHOICE...", help="The values, e.g. red green blue.")
     ],
@@ -50,13 +51,9 @@ def choose(
             "would say it). Repeat for several wordings.",
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-    model: Annotated[
-        str, typer.Option(metavar="NAME|FOLDER", help="The model.")
-    ] = "finecaption-mini",
-    device: Annotated[
-        str | None, typer.Option(help="cpu or cuda (default: cuda if there is one).")
-    ] = None,
+    as_json: AsJson = False,
+    model: Model = MODEL,
+    device: Device = None,
 ) -> None:
     """Score given values instead of writing freely: which one fits the region best?
 

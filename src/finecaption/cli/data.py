@@ -11,6 +11,7 @@ import typer
 
 from finecaption.cli.data_annotate import annotate
 from finecaption.cli.data_review import review
+from finecaption.cli.options import Images, Overwrite, SkipBad, Src
 from finecaption.errors import InputError
 
 if TYPE_CHECKING:
@@ -21,23 +22,15 @@ T = TypeVar("T")
 
 app = typer.Typer(help="Data sets: convert, check, look at, split, mix, annotate, review.")
 
-Src = Annotated[Path, typer.Argument(metavar="SRC", help="File or folder of the data set.")]
 From = Annotated[
     str | None,
     typer.Option("--from", metavar="FORMAT", help="Its format (see `data formats`)."),
-]
-Images = Annotated[
-    Path | None, typer.Option(metavar="FOLDER", help="Its pictures, if they are elsewhere.")
 ]
 Split = Annotated[str, typer.Option(help="Only this split; or the split's name, if it has none.")]
 Options = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="An option of the reader. Repeatable."),
 ]
-SkipBad = Annotated[
-    bool, typer.Option("--skip-bad", help="Leave out what is wrong, count it and list it.")
-]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Remove the output first.")]
 Seed = Annotated[int, typer.Option(help="Another seed chooses others.")]
 
 _SHOWN_PROBLEMS = 20

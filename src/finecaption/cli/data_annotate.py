@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from finecaption.cli.options import MODEL, Device, Images
 from finecaption.errors import InputError
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def annotate(
     captioner: Annotated[
         str,
         typer.Option(metavar="NAME|FOLDER", help="Model; with --address, its name there."),
-    ] = "finecaption-mini",
+    ] = MODEL,
     address: Annotated[
         str | None,
         typer.Option(metavar="URL", help="An OpenAI-compatible server, such as http://host/v1."),
@@ -42,21 +43,17 @@ def annotate(
     ] = False,
     segmenter: Annotated[
         str, typer.Option(metavar="NAME|FOLDER", help="Whose segmenter finds them.")
-    ] = "finecaption-mini",
+    ] = MODEL,
     source: Annotated[
         str | None,
         typer.Option("--from", metavar="FORMAT", help="Take the regions of this data set."),
     ] = None,
-    images: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Its pictures, if they are elsewhere.")
-    ] = None,
+    images: Images = None,
     licence: Annotated[str, typer.Option(help="Note that the records carry.")] = "",
     shown: Annotated[
         str, typer.Option(help="How a server sees a region: outline or alpha.")
     ] = "outline",
-    per_minute: Annotated[
-        float | None, typer.Option(help="Requests a minute, at most.")
-    ] = None,
+    per_minute: Annotated[float | None, typer.Option(help="Requests a minute, at most.")] = None,
     workers: Annotated[int, typer.Option(help="Requests at once.")] = 4,
     tries: Annotated[int, typer.Option(help="Of each request.")] = 5,
     timeout: Annotated[float, typer.Option(help="Of a try, in seconds.")] = 120.0,
@@ -69,7 +66,7 @@ def annotate(
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Leave out pictures that get no answer.")
     ] = False,
-    device: Annotated[str | None, typer.Option(help="cpu or cuda.")] = None,
+    device: Device = None,
 ) -> None:
     """Caption your own pictures. An interrupted run goes on; answers are kept."""
     from finecaption.attributes import ATTRIBUTE_NAMES, resolve_attribute

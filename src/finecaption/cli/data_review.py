@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from finecaption.cli.options import Images, SkipBad, Src
 from finecaption.errors import InputError
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def review(
-    src: Annotated[Path, typer.Argument(metavar="SRC", help="File or folder of the data set.")],
+    src: Src,
     reviewer: Annotated[
         str | None, typer.Option(metavar="NAME", help="Who reviews (default: the page asks).")
     ] = None,
@@ -52,13 +53,9 @@ def review(
         str | None,
         typer.Option("--from", metavar="FORMAT", help="Its format (.json: compositioncap)."),
     ] = None,
-    images: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Its pictures, if they are elsewhere.")
-    ] = None,
+    images: Images = None,
     split: Annotated[str, typer.Option(help="Only this split.")] = "",
-    skip_bad: Annotated[
-        bool, typer.Option("--skip-bad", help="Leave out what is wrong, count it and list it.")
-    ] = False,
+    skip_bad: SkipBad = False,
 ) -> None:
     """Review a data set on a page: accept (A), edit (E) or reject (R) each text of each region.
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from finecaption.cli.options import MODEL, Device
 from finecaption.errors import InputError
 
 app = typer.Typer(
@@ -67,9 +68,6 @@ Workers = Annotated[
     int | None,
     typer.Option(help="Processes that draw ahead of the model (default: by the cores)."),
 ]
-Device = Annotated[
-    str | None, typer.Option(help="cpu, cuda, ... (default: a GPU if there is one).")
-]
 ShardOption = Annotated[
     str | None,
     typer.Option(
@@ -97,14 +95,13 @@ NoCaptions = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print scores.json to stdout.")]
 
 _TASKS = "aarc,rdc,cgic"
-_MODEL = "finecaption-mini"
 _DATA = "synth:test"
 
 
 @app.callback()
 def evaluate(
     context: typer.Context,
-    model: Model = _MODEL,
+    model: Model = MODEL,
     data: Data = _DATA,
     tasks: Tasks = _TASKS,
     limit: Limit = None,
@@ -147,7 +144,7 @@ def evaluate(
 
 @app.command()
 def predict(
-    model: Model = _MODEL,
+    model: Model = MODEL,
     data: Data = _DATA,
     tasks: Tasks = _TASKS,
     limit: Limit = None,

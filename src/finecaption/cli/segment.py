@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from finecaption.cli.options import MODEL, Device, Picture
 from finecaption.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ app = typer.Typer(help="Turn clicks, boxes or everything of a picture into masks
 
 @app.command()
 def segment(
-    image: Annotated[str, typer.Argument(metavar="IMAGE", help="Picture file.")],
+    image: Picture,
     point: Annotated[
         list[str] | None,
         typer.Option(
@@ -63,10 +64,8 @@ def segment(
     ] = None,
     model: Annotated[
         str, typer.Option(metavar="NAME|FOLDER", help="The model whose click segmenter is used.")
-    ] = "finecaption-mini",
-    device: Annotated[
-        str | None, typer.Option(help="cpu or cuda (default: cuda if there is one).")
-    ] = None,
+    ] = MODEL,
+    device: Device = None,
 ) -> None:
     """Turn clicks, boxes or everything of a picture into masks: PNG, RLE, COCO.
 

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from finecaption.cli.options import Config, Device, Host, Port
+
 app = typer.Typer(help="Answer over HTTP, as the OpenAI clients speak it.")
 
 
@@ -16,16 +18,9 @@ def serve(
         str | None,
         typer.Option(metavar="NAME|FOLDER", help="The model (default: finecaption-mini)."),
     ] = None,
-    host: Annotated[
-        str | None,
-        typer.Option(help="Address to listen on (default: 127.0.0.1; 0.0.0.0 is every one)."),
-    ] = None,
-    port: Annotated[
-        int | None, typer.Option(help="Port (default: 8000; 0 takes a free one).")
-    ] = None,
-    device: Annotated[
-        str | None, typer.Option(help="cpu or cuda (default: cuda if there is one).")
-    ] = None,
+    host: Host = None,
+    port: Port = None,
+    device: Device = None,
     batch: Annotated[
         int | None, typer.Option(metavar="N", help="Requests answered together (default: 16).")
     ] = None,
@@ -41,9 +36,7 @@ def serve(
         bool | None,
         typer.Option("--allow-urls/--no-urls", help="Fetch pictures from web addresses."),
     ] = None,
-    config: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Settings: a .toml or a .env file.")
-    ] = None,
+    config: Config = None,
     print_config: Annotated[
         bool, typer.Option("--print-config", help="Print the settings as JSON, and end.")
     ] = False,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from finecaption.cli.options import Config, Device, Host, Port
 
 app = typer.Typer(help="Open a page: click on a thing, read about it.")
 
@@ -19,19 +20,10 @@ def studio(
             help="The model (default: finecaption-mini). Repeat for more to choose from.",
         ),
     ] = None,
-    host: Annotated[
-        str | None,
-        typer.Option(help="Address to listen on (default: 127.0.0.1; 0.0.0.0 is every one)."),
-    ] = None,
-    port: Annotated[
-        int | None, typer.Option(help="Port (default: 8000; 0 takes a free one).")
-    ] = None,
-    device: Annotated[
-        str | None, typer.Option(help="cpu or cuda (default: cuda if there is one).")
-    ] = None,
-    config: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Settings: a .toml or a .env file.")
-    ] = None,
+    host: Host = None,
+    port: Port = None,
+    device: Device = None,
+    config: Config = None,
     browser: Annotated[
         bool, typer.Option("--browser/--no-browser", help="Open the page in the browser.")
     ] = True,
