@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import io
-import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import numpy as np
@@ -19,67 +14,16 @@ from finecaption.captioners.served import SHOWN, ServedCaptioner
 from finecaption.data.annotate import CaptionerError
 from finecaption.errors import InputError
 
+from ..chat import ChatServer, chatting
+
 pytest.importorskip("openai")
-
-
-class ChatServer(ThreadingHTTPServer):
-    """Repeats a part of each question; `moods` are the next replies' statuses and headers."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.moods: list[tuple[int, dict[str, str]]] = []
-        self.requests: list[dict[str, Any]] = []
-        self.lock = threading.Lock()
-
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}/v1"
-
-    def pictures(self, request: int) -> list[Image.Image]:
-        parts = self.requests[request]["messages"][0]["content"]
-        urls = [p["image_url"]["url"] for p in parts if p["type"] == "image_url"]
-        return [Image.open(io.BytesIO(base64.b64decode(u.partition(",")[2]))) for u in urls]
-
-    def text(self, request: int) -> str:
-        return str(self.requests[request]["messages"][0]["content"][-1]["text"])
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: ChatServer
-
-    def do_POST(self) -> None:
-        assert self.path == "/v1/chat/completions"
-        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        with self.server.lock:
-            self.server.requests.append(body)
-            status, headers = self.server.moods.pop(0) if self.server.moods else (200, {})
-        asked = body["messages"][0]["content"][-1]["text"]
-        message = {"role": "assistant", "content": f" Said of\n{asked.split(':')[-1][1:12]} "}
-        reply: dict[str, Any] = {
-            "id": "x", "object": "chat.completion", "created": 0, "model": body["model"],
-            "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
-        }  # fmt: skip
-        data = json.dumps(reply if status == 200 else {"error": {"message": "moody"}}).encode()
-        self.send_response(status)
-        for name, value in {"content-length": str(len(data)), **headers}.items():
-            self.send_header(name, value)
-        self.send_header("content-type", "application/json")
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        del format, args
 
 
 @pytest.fixture
 def chat() -> Iterator[ChatServer]:
-    made = ChatServer()
-    thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield made
-    made.shutdown()
-    thread.join()
-    made.server_close()
+    """Repeats a part of each question."""
+    with chatting(lambda asked: f" Said of\n{asked.split(':')[-1][1:12]} ") as made:
+        yield made
 
 
 def served(chat: ChatServer, **more: Any) -> ServedCaptioner:

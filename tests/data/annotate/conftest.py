@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import io
-import json
-import threading
 from collections.abc import Iterator, Sequence
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -17,72 +12,17 @@ from PIL import Image
 
 from finecaption.data.annotate.captioners import Ask, CaptionerError, Said
 
-
-class ChatServer(ThreadingHTTPServer):
-    """Answers chat completions; `moods` are statuses of the next replies before it behaves."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.moods: list[tuple[int, dict[str, str]]] = []
-        self.requests: list[dict[str, Any]] = []
-        self.keys: list[str] = []
-        self.lock = threading.Lock()
-
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}/v1"
-
-    def pictures(self, request: int) -> list[Image.Image]:
-        parts = self.requests[request]["messages"][0]["content"]
-        urls = [p["image_url"]["url"] for p in parts if p["type"] == "image_url"]
-        return [Image.open(io.BytesIO(base64.b64decode(u.partition(",")[2]))) for u in urls]
-
-    def text(self, request: int) -> str:
-        return str(self.requests[request]["messages"][0]["content"][-1]["text"])
+from ...chat import ChatServer, chatting
 
 
-class _Handler(BaseHTTPRequestHandler):
-    server: ChatServer
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        with self.server.lock:
-            self.server.requests.append(body)
-            self.server.keys.append(self.headers["authorization"] or "")
-            status, headers = self.server.moods.pop(0) if self.server.moods else (200, {})
-        asked = body["messages"][0]["content"][-1]["text"]
-        said = "Not applicable." if ": Hair." in asked else f"Said of {asked.split(':')[-1][:12]}"
-        if status == 204:  # an answer without words
-            status, said = 200, "  "
-        reply: dict[str, Any] = {
-            "id": "x", "object": "chat.completion", "created": 0, "model": body["model"],
-            "choices": [{"index": 0, "finish_reason": "stop",
-                         "message": {"role": "assistant", "content": said}}],
-        }  # fmt: skip
-        if status != 200:
-            reply = {"error": {"message": f"mood {status}"}}
-        data = json.dumps(reply).encode()
-        self.send_response(status)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(data)))
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        del format, args
+def _say(asked: str) -> str:
+    return "Not applicable." if ": Hair." in asked else f"Said of {asked.split(':')[-1][:12]}"
 
 
 @pytest.fixture
 def server() -> Iterator[ChatServer]:
-    made = ChatServer()
-    thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield made
-    made.shutdown()
-    thread.join()
-    made.server_close()
+    with chatting(_say) as made:
+        yield made
 
 
 class Parrot:

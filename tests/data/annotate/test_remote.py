@@ -15,7 +15,7 @@ from finecaption.data.annotate.prompts import PROMPTS_VERSION, prompt
 from finecaption.data.annotate.remote import outlined
 from finecaption.errors import InputError
 
-from .conftest import ChatServer
+from ...chat import ChatServer
 
 pytest.importorskip("openai")
 
