@@ -6,8 +6,8 @@
 
 All rows (finecaption.train.telling.ROWS) start from the same stage-0 parts, and have the same
 budget and seed. Every step is kept: the same command goes on where it was stopped, and more --steps
-train the same rows further. Prints the table and writes ablation.json, table.md, and for each row
-its answers in the form of `finecaption eval` (rows/NAME/predictions.jsonl).
+train the same rows further. Prints the table and writes ablation.json, table.md, ablation.svg, and
+for each row its answers in the form of `finecaption eval` (rows/NAME/STEPS-REGIONS-PAIRS/).
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from typing import Any
 
 import numpy as np
 import torch
+from ablation_report import answers, differences, plot, report
 from PIL import Image
 
 from finecaption.attributes import region_instruction
 from finecaption.errors import InputError
 from finecaption.eval.data import EvalPicture, EvalRegion, Source, open_source
-from finecaption.eval.published import TABLE_2
 from finecaption.eval.records import read_json, write_atomically, write_json
 from finecaption.eval.score import scores
 from finecaption.eval.steps import Answerer, PictureQuestions, predictions, twins
-from finecaption.eval.table import interval, markdown, percent
+from finecaption.eval.table import percent
 from finecaption.metrics.captions import CaptionScorer
 from finecaption.metrics.text import Pair
 from finecaption.model import FineCaptionForConditionalGeneration, FineCaptionProcessor
@@ -46,7 +46,7 @@ from finecaption.train.run import ASSEMBLED, Run
 from finecaption.train.telling import ROWS, Row, find_row
 
 Record = dict[str, Any]
-TOLD = ("Materials/Texture", "Facial Expression")  # what the paper says HR features help most
+SCORED = "row.json"
 AT_ONCE = 12  # regions answered in one batch
 
 
@@ -102,7 +102,7 @@ class RowAnswerer(Answerer):
 
 
 def evaluate(row: Row, folder: Path, examples: Examples, model: Any, processor: Any) -> Record:
-    """A row's scores.json; its answers are written beside."""
+    """A row's scores; its answers are written into the folder."""
     answerer = RowAnswerer(model, processor, row, examples)
     source: Any = _Fixed(examples)
     found = predictions(source, answerer).make(examples.pictures)
@@ -112,7 +112,6 @@ def evaluate(row: Row, folder: Path, examples: Examples, model: Any, processor: 
         write_atomically(folder / f"{name}.jsonl", lines)
     told = scores(found, pairs, None)
     told["ngrams"] = _ngrams(examples.pictures, found)
-    write_json(folder / "scores.json", told)
     return told
 
 
@@ -140,92 +139,6 @@ def _ngrams(pictures: Sequence[EvalPicture], records: Sequence[Record]) -> Recor
     ]
     found = CaptionScorer().score(pairs)
     return {"corpus": found.corpus, "missing": found.missing, "settings": found.settings}
-
-
-HEADER = (
-    "Row", "Accuracy, %", "95 %", *(f"{n}, %" for n in TOLD), "Twins, %", "ROUGE-L", "CIDEr",
-    "Paper's ROUGE-L", "Paper's CIDEr",
-)  # fmt: skip
-
-
-def table(results: Sequence[Record]) -> list[list[str]]:
-    """Rows of the table, as HEADER."""
-    out = []
-    for result in results:
-        own, row = result["scores"], find_row(result["row"])
-        said = TABLE_2.get(row.published, {})
-        out.append(
-            [
-                row.title,
-                percent(own["mean_accuracy"]),
-                interval(own["mean_interval"]),
-                *(percent(own["attributes"].get(n, {}).get("accuracy")) for n in TOLD),
-                percent((own["twins"] or {}).get("accuracy")),
-                *(_hundredfold(own["ngrams"]["corpus"].get(n)) for n in ("ROUGE-L", "CIDEr")),
-                *(f"{said[n]:.2f}" if said else "–" for n in ("ROUGE-L", "CIDEr")),
-            ]
-        )
-    return out
-
-
-def _hundredfold(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.1f}"
-
-
-def order(results: Sequence[Record]) -> list[str]:
-    """How the rows that the paper has come out, against its own order, in sentences."""
-    both = [
-        (find_row(r["row"]), r["scores"]["mean_accuracy"])
-        for r in results
-        if find_row(r["row"]).published
-    ]
-    said = {row.name: TABLE_2[row.published]["ROUGE-L"] for row, _ in both}
-    ours = [row.title for row, _ in sorted(both, key=lambda pair: pair[1])]
-    theirs = [row.title for row, _ in sorted(both, key=lambda pair: said[pair[0].name])]
-    agree = sum(
-        (a[1] < b[1]) == (said[a[0].name] < said[b[0].name])
-        for i, a in enumerate(both)
-        for b in both[i + 1 :]
-    )
-    pairs = len(both) * (len(both) - 1) // 2
-    return [
-        f"The paper's order (ROUGE-L): {' < '.join(theirs)}.",
-        f"Here (accuracy): {' < '.join(ours)}.",
-        f"{agree} of {pairs} pairs stand as in the paper.",
-    ]
-
-
-def _gains(results: Sequence[Record]) -> list[str]:
-    """Which attributes gain most from the high-resolution towers."""
-    by_name = {r["row"]: r["scores"]["attributes"] for r in results}
-    if not {"mask", "full"} <= set(by_name):
-        return []
-    low, high = by_name["mask"], by_name["full"]
-    gains = {n: high[n]["accuracy"] - low[n]["accuracy"] for n in low if n in high}
-    most = sorted(gains, key=lambda n: -gains[n])
-    told = ", ".join(f"{n} {100 * gains[n]:+.1f}" for n in most)
-    return [f"Both high-resolution towers against none, both with the mask, in points: {told}."]
-
-
-def report(settings: Record, results: Sequence[Record]) -> str:
-    """table.md."""
-    rows = table(results)
-    seconds, cpu = (sum(r["note"][k] for r in results) for k in ("seconds", "cpu_seconds"))
-    budget = settings["budget"]
-    said = [
-        f"Every row: {budget['steps']} steps of {budget['batch']} pictures with up to "
-        f"{budget['regions']} regions each and {budget['questions']} questions a region, "
-        f"{budget['scenes']} training scenes, seed {budget['seed']}; scored on "
-        f"{settings['regions']} regions and {settings['pairs']} pairs of twins of synth:test. "
-        f"Training took {seconds / 60:.0f} minutes for all rows, {cpu / 60:.0f} of them by the "
-        f"processor's own clock ({results[0]['note']['hardware']}).",
-        "Accuracy is the mean over attributes of the share of facets stated right, with a 95 % "
-        "bootstrap interval over pictures. The last two columns are the paper's own figures for "
-        "its large models, beside the row that is made like each.",
-        *order(results),
-        *_gains(results),
-    ]  # fmt: skip
-    return "\n\n".join([markdown(HEADER, rows, left=(0,)), *said]) + "\n"
 
 
 def _base(args: argparse.Namespace, out: Path) -> tuple[Path, Path]:
@@ -260,6 +173,7 @@ def main(arguments: Sequence[str] | None = None) -> Record:
     parser.add_argument("--rows", help="comma separated (default: all)")
     parser.add_argument("--smoke", action="store_true")
     parser.add_argument("--results", type=Path, help="also write the JSON here")
+    parser.add_argument("--figure", type=Path, help="also draw the plot into this file")
     parser.add_argument("--page", type=Path, help="also put the table between this page's markers")
     args = parser.parse_args(arguments)
     full, small = Budget(), Budget(steps=2, batch=2, regions=2, questions=2, scenes=4)
@@ -285,11 +199,12 @@ def main(arguments: Sequence[str] | None = None) -> Record:
     featured = ablation.FeaturedPool(pool, out / "features")
     examples: Examples | None = None
     results: list[Record] = []
+    folders: dict[str, Path] = {}
     settings = {"budget": dataclasses.asdict(budget), "regions": regions, "pairs": pairs}
     for row in rows:
         own = out / "rows" / row.name
-        scored = own / f"scores-{budget.steps}-{regions}-{pairs}.json"
-        if not scored.exists():
+        scored = own / f"{budget.steps}-{regions}-{pairs}"
+        if not (scored / SCORED).exists():
             model = ablation.train_row(row, budget, base, processor, featured, own)
             if examples is None:
                 workers = 0
@@ -297,16 +212,24 @@ def main(arguments: Sequence[str] | None = None) -> Record:
                 examples = Examples(source, regions, pairs, base)
             began = time.monotonic()
             model = model.to(next(base.parameters()).device)
-            told = evaluate(row, own, examples, model, processor)
+            scored.mkdir(exist_ok=True)
+            told = evaluate(row, scored, examples, model, processor)
             note = read_json(own / ablation.NOTE)
             note["seconds_answering"] = round(time.monotonic() - began, 1)
-            write_json(scored, {"row": row.name, "scores": told, "note": note})
-        results.append(read_json(scored))
+            write_json(scored / SCORED, {"row": row.name, "scores": told, "note": note})
+        results.append(read_json(scored / SCORED))
+        folders[row.name] = scored
         print(f"{row.title}: {percent(results[-1]['scores']['mean_accuracy'])} %", flush=True)
-    data = {"settings": settings, "base": _provenance(folder), "results": results}
-    text = report(settings, results)
+    steps = differences(answers(folders))
+    data = {
+        "settings": settings, "base": _provenance(folder), "results": results,
+        "differences": steps,
+    }  # fmt: skip
+    text = report(settings, results, steps)
     write_json(out / "ablation.json", data)
     write_atomically(out / "table.md", text)
+    for path in (out / "ablation.svg", *([args.figure] if args.figure else [])):
+        plot(results, steps, path)
     if args.results is not None:
         write_json(args.results, data)
     if args.page is not None:

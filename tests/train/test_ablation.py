@@ -169,6 +169,7 @@ def test_from_rows_to_the_table(
 ) -> None:  # fmt: skip
     """benchmarks/ablation.py with one step a row; the second time nothing is trained again."""
     path = Path(__file__).parents[2] / "benchmarks/ablation.py"
+    monkeypatch.syspath_prepend(path.parent)
     spec = importlib.util.spec_from_file_location("benchmark_ablation", path)
     assert spec is not None and spec.loader is not None
     script = importlib.util.module_from_spec(spec)
@@ -183,7 +184,7 @@ def test_from_rows_to_the_table(
     arguments = [
         "--out", str(tmp_path / "out"), "--base", str(tmp_path / "base"), "--pool",
         str(pool_folder), "--steps", "1", "--scenes", "4", "--regions", "3", "--pairs", "0",
-        "--rows", "mask,full", "--page", str(page),
+        "--rows", "mask,full", "--page", str(page), "--figure", str(tmp_path / "figure.svg"),
     ]  # fmt: skip
     data = script.main(arguments)
     assert [r["row"] for r in data["results"]] == ["mask", "full"]
@@ -191,5 +192,11 @@ def test_from_rows_to_the_table(
     text = (tmp_path / "out" / "table.md").read_text()
     assert "| Mask + ConvNeXt + SAM |" in text and "of 1 pairs stand as in the paper" in text
     assert "1 steps of 8 pictures" in text and text.strip() in page.read_text()
+    (step,) = data["differences"]
+    assert (step["from"], step["to"]) == ("mask", "full") and step["a"] == pytest.approx(
+        data["results"][0]["scores"]["mean_accuracy"]
+    )
+    assert "| both towers added to a mask |" in text and "### What high resolution brings" in text
+    assert "<svg" in (tmp_path / "figure.svg").read_text()
     monkeypatch.setattr(ablation, "train_row", None)
     assert script.main(arguments) == data

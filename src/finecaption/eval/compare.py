@@ -47,8 +47,18 @@ def pair(first: Sequence[Answer], second: Sequence[Answer]) -> Pairs:
     return found
 
 
-def _difference(pairs: Pairs, column: str) -> dict[str, Any] | None:
-    """Figures of the paired answers that both have a figure of this column."""
+def difference(pairs: Pairs, column: str) -> dict[str, Any] | None:
+    """How far the second of paired answers are better.
+
+    Args:
+        column: "accuracy", or a column of finecaption.metrics.captions; pairs in which an answer
+            has no figure of it are left out.
+
+    Returns:
+        a, b: mean over attributes of either; difference (b - a), interval (95 %, bootstrap over
+        pictures), p (paired permutation over pictures); count, pictures; attributes: name -> the
+        same of each, and p_corrected (Holm). None if no pair is left.
+    """
 
     def value(answer: Answer) -> float | None:
         return answer.share if column == _ACCURACY else answer.figures.get(column)
@@ -114,7 +124,7 @@ def compare(first: str | os.PathLike[str], second: str | os.PathLike[str]) -> di
     tasks: dict[str, Any] = {}
     for task in dict.fromkeys(a.task for a, _ in pairs):
         own = [(a, b) for a, b in pairs if a.task == task]
-        found = {c: _difference(own, c) for c in (_ACCURACY, _ROUGE)}
+        found = {c: difference(own, c) for c in (_ACCURACY, _ROUGE)}
         tasks[task] = {c: f for c, f in found.items() if f is not None}
     return {
         "a": _about(first, scores_a),
