@@ -40,6 +40,7 @@ from finecaption.model.preparation import prepare_image, prepare_mask
 from finecaption.pages import rewrite_section
 from finecaption.train import ablation
 from finecaption.train.ablation import Asked, Budget
+from finecaption.train.ablation_data import FeaturedPool, fill_features, tower_features
 from finecaption.train.pool import Pool
 from finecaption.train.recipes import find_recipe, override
 from finecaption.train.run import ASSEMBLED, Run
@@ -64,7 +65,7 @@ class Examples:
                 Image.fromarray(picture.image), self.config.clip_size, self.config.image_size
             )
             self.clips[id(picture.image)] = clip
-            self.features[id(picture.image)] = ablation.tower_features(base, [large])[0]
+            self.features[id(picture.image)] = tower_features(base, [large])[0]
 
 
 def _until(pictures: Iterator[EvalPicture], count: Any, wanted: int) -> Iterator[EvalPicture]:
@@ -194,9 +195,9 @@ def main(arguments: Sequence[str] | None = None) -> Record:
     pool = Pool(pool_folder, budget.scenes)
     if len(pool) < budget.scenes:
         raise InputError(f"{pool_folder}: holds {len(pool)} scenes; {budget.scenes} are wanted")
-    for done in ablation.fill_features(base, pool, out / "features"):
+    for done in fill_features(base, pool, out / "features"):
         print(f"features of {done} of {len(pool)} scenes", flush=True)
-    featured = ablation.FeaturedPool(pool, out / "features")
+    featured = FeaturedPool(pool, out / "features")
     examples: Examples | None = None
     results: list[Record] = []
     folders: dict[str, Path] = {}

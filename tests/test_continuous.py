@@ -13,7 +13,6 @@ import pytest
 import torch
 from PIL import Image
 
-from finecaption import continuous
 from finecaption.attributes import ATTRIBUTE_NAMES, dense_instruction, region_instruction
 from finecaption.captioner import FineCaption
 from finecaption.choices import token_logprobs
@@ -152,7 +151,9 @@ def test_slots_are_lent_again(captioner: FineCaption) -> None:
 def test_ids_begin_anew(captioner: FineCaption, monkeypatch: pytest.MonkeyPatch) -> None:
     words = captioner.model.get_input_embeddings().weight.shape[0]
     span = captioner.model.config.image_seq_length
-    monkeypatch.setattr(continuous, "_LAST_ID", words + 3 * span - 1)  # three regions, then anew
+    monkeypatch.setattr(
+        "finecaption.continuous.engine._LAST_ID", words + 3 * span - 1
+    )  # three regions, then anew
     regions = encoded(captioner, 5, seed=9)
     with engine(captioner, max_regions=1) as short:
         managers = set()

@@ -19,7 +19,8 @@ from finecaption.eval.published import TABLE_2
 from finecaption.model import FineCaptionConfig, FineCaptionForConditionalGeneration
 from finecaption.model.processing import FineCaptionProcessor
 from finecaption.train import ablation, telling
-from finecaption.train.ablation import Asked, Budget, FeaturedPool
+from finecaption.train.ablation import Asked, Budget
+from finecaption.train.ablation_data import FeaturedPool, fill_features, row_channels
 from finecaption.train.pool import Pool
 from finecaption.train.telling import BINS, RED, ROWS, find_row
 
@@ -41,7 +42,7 @@ def featured(
     pool = Pool(pool_folder, SMALL.scenes)
     with pytest.raises(InputError, match="fill the features first"):
         FeaturedPool(pool, folder)
-    assert list(ablation.fill_features(base, pool, folder)) == [4]
+    assert list(fill_features(base, pool, folder)) == [4]
     return FeaturedPool(pool, folder)
 
 
@@ -104,7 +105,7 @@ def test_a_row_sees_its_towers_channels(
 ) -> None:
     features = torch.zeros(config.hr_channels)
     features[: config.convnext_channels] = 1
-    own = features[ablation.row_channels(config, find_row(name))]
+    own = features[row_channels(config, find_row(name))]
     assert len(own) == channels
     assert own.sum() == (config.convnext_channels if find_row(name).convnext else 0)
 

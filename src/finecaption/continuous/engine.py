@@ -1,221 +1,23 @@
-"""Continuous batching for servers, on transformers' own engine: requests come and go at any step.
-
-That engine takes token ids and nothing else. Here a region's image tokens are written into a table,
-and its placeholders in the prompt become ids from the vocabulary's size on, which the embedding
-layer looks up in that table. An id stands for one row of one region and for no other later on,
-because the engine recognises prefixes that it has already computed by their ids: two questions on
-one region share its prefix, and two regions never do.
-
-    id = V + (turn * S + slot) * T + row
-
-A region has a slot of the table; once nobody uses it, the slot is lent again, with the next turn.
-So the table does not grow, and `(id - V) mod (S * T)` finds the row. Ids are 32-bit: when they run
-out (33 million regions of 64 tokens), the engine empties itself and begins anew.
-
-Legend: V words of the vocabulary, S slots, T image tokens a region, D the language model's width.
-"""
+"""The engine: takes questions on regions at any time, answers them as they get done."""
 
 from __future__ import annotations
 
-import asyncio
-import copy
 import inspect
 import itertools
-import queue
 import threading
 import time
-from collections import OrderedDict
-from collections.abc import AsyncIterator, Generator, Hashable, Iterator, Sequence
-from concurrent.futures import Future
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import torch
-from torch import nn
 
-from finecaption.errors import FineCaptionError, InputError
+from finecaption.continuous.handle import Answer, Cancelled, EngineStopped, Handle, QueueFull
+from finecaption.continuous.table import Exhausted, Slots, TableRegion, with_table
+from finecaption.errors import InputError
 from finecaption.model import FineCaptionForConditionalGeneration, FineCaptionProcessor
 
 _LAST_ID = 2**31 - 1  # the engine keeps ids as int32
 _POLL = 0.05  # seconds between looks at whether the engine is still alive
-
-
-class QueueFull(FineCaptionError):
-    """As many requests as the engine takes are unfinished; ask again later."""
-
-
-class EngineStopped(FineCaptionError):
-    """The engine was stopped, or has failed; its message says which."""
-
-
-class Cancelled(FineCaptionError):
-    """The request was cancelled."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A finished answer."""
-
-    text: str
-    ids: tuple[int, ...]
-    """Generated tokens, the end token included if it was reached."""
-    logprob: float
-    """Mean natural log-probability of `ids`; 0 if there are none."""
-
-
-class Handle:
-    """A request under way: await it, iterate over it (plain or async), or call `result`.
-
-    Iterating gives the text so far, each time that it has grown.
-    """
-
-    def __init__(self, engine: ContinuousEngine, request_id: str, region: _Region) -> None:
-        self.request_id = request_id
-        self._engine = engine
-        self._region = region
-        self._future: Future[Answer] = Future()
-        self._future.set_running_or_notify_cancel()  # a cancelled task must not cancel it silently
-        self._lock = threading.Lock()
-        self._text = ""
-        self._listeners: list[Any] = []
-
-    def result(self, timeout: float | None = None) -> Answer:
-        """Waits for the answer.
-
-        Raises:
-            TimeoutError: it is not there after `timeout` seconds.
-            EngineStopped, Cancelled: it will never be.
-        """
-        return self._future.result(timeout)
-
-    def done(self) -> bool:
-        """Whether the answer, or its failure, is there."""
-        return self._future.done()
-
-    def cancel(self) -> None:
-        """Gives the request up; nothing if it is finished."""
-        self._engine._cancel(self)
-
-    def __await__(self) -> Generator[Any, None, Answer]:
-        return asyncio.wrap_future(self._future).__await__()
-
-    def __iter__(self) -> Iterator[str]:
-        news: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        self._listen(news.put)
-        while (text := news.get()) is not None:
-            yield text
-        self.result()  # raises what went wrong
-
-    async def __aiter__(self) -> AsyncIterator[str]:
-        loop = asyncio.get_running_loop()
-        news: asyncio.Queue[str | None] = asyncio.Queue()
-
-        def tell(text: str | None) -> None:
-            with suppress(RuntimeError):  # the loop is closed: nobody reads any more
-                loop.call_soon_threadsafe(news.put_nowait, text)
-
-        self._listen(tell)
-        while (text := await news.get()) is not None:
-            yield text
-        await self
-
-    def _listen(self, listener: Any) -> None:
-        with self._lock:
-            if self._text:
-                listener(self._text)
-            if self._future.done():
-                listener(None)
-            else:
-                self._listeners.append(listener)
-
-    def _grown(self, text: str) -> None:
-        with self._lock:
-            if text != self._text:
-                self._text = text
-                for listener in self._listeners:
-                    listener(text)
-
-    def _finish(self, answer: Answer | None, error: Exception | None = None) -> None:
-        with self._lock:
-            if self._future.done():
-                return
-            if error is not None:
-                self._future.set_exception(error)
-            elif answer is not None:
-                self._future.set_result(answer)
-            listeners, self._listeners = self._listeners, []
-            for listener in listeners:
-                listener(None)
-
-
-class _Region:
-    """A region in the table."""
-
-    def __init__(self, slot: int, first_id: int) -> None:
-        self.slot = slot
-        self.first_id = first_id
-        self.users = 0
-        self.primed = False  # whether its prefix is in the engine's cache
-        self.waiting: list[tuple[Handle, dict[str, Any]]] | None = None  # for the first to prime it
-
-
-class _Exhausted(Exception):
-    """No id is left."""
-
-
-class _Slots:
-    """Which region has which slot; the longest unused is lent again."""
-
-    def __init__(self, count: int, tokens: int, vocabulary: int, last_id: int) -> None:
-        self._span = tokens
-        self._vocabulary = vocabulary
-        self._count = count
-        self._turns = (last_id + 1 - vocabulary) // (count * tokens)
-        if self._turns < 1:
-            raise InputError(f"regions: {count} of {tokens} tokens have no room in 32-bit ids")
-        self.begin_anew()
-
-    def begin_anew(self) -> None:
-        self._turn = [0] * self._count
-        self._regions: OrderedDict[Hashable, _Region] = OrderedDict()  # least recently used first
-        self._free = list(range(self._count))
-
-    def take(self, key: Hashable) -> tuple[_Region, bool] | None:
-        """The region of a key, and whether it is new; None if every slot is in use."""
-        region = self._regions.get(key)
-        if region is not None:
-            self._regions.move_to_end(key)
-            return region, False
-        if not self._free:
-            idle = next((k for k, r in self._regions.items() if not r.users), None)
-            if idle is None:
-                return None
-            self._free.append(self._regions.pop(idle).slot)
-        slot = self._free[-1]
-        if self._turn[slot] >= self._turns:
-            raise _Exhausted
-        number = self._turn[slot] * self._count + slot
-        region = _Region(self._free.pop(), self._vocabulary + number * self._span)
-        self._turn[slot] += 1
-        self._regions[key] = region
-        return region, True
-
-
-class _Embedding(nn.Module):
-    """Words by their embeddings, ids beyond them by the table's rows."""
-
-    def __init__(self, words: nn.Embedding, rows: torch.Tensor) -> None:
-        super().__init__()
-        self.words = words
-        self.register_buffer("rows", rows, persistent=False)  # (S * T, D)
-
-    def forward(self, ids: torch.Tensor) -> torch.Tensor:
-        """(..., L) -> (..., L, D)"""
-        beyond = ids - self.words.num_embeddings
-        words = self.words(ids.clamp(max=self.words.num_embeddings - 1))
-        seen = self.rows[(beyond.clamp(min=0) % self.rows.shape[0]).long()]
-        return torch.where((beyond >= 0).unsqueeze(-1), seen.to(words.dtype), words)
 
 
 class ContinuousEngine:
@@ -271,12 +73,12 @@ class ContinuousEngine:
             return_logprobs=True,
         )
         words = model.get_input_embeddings().weight.shape[0]
-        self._slots = _Slots(max_regions, self.image_tokens, words, _LAST_ID)
-        self._model, self._rows = _with_table(model, max_regions * self.image_tokens)
+        self._slots = Slots(max_regions, self.image_tokens, words, _LAST_ID)
+        self._model, self._rows = with_table(model, max_regions * self.image_tokens)
         self._ends = _end_ids(model)
         self._lock = threading.Lock()
         self._idle = threading.Condition(self._lock)
-        self._handles: dict[str, Handle] = {}
+        self._handles: dict[str, tuple[Handle, TableRegion]] = {}
         self._numbers = itertools.count()
         self._manager: Any = None
         self._dispatcher: threading.Thread | None = None
@@ -370,13 +172,13 @@ class ContinuousEngine:
             if len(self._handles) >= self.queue_limit:
                 raise QueueFull(f"{self.queue_limit} requests are unfinished; ask again later")
             region = self._region(region_tokens, object() if key is None else key)
-            handle = Handle(self, f"finecaption-{next(self._numbers)}", region)
+            handle = Handle(f"finecaption-{next(self._numbers)}", self._cancel)
             request = {
                 "input_ids": self._with_region(prompt_ids, region),
                 "max_new_tokens": max_new_tokens,
             }
             region.users += 1
-            self._handles[handle.request_id] = handle
+            self._handles[handle.request_id] = handle, region
             if region.primed:
                 self._send(handle, request)
             elif region.waiting is None:
@@ -404,12 +206,12 @@ class ContinuousEngine:
                 f"the {'context' if most == self._context else 'cache'}; ask for fewer"
             )
 
-    def _region(self, tokens: torch.Tensor, key: Hashable) -> _Region:
+    def _region(self, tokens: torch.Tensor, key: Hashable) -> TableRegion:
         if self._renews:
             raise QueueFull("the engine is beginning anew; ask again later")
         try:
             taken = self._slots.take(key)
-        except _Exhausted:
+        except Exhausted:
             self._renews = True
             if self._handles:
                 raise QueueFull("the engine is beginning anew; ask again later") from None
@@ -427,7 +229,7 @@ class ContinuousEngine:
                 torch.cuda.current_stream(rows.device).synchronize()
         return region
 
-    def _with_region(self, prompt: Sequence[int], region: _Region) -> list[int]:
+    def _with_region(self, prompt: Sequence[int], region: TableRegion) -> list[int]:
         beyond = itertools.count(region.first_id)
         return [next(beyond) if token == self.image_token_id else token for token in prompt]
 
@@ -468,9 +270,10 @@ class ContinuousEngine:
             return failed
 
     def _take(self, output: Any) -> None:
-        handle = self._handles.get(output.request_id)
-        if handle is None:  # cancelled
+        found = self._handles.get(output.request_id)
+        if found is None:  # cancelled
             return
+        handle, region = found
         ids = list(output.generated_tokens)
         said = ids[:-1] if ids and ids[-1] in self._ends else ids
         text = self.processor.answer(said)
@@ -478,16 +281,16 @@ class ContinuousEngine:
             with self._idle:
                 self._close(handle, None, EngineStopped(f"the engine has failed ({output.error})"))
             return
-        handle._grown(text)
+        handle.grow(text)
         with self._idle:
             if output.is_finished():
                 marks = output.logprobs
                 mean = sum(marks) / len(marks) if marks else 0.0
                 self._close(handle, Answer(text, tuple(ids), mean))
             else:
-                self._release(handle._region)
+                self._release(region)
 
-    def _release(self, region: _Region) -> None:
+    def _release(self, region: TableRegion) -> None:
         """Sends the requests that waited for a region's prefix."""
         region.primed = True
         waiting, region.waiting = region.waiting or [], None
@@ -496,11 +299,13 @@ class ContinuousEngine:
                 self._send(handle, request)
 
     def _close(self, handle: Handle, answer: Answer | None, error: Exception | None = None) -> None:
-        if self._handles.pop(handle.request_id, None) is None:
+        found = self._handles.pop(handle.request_id, None)
+        if found is None:
             return
-        handle._finish(answer, error)
-        handle._region.users -= 1
-        self._release(handle._region)
+        handle.finish(answer, error)
+        _, region = found
+        region.users -= 1
+        self._release(region)
         if not self._handles:
             if self._renews:
                 self._renew()
@@ -515,20 +320,8 @@ class ContinuousEngine:
 
     def _fail_all(self, why: str) -> None:
         with self._idle:
-            for handle in list(self._handles.values()):
+            for handle, _ in list(self._handles.values()):
                 self._close(handle, None, EngineStopped(why))
-
-
-def _with_table(
-    model: FineCaptionForConditionalGeneration, rows: int
-) -> tuple[FineCaptionForConditionalGeneration, torch.Tensor]:
-    """A second model on the same weights whose embedding layer knows the table, and the table."""
-    shared: dict[int, Any] = {id(value): value for value in model.parameters()}
-    twin = copy.deepcopy(model, shared)
-    words = twin.get_input_embeddings()
-    table = torch.zeros(rows, words.weight.shape[-1], dtype=model.dtype, device=model.device)
-    twin.set_input_embeddings(_Embedding(words, table))
-    return twin.eval(), table
 
 
 def _settings(**wanted: Any) -> Any:
@@ -555,6 +348,3 @@ def _end_ids(model: FineCaptionForConditionalGeneration) -> frozenset[int]:
     if ends is None:
         ends = model.config.text_config.eos_token_id
     return frozenset([ends] if isinstance(ends, int) else ends or ())
-
-
-__all__ = ["Answer", "Cancelled", "ContinuousEngine", "EngineStopped", "Handle", "QueueFull"]
