@@ -161,7 +161,8 @@ def test_ids_begin_anew(captioner: FineCaption, monkeypatch: pytest.MonkeyPatch)
             found = short.submit(tokens, prompt(captioner, "Hair"), max_new_tokens=TOKENS)
             assert list(found.result(WAIT).ids) == stock(captioner, tokens, "Hair")
             managers.add(id(short._manager))
-            assert found._region.first_id + span <= words + 3 * span
+            (held,) = short._slots._regions.values()
+            assert held.first_id + span <= words + 3 * span
         assert len(managers) == 2
 
 
