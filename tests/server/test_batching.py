@@ -13,7 +13,8 @@ from PIL import Image
 
 from finecaption.errors import InputError
 from finecaption.generation import Decoding
-from finecaption.server.batching import Busy, Cancelled, Engine, NotReady, Question
+from finecaption.server.batching import Engine
+from finecaption.server.jobs import Busy, Cancelled, NotReady, Question
 
 from .conftest import Live, Stub, chat_body, in_thread, small
 

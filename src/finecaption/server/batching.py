@@ -8,60 +8,23 @@ Everything that touches the model runs on this thread, so nothing of it needs a 
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import math
 import threading
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, InvalidStateError
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol
 
 from finecaption.errors import FineCaptionError, InputError
+from finecaption.server.jobs import Busy, Cancelled, Job, NotReady, Question, Work
+from finecaption.server.picture_cache import PictureCache
 
 if TYPE_CHECKING:
-    from PIL import Image
-
     from finecaption.captioner import CaptionResult, EncodedPicture, FineCaption, Update
     from finecaption.generation import Decoding
 
 log = logging.getLogger("finecaption.server")
-
-_REMEMBERED = 4096  # digests of pictures that have been asked about
-
-
-class Busy(Exception):
-    """There is no room for one more request."""
-
-    def __init__(self, what: str, retry_after: int) -> None:
-        """`retry_after` in seconds."""
-        super().__init__(what)
-        self.retry_after = retry_after
-
-
-class NotReady(Exception):
-    """The model is still being loaded, cannot be loaded, or the server is stopping."""
-
-
-class Cancelled(Exception):
-    """Nobody waits for the answer any more."""
-
-
-@dataclass(frozen=True, eq=False)
-class Question:
-    """What is asked of one picture; as `finecaption.captioner.Ask`, without needing torch."""
-
-    picture: Image.Image
-    """RGB."""
-    digest: bytes = b""
-    """Of the picture's pixels: the same, the same picture. Empty: unknown."""
-    regions: tuple[Any, ...] = ()
-    """Region or RegionPrompt each."""
-    attributes: tuple[str, ...] | None = None
-    dense: bool = False
-    whole: bool = False
 
 
 class Watcher(Protocol):
@@ -70,40 +33,6 @@ class Watcher(Protocol):
     def batch(self, requests: int, seconds: float) -> None: ...
 
     def cached(self, hit: bool) -> None: ...
-
-
-Work: TypeAlias = "Callable[[Engine, Callable[[], None]], Any]"
-
-
-@dataclass(eq=False)
-class Job:
-    """One piece of work and its outcome."""
-
-    done: Future[Any] = field(default_factory=Future)
-    question: Question | None = None
-    decoding: Decoding | None = None
-    told: Callable[[Update], None] | None = None
-    """Given: a stream; called with each update, on the engine's thread."""
-    work: Work | None = None
-    """Given: anything else that needs the model."""
-    cancelled: bool = False
-
-    def cancel(self) -> None:
-        """Gives up the work: it is left out if it waits, and ended early if that can be."""
-        self.cancelled = True
-
-    def check(self) -> None:
-        """Raises Cancelled if the work has been given up; for long work to call now and then."""
-        if self.cancelled:
-            raise Cancelled
-
-    def finish(self, outcome: Any) -> None:
-        # whoever waited may have given up at this very moment
-        with contextlib.suppress(InvalidStateError):
-            if isinstance(outcome, BaseException):
-                self.done.set_exception(outcome)
-            else:
-                self.done.set_result(outcome)
 
 
 class Ticket:
@@ -167,7 +96,7 @@ class Engine:
         self._load = load
         self._limits = (queue, held_pixels)
         self._batch, self._batch_wait, self._most_streams = batch, batch_wait, streams
-        self._cache = _Cache(cached_pictures, held_pixels // 4)
+        self._cache = PictureCache(cached_pictures, held_pixels // 4)
         self._watcher = watcher
         self._on_failure = on_failure
         self._captioner: FineCaption | None = None
@@ -462,41 +391,3 @@ class Engine:
                 )
             )
         return list(self.captioner.caption_many(asks, decoding=batch[0].decoding, progress=told))
-
-
-class _Cache:
-    """Encoded pictures, the least used gone first."""
-
-    def __init__(self, count: int, pixels: int) -> None:
-        self._limits = (count, pixels)
-        self._kept: OrderedDict[bytes, EncodedPicture] = OrderedDict()
-        self._seen: OrderedDict[bytes, None] = OrderedDict()
-        self._pixels = 0
-
-    def seen(self, digest: bytes) -> bool:
-        """Whether the picture has come before, lately; from now on, it has."""
-        if not digest or not self._limits[0]:
-            return False
-        before = digest in self._seen or digest in self._kept
-        self._seen[digest] = None
-        self._seen.move_to_end(digest)
-        if len(self._seen) > _REMEMBERED:
-            self._seen.popitem(last=False)
-        return before
-
-    def get(self, digest: bytes) -> EncodedPicture | None:
-        found = self._kept.get(digest)
-        if found is not None:
-            self._kept.move_to_end(digest)
-        return found
-
-    def put(self, digest: bytes, encoded: EncodedPicture) -> None:
-        size = encoded.size[0] * encoded.size[1]
-        count, pixels = self._limits
-        if not digest or digest in self._kept or not count or size > pixels:
-            return
-        self._kept[digest] = encoded
-        self._pixels += size
-        while len(self._kept) > count or self._pixels > pixels:
-            _, old = self._kept.popitem(last=False)
-            self._pixels -= old.size[0] * old.size[1]

@@ -15,8 +15,9 @@ from starlette.types import Receive, Scope, Send
 
 from finecaption.attributes import dense_instruction, global_instruction, region_instruction
 from finecaption.errors import FineCaptionError, InputError
-from finecaption.server.batching import Cancelled, Job, Question, Ticket
+from finecaption.server.batching import Ticket
 from finecaption.server.errors import ApiError, error_body, input_error, log
+from finecaption.server.jobs import Cancelled, Job, Question
 from finecaption.server.questions import Asked, understand
 from finecaption.server.region_field import to_region
 from finecaption.server.routing import ERRORS, JsonRoute

@@ -15,7 +15,8 @@ from PIL import Image
 from finecaption.attributes import ATTRIBUTE_NAMES, resolve_attribute
 from finecaption.errors import InputError
 from finecaption.masks import box_from_mask, encode_rle
-from finecaption.server.batching import Engine, Question, Ticket
+from finecaption.server.batching import Engine, Ticket
+from finecaption.server.jobs import Question
 from finecaption.server.pictures import Loaded
 from finecaption.server.region_field import to_region
 from finecaption.server.routing import ERRORS, JsonRoute

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from fastapi import Request
 
-from finecaption.server.batching import Busy, Cancelled, Engine, Job, NotReady, Ticket
+from finecaption.server.batching import Engine, Ticket
 from finecaption.server.errors import ApiError
 from finecaption.server.fetch import Fetcher
+from finecaption.server.jobs import Busy, Cancelled, Job, NotReady
 from finecaption.server.metrics import Metrics
 from finecaption.server.pictures import Pictures
 from finecaption.server.schemas import Sampling

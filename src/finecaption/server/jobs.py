@@ -1,0 +1,82 @@
+"""What a request asks of the model, and the piece of work that becomes of it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from concurrent.futures import Future, InvalidStateError
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from finecaption.captioner import Update
+    from finecaption.generation import Decoding
+    from finecaption.server.batching import Engine
+
+
+class Busy(Exception):
+    """There is no room for one more request."""
+
+    def __init__(self, what: str, retry_after: int) -> None:
+        """`retry_after` in seconds."""
+        super().__init__(what)
+        self.retry_after = retry_after
+
+
+class NotReady(Exception):
+    """The model is still being loaded, cannot be loaded, or the server is stopping."""
+
+
+class Cancelled(Exception):
+    """Nobody waits for the answer any more."""
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """What is asked of one picture; as `finecaption.captioner.Ask`, without needing torch."""
+
+    picture: Image.Image
+    """RGB."""
+    digest: bytes = b""
+    """Of the picture's pixels: the same, the same picture. Empty: unknown."""
+    regions: tuple[Any, ...] = ()
+    """Region or RegionPrompt each."""
+    attributes: tuple[str, ...] | None = None
+    dense: bool = False
+    whole: bool = False
+
+
+Work: TypeAlias = "Callable[[Engine, Callable[[], None]], Any]"
+
+
+@dataclass(eq=False)
+class Job:
+    """One piece of work and its outcome."""
+
+    done: Future[Any] = field(default_factory=Future)
+    question: Question | None = None
+    decoding: Decoding | None = None
+    told: Callable[[Update], None] | None = None
+    """Given: a stream; called with each update, on the engine's thread."""
+    work: Work | None = None
+    """Given: anything else that needs the model."""
+    cancelled: bool = False
+
+    def cancel(self) -> None:
+        """Gives up the work: it is left out if it waits, and ended early if that can be."""
+        self.cancelled = True
+
+    def check(self) -> None:
+        """Raises Cancelled if the work has been given up; for long work to call now and then."""
+        if self.cancelled:
+            raise Cancelled
+
+    def finish(self, outcome: Any) -> None:
+        # whoever waited may have given up at this very moment
+        with contextlib.suppress(InvalidStateError):
+            if isinstance(outcome, BaseException):
+                self.done.set_exception(outcome)
+            else:
+                self.done.set_result(outcome)

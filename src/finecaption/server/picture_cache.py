@@ -1,0 +1,56 @@
+"""Encoded pictures that are asked about again."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from finecaption.captioner import EncodedPicture
+
+_REMEMBERED = 4096  # digests of pictures that have been asked about
+
+
+class PictureCache:
+    """Encoded pictures, the least used gone first."""
+
+    def __init__(self, count: int, pixels: int) -> None:
+        """
+        Args:
+            count: the most pictures; 0 keeps none.
+            pixels: the most of all pictures together.
+        """
+        self._limits = (count, pixels)
+        self._kept: OrderedDict[bytes, EncodedPicture] = OrderedDict()
+        self._seen: OrderedDict[bytes, None] = OrderedDict()
+        self._pixels = 0
+
+    def seen(self, digest: bytes) -> bool:
+        """Whether the picture has come before, lately; from now on, it has."""
+        if not digest or not self._limits[0]:
+            return False
+        before = digest in self._seen or digest in self._kept
+        self._seen[digest] = None
+        self._seen.move_to_end(digest)
+        if len(self._seen) > _REMEMBERED:
+            self._seen.popitem(last=False)
+        return before
+
+    def get(self, digest: bytes) -> EncodedPicture | None:
+        """The picture of these pixels, if it is kept."""
+        found = self._kept.get(digest)
+        if found is not None:
+            self._kept.move_to_end(digest)
+        return found
+
+    def put(self, digest: bytes, encoded: EncodedPicture) -> None:
+        """Keeps a picture, unless it alone is too large."""
+        size = encoded.size[0] * encoded.size[1]
+        count, pixels = self._limits
+        if not digest or digest in self._kept or not count or size > pixels:
+            return
+        self._kept[digest] = encoded
+        self._pixels += size
+        while len(self._kept) > count or self._pixels > pixels:
+            _, old = self._kept.popitem(last=False)
+            self._pixels -= old.size[0] * old.size[1]
