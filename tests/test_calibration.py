@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from finecaption.attributes import ATTRIBUTE_NAMES
 from finecaption.calibration import CALIBRATION_FILE, Calibration, Curve, calibration_error
-from finecaption.captioner import resolve_model
 from finecaption.errors import InputError
+from finecaption.loading import resolve_model
 
 
 def drawn(curve: Curve, count: int, seed: int) -> tuple[list[float], list[int], list[bool]]:

@@ -375,7 +375,7 @@ def test_bfloat16_on_a_cpu_only_for_large_models_where_it_has_instructions(
     dtype: torch.dtype,
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able, raising=False)
-    monkeypatch.setattr("finecaption.captioner._FP32_BYTES", limit)
+    monkeypatch.setattr("finecaption.loading._FP32_BYTES", limit)
     captioner = FineCaption.from_pretrained(tiny_folder, device="cpu")
     assert captioner.model.dtype == dtype
     result = captioner.caption(picture(), mask=MASKS[0], max_new_tokens=2)

@@ -26,8 +26,7 @@ from typing import Any
 
 import pytest
 
-from finecaption import captioner as captioner_module
-from finecaption import domain
+from finecaption import domain, loading
 from finecaption.attributes import ATTRIBUTE_NAMES
 from finecaption.cli import main
 from finecaption.synth import scene
@@ -85,9 +84,9 @@ def at_work(
     request: pytest.FixtureRequest, workplace: Path, random_model: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Path:  # fmt: skip
-    shipped = captioner_module._SHIPPED / NAME
+    shipped = loading._SHIPPED / NAME
     if request.param != "README.md" or not (shipped / "config.json").is_file():
-        monkeypatch.setattr(captioner_module, "_SHIPPED", random_model.parent)
+        monkeypatch.setattr(loading, "_SHIPPED", random_model.parent)
     monkeypatch.chdir(workplace)
     return workplace
 

@@ -15,8 +15,9 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, GenerationConfig
 
-from finecaption.captioner import FineCaption, resolve_model
+from finecaption.captioner import FineCaption
 from finecaption.errors import InputError
+from finecaption.loading import resolve_model
 from finecaption.model import (
     FineCaptionConfig,
     FineCaptionForConditionalGeneration,

@@ -69,7 +69,7 @@ class ModelSpec:
         Raises:
             InputError: there is no such model.
         """
-        from finecaption.captioner import resolve_model
+        from finecaption.loading import resolve_model
 
         folder = resolve_model(self.model)
         return {"name": folder.name, "fingerprint": fingerprint(folder)}

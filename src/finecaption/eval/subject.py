@@ -58,7 +58,7 @@ class CheckpointSubject:
             name: a shipped model's name, or a folder.
             device: of torch; a GPU if there is one, by default.
         """
-        from finecaption.captioner import resolve_model
+        from finecaption.loading import resolve_model
 
         self.folder = resolve_model(name)
         self._device = device
@@ -249,7 +249,7 @@ def open_subject(name: str | os.PathLike[str], device: str | None = None) -> Any
     Raises:
         InputError: there is none of that name.
     """
-    from finecaption.captioner import resolve_model
+    from finecaption.loading import resolve_model
 
     try:
         folder = resolve_model(name)
