@@ -145,10 +145,13 @@ def test_a_table_that_cannot_be_read_is_left_to_meteor(
         given.append(table)
         return nullcontext(running)
 
-    monkeypatch.setattr(meteor, "write_needed", full)
     monkeypatch.setattr(meteor, "Meteor", begin)
+    monkeypatch.setattr(meteor, "_FEW_WORDS", 1)
+    with meteor_for([["two", "words"]]):  # so many that the search is not worth it
+        assert given == [None]
+    monkeypatch.setattr(meteor, "write_needed", full)
     with meteor_for([["a"]]) as process:
-        assert process is running and given == [None]
+        assert process is running and given == [None, None]
 
 
 def test_from_the_second_set_on_the_process_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:

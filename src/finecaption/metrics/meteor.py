@@ -15,7 +15,7 @@ import tempfile
 import threading
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -31,6 +31,9 @@ from finecaption.metrics.paraphrases import write_needed
 _ARGUMENTS = ("-", "-", "-stdio", "-l", "en", "-norm")
 _MEMORY = "-Xmx2G"
 _TABLE = "data/paraphrase-en.gz"  # beside the program, whose default it is
+# in all texts, up to which they are looked for in the table: it takes up to a kilobyte a word, and
+# beyond it METEOR computes so long that its start hardly counts
+_FEW_WORDS = 600_000
 
 
 class Meteor:
@@ -160,7 +163,8 @@ def _line(hypothesis: Words, references: Sequence[Words]) -> str:
 def meteor_for(texts: Sequence[Words]) -> Iterator[Meteor]:
     """A process for one set of captions; it knows the paraphrases that these texts can use.
 
-    Scores are those of the whole table. It ends with the block.
+    Scores are those of the whole table, which it gets where the texts are many. It ends with the
+    block.
 
     Args:
         texts: words of every caption and every reference that it will be asked about.
@@ -171,12 +175,13 @@ def meteor_for(texts: Sequence[Words]) -> Iterator[Meteor]:
     find_java()
     whole = find_jar(*METEOR).parent / _TABLE
     with tempfile.TemporaryDirectory(prefix="finecaption-meteor-") as folder:
-        own = Path(folder) / "paraphrases.gz"
-        part: Path | None = own
-        try:
-            write_needed(whole, texts, own)
-        except (OSError, zlib.error):
-            part = None  # METEOR reads the whole table, and says itself what is wrong with it
+        part: Path | None = None
+        if sum(map(len, texts)) <= _FEW_WORDS:
+            own = Path(folder) / "paraphrases.gz"
+            # if it cannot: METEOR reads the whole table, and says itself what is wrong with it
+            with suppress(OSError, zlib.error):
+                write_needed(whole, texts, own)
+                part = own
         with Meteor(part) as meteor:
             yield meteor
 
