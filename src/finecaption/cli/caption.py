@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from finecaption.cli.caption_output import check_save, note, peak_memory, print_result, save_picture
 from finecaption.cli.options import MODEL, AsJson, Device, Model
 from finecaption.errors import InputError
 
 if TYPE_CHECKING:
     from PIL import Image
-    from rich.console import Console
 
     from finecaption.captioner import CaptionResult
     from finecaption.types import RegionPrompt
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 _DECODING = "How answers are written"
 _MANY = "Many pictures"
 
-_PICTURE_TYPES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 
 app = typer.Typer(help="Describe regions of a picture, attribute by attribute.")
 
@@ -202,7 +201,7 @@ def caption(
     _one(image[0], mask or (), box or (), point or (), names, all_attributes, dense, whole,
          as_json, save, model, device, quantize, decoding)  # fmt: skip
     if memory or quantize:
-        _note(_peak_memory())
+        note(peak_memory())
 
 
 def _decoding(**given: Any) -> dict[str, Any]:
@@ -245,7 +244,7 @@ def _one(
     from finecaption.images import load_image
 
     if save is not None:
-        _check_save(save, image)
+        check_save(save, image)
     prompts = _prompts(box, point)
     has_region = bool(mask or prompts)
     if not has_region and names:
@@ -255,13 +254,13 @@ def _one(
     regions = [_mask_region(file, picture.size) for file in mask]
     asked: list[Any] = [*regions, *(prompt.within(picture.size) for prompt in prompts)]
     if not has_region and not whole:
-        _note("no region given (--mask, --box, --point): describing the whole picture")
+        note("no region given (--mask, --box, --point): describing the whole picture")
 
     dense = dense and has_region
     result = _run(picture, asked, names, dense, whole, image, model, device, quantize, decoding)
     if save is not None:
-        _save(save, picture, result)
-    _print(result, as_json)
+        save_picture(save, picture, result)
+    print_result(result, as_json)
 
 
 def _prompts(boxes: Sequence[str], points: Sequence[str]) -> list[RegionPrompt]:
@@ -295,7 +294,7 @@ def _mask_region(file: str, size: tuple[int, int]) -> Any:
 
 def _stdin() -> bytes:
     if sys.stdin.isatty():
-        _note("reading the picture from standard input")
+        note("reading the picture from standard input")
     data = sys.stdin.buffer.read()
     if not data:
         raise InputError("-: standard input is empty; pipe a picture into it")
@@ -339,113 +338,3 @@ def _run(
             decoding=how, progress=told,
         )  # fmt: skip
     return replace(result, image=image)
-
-
-def _print(result: CaptionResult, as_json: bool) -> None:
-    if as_json:
-        print(result.to_json(indent=2))
-        return
-    from rich.console import Console
-
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="replace")  # terminals that cannot show a sign
-    console = Console(highlight=False)
-    if console.is_terminal:
-        _print_styled(result, console)
-    else:
-        print("\n".join(_plain(result)))
-
-
-def _sections(result: CaptionResult) -> list[tuple[str, list[tuple[str, str]]]]:
-    """(title, [(name, text)]) for each region and the whole picture."""
-    sections = []
-    for number, entry in enumerate(result.regions, 1):
-        x0, y0, x1, y1 = entry.region.box
-        lines = list(entry.captions.items())
-        if entry.dense is not None:
-            lines.append(("In detail", entry.dense))
-        sections.append((f"Region {number} (box {x0},{y0},{x1},{y1})", lines))
-    if result.whole is not None:
-        sections.append(("Whole picture", [("In detail", result.whole)]))
-    return sections
-
-
-def _plain(result: CaptionResult) -> list[str]:
-    """One answer a line, for pipes."""
-    lines = [] if result.notice is None else [f"Notice: {result.notice.text}", ""]
-    for number, (title, answers) in enumerate(_sections(result)):
-        lines += [""] * bool(number) + [title]
-        lines += [f"  {name}: {text}" for name, text in answers]
-    return lines
-
-
-def _print_styled(result: CaptionResult, console: Console) -> None:
-    from rich.panel import Panel
-    from rich.table import Table
-    from rich.text import Text
-
-    if result.notice is not None:
-        console.print(Panel(Text(result.notice.text), title="Notice", border_style="yellow"))
-    for title, answers in _sections(result):
-        console.print()
-        console.print(Text(title, style="bold"))
-        table = Table.grid(padding=(0, 2))
-        table.add_column(style="dim", max_width=38)
-        table.add_column(ratio=1)
-        for name, text in answers:
-            table.add_row(Text(f"  {name}"), Text(text))
-        console.print(table)
-
-
-def _check_save(path: Path, image: str) -> None:
-    if path.suffix.lower() not in _PICTURE_TYPES:
-        raise InputError(f"--save {path}: must end in {', '.join(_PICTURE_TYPES)}")
-    if path.is_dir():
-        raise InputError(f"--save {path}: is a folder; give a file name")
-    if not path.parent.is_dir():
-        raise InputError(f"--save {path}: there is no folder {path.parent}; make it first")
-    if image != "-" and path.exists() and path.resolve() == Path(image).resolve():
-        raise InputError(f"--save {path}: would overwrite the picture itself; give another name")
-
-
-def _save(path: Path, picture: Image.Image, result: CaptionResult) -> None:
-    import os
-
-    from finecaption.draw import annotate
-
-    notice = None if result.notice is None else result.notice.text
-    drawn = annotate(picture, result.regions, result.whole, notice)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        try:
-            drawn.save(part, _PICTURE_TYPES[path.suffix.lower()])
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise InputError(f"--save {path}: cannot be written ({error})") from error
-    _note(f"saved {path}")
-
-
-def _peak_memory() -> str:
-    """What the process held at most, and torch on the GPU, in GB (10^9 bytes)."""
-    import torch
-
-    said = []
-    try:
-        import resource
-    except ImportError:  # Windows
-        said.append("of the process: not known on this system")
-    else:
-        # Kilobytes, but on macOS bytes (getrusage's manual).
-        unit = 1 if sys.platform == "darwin" else 1024
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-        said.append(f"{peak / 1e9:.2f} GB resident")
-    if torch.cuda.is_available():
-        peak = sum(map(torch.cuda.max_memory_allocated, range(torch.cuda.device_count())))
-        said.append(f"{peak / 1e9:.2f} GB on the GPU")
-    return f"peak memory: {', '.join(said)}"
-
-
-def _note(text: str) -> None:
-    print(text, file=sys.stderr)

@@ -1,0 +1,203 @@
+"""What the commands of `finecaption data` share: opening, writing, progress, problems."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import typer
+
+from finecaption.errors import InputError
+
+if TYPE_CHECKING:
+    from finecaption.data.problems import Problem
+    from finecaption.data.sources.base import Source
+
+T = TypeVar("T")
+
+_SHOWN_PROBLEMS = 20
+
+
+def open_source(
+    src: Path,
+    form: str | None,
+    images: Path | None,
+    split: str,
+    options: list[str] | None,
+    skip_bad: bool,
+    deep: bool = False,
+) -> Source:
+    """The data set that SRC, --from and the rest name; `deep` decodes every picture and mask.
+
+    Raises:
+        InputError: it cannot be opened; an option is not NAME=VALUE.
+    """
+    from finecaption.data.opening import open_data
+
+    chosen = dict(_option(text) for text in options or ())
+    return open_data(
+        src,
+        form,
+        images=images,
+        split=split,
+        problems="skip" if skip_bad else "raise",
+        deep=deep,
+        options=chosen,
+    )
+
+
+def _option(text: str) -> tuple[str, Any]:
+    """NAME=VALUE; the value as JSON where it is that, else as text."""
+    import json
+
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise InputError(f"--set {text}: must be NAME=VALUE")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
+
+
+def full_name(path: Path | str) -> str:
+    """A path as a store's settings keep it."""
+    return Path(path).resolve().as_posix()
+
+
+def parse_parts(texts: list[str]) -> dict[str, tuple[str, str]]:
+    """`out/a:3` -> {"a": ("out/a", "3")}; names that meet twice get a number."""
+    found: dict[str, tuple[str, str]] = {}
+    for text in texts:
+        folder, _, weight = text.rpartition(":")
+        if not folder:
+            folder, weight = text, "1"
+        base = name = Path(folder).name or folder
+        number = 2
+        while name in found:
+            name, number = f"{base}-{number}", number + 1
+        found[name] = folder, weight
+    return found
+
+
+def write_samples(
+    samples: Iterable[Any],
+    out: Path,
+    to: str,
+    embed: bool,
+    settings: dict[str, Any],
+    overwrite: bool,
+    label: str = "Writing",
+) -> int:
+    """Writes a stream; the number of samples that it now has on disk.
+
+    Raises:
+        InputError: no such target; the output is another data set's.
+    """
+    from finecaption.data.convert import TARGETS, clear, convert
+
+    if to not in TARGETS:
+        raise InputError(f"--to: unknown target {to!r}; choose from {', '.join(TARGETS)}")
+    if overwrite:
+        clear(out)
+    total = 0
+
+    def counted() -> Iterator[Any]:
+        nonlocal total
+        for one in progress(samples, label):
+            total += 1
+            yield one
+
+    convert(counted(), out, to, embed=embed, settings=settings)
+    if not total:  # a finished store was left as it is
+        from finecaption.data.store import is_store, open_store
+
+        return len(open_store(out)) if is_store(out) else 0
+    return total
+
+
+def progress(things: Iterable[T], label: str) -> Iterator[T]:
+    """A line on stderr with number, rate and time; nothing where stderr is no terminal."""
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        TextColumn("{task.completed:,.0f} samples"),
+        TextColumn("{task.fields[rate]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal) as shown:
+        task = shown.add_task(label, total=None, rate="")
+        for number, thing in enumerate(things, 1):
+            yield thing
+            if number % 100 == 0:
+                speed = shown.tasks[task].speed
+                shown.update(task, completed=number, rate=f"{speed:,.0f}/s" if speed else "")
+        shown.update(task, completed=shown.tasks[task].completed)
+
+
+def note(text: str) -> None:
+    """A line on stderr."""
+    typer.echo(text, err=True)
+
+
+def note_problems(problems: list[Problem], out: Path | None = None) -> None:
+    """Lists what was left out on stderr; in full in a file beside the output."""
+    if not problems:
+        return
+    note(f"left out: {len(problems):,}")
+    for problem in problems[:_SHOWN_PROBLEMS]:
+        note(f"  {problem}")
+    more = len(problems) - _SHOWN_PROBLEMS
+    if out is not None:
+        import json
+
+        from finecaption.data.store.layout import replace_with
+
+        path = out.with_name(f"{out.name}.problems.jsonl")
+        lines = (json.dumps(problem.to_dict(), ensure_ascii=False) for problem in problems)
+        replace_with(path, "\n".join(lines) + "\n")
+        note(f"  all of them: {path}")
+    elif more > 0:
+        note(f"  and {more:,} more; `data validate` lists all")
+
+
+def check_page(out: Path | None) -> None:
+    """Before anything is read.
+
+    Raises:
+        InputError: --out is no name for a page.
+    """
+    if out is not None and (out.is_dir() or out.suffix.lower() not in (".html", ".htm")):
+        raise InputError(f"--out {out}: must be a file that ends in .html")
+
+
+def save_page(out: Path, text: str) -> None:
+    """Writes a page, under a temporary name first."""
+    from finecaption.data.store.layout import replace_with
+
+    out.parent.mkdir(parents=True, exist_ok=True)
+    replace_with(out, text)
+
+
+def read_as(found: Source) -> str:
+    """The sentence under a page's title: format and split."""
+    split = f", split {found.split}" if found.split else ""
+    return f"Read as {found.name}{split}."
+
+
+def print_figures(figures: dict[str, Any]) -> None:
+    """What `data stats` counted, as lines."""
+    for name in ("samples", "pictures", "regions", "distinct_words", "broken_masks"):
+        print(f"{name.replace('_', ' '):24} {figures[name]:>12,}")
+    for name in ("words_per_text", "regions_per_picture", "area_share", "mask_box_iou"):
+        if figures[name]["number"]:
+            print(f"{name.replace('_', ' ') + ', mean':24} {figures[name]['mean']:>12.3f}")
+    for kind in ("tasks", "splits", "sources"):
+        for name, number in figures[kind].items():
+            print(f"{kind[:-1] + ' ' + (name or '(none)'):24} {number:>12,}")
+    for name, about in figures["attributes"].items():
+        print(f"{name:40} {about['samples']:>12,} {about['mean_words']:>8.1f} words")
