@@ -161,8 +161,8 @@ def _base(args: argparse.Namespace, out: Path) -> tuple[Path, Path]:
     return out / "base" / ASSEMBLED, run.pool_folder
 
 
-def main(arguments: Sequence[str] | None = None) -> Record:
-    """See the module."""
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The options, and what follows from them: budget, regions, pairs, rows."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--base", help="a run of `finecaption train`, or a model's folder")
@@ -180,11 +180,18 @@ def main(arguments: Sequence[str] | None = None) -> Record:
     full, small = Budget(), Budget(steps=2, batch=2, regions=2, questions=2, scenes=4)
     budget = small if args.smoke else full
     args.steps, args.scenes = args.steps or budget.steps, args.scenes or budget.scenes
-    budget = dataclasses.replace(budget, steps=args.steps, scenes=args.scenes)
-    regions = args.regions or (4 if args.smoke else 500)
-    pairs = args.pairs if args.pairs is not None else (1 if args.smoke else 100)
-    rows = [find_row(n) for n in args.rows.split(",")] if args.rows else list(ROWS)
+    args.budget = dataclasses.replace(budget, steps=args.steps, scenes=args.scenes)
+    args.regions = args.regions or (4 if args.smoke else 500)
+    if args.pairs is None:
+        args.pairs = 1 if args.smoke else 100
+    args.rows = [find_row(n) for n in args.rows.split(",")] if args.rows else list(ROWS)
+    return args
 
+
+def main(arguments: Sequence[str] | None = None) -> Record:
+    """See the module."""
+    args = _parse(arguments)
+    budget, regions, pairs = args.budget, args.regions, args.pairs
     out: Path = args.out
     out.mkdir(parents=True, exist_ok=True)
     folder, pool_folder = _base(args, out)
@@ -202,15 +209,13 @@ def main(arguments: Sequence[str] | None = None) -> Record:
     results: list[Record] = []
     folders: dict[str, Path] = {}
     settings = {"budget": dataclasses.asdict(budget), "regions": regions, "pairs": pairs}
-    for row in rows:
+    for row in args.rows:
         own = out / "rows" / row.name
         scored = own / f"{budget.steps}-{regions}-{pairs}"
         if not (scored / SCORED).exists():
             model = ablation.train_row(row, budget, base, processor, featured, own)
             if examples is None:
-                workers = 0
-                source = open_source("synth:test", workers)
-                examples = Examples(source, regions, pairs, base)
+                examples = Examples(open_source("synth:test", 0), regions, pairs, base)
             began = time.monotonic()
             model = model.to(next(base.parameters()).device)
             scored.mkdir(exist_ok=True)
