@@ -5,9 +5,12 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import json
+import re
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -18,11 +21,14 @@ from finecaption.errors import InputError
 from finecaption.eval.published import TABLE_2
 from finecaption.model import FineCaptionConfig, FineCaptionForConditionalGeneration
 from finecaption.model.processing import FineCaptionProcessor
+from finecaption.pages import section
 from finecaption.train import ablation, telling
 from finecaption.train.ablation import Asked, Budget
 from finecaption.train.ablation_data import FeaturedPool, fill_features, row_channels
 from finecaption.train.pool import Pool
 from finecaption.train.telling import BINS, RED, ROWS, find_row
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 SMALL = Budget(steps=2, batch=2, regions=2, questions=2, scenes=4)
 
@@ -163,20 +169,37 @@ def test_more_steps_go_on_and_another_budget_is_refused(
             ablation.train_row(row, other, base, processor, featured, tmp_path)
 
 
+@pytest.fixture
+def script(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """benchmarks/ablation.py."""
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    spec = importlib.util.spec_from_file_location("benchmark_ablation", BENCHMARKS / "ablation.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "benchmark_ablation", module)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_page_shows_the_run_that_its_command_makes(script: ModuleType) -> None:
+    page = BENCHMARKS.parent / "docs/benchmark.md"
+    data = json.loads((BENCHMARKS / "results/ablation.json").read_text("utf-8"))
+    settings = data["settings"]
+    told = script.report(settings, data["results"], data["differences"])
+    assert section(page, "ablation") == told.strip()
+    (command,) = re.findall("^python benchmarks/ablation.py (.*)$", page.read_text("utf-8"), re.M)
+    asked = script._parse(shlex.split(command))
+    assert dataclasses.asdict(asked.budget) == settings["budget"]
+    assert (asked.regions, asked.pairs) == (settings["regions"], settings["pairs"])
+    assert [r.name for r in asked.rows] == [r["row"] for r in data["results"]]
+
+
 def test_from_rows_to_the_table(
     base: FineCaptionForConditionalGeneration, processor: FineCaptionProcessor, pool_folder: Path,
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: ModuleType,
     without_meteor: Callable[[pytest.MonkeyPatch], None],
 ) -> None:  # fmt: skip
     """benchmarks/ablation.py with one step a row; the second time nothing is trained again."""
-    path = Path(__file__).parents[2] / "benchmarks/ablation.py"
-    monkeypatch.syspath_prepend(path.parent)
-    spec = importlib.util.spec_from_file_location("benchmark_ablation", path)
-    assert spec is not None and spec.loader is not None
-    script = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "benchmark_ablation", script)
-    spec.loader.exec_module(script)
-
     without_meteor(monkeypatch)
     base.save_pretrained(tmp_path / "base")
     processor.save_pretrained(tmp_path / "base")
