@@ -9,6 +9,7 @@ from typing import Any
 from finecaption.errors import InputError
 from finecaption.eval.answers import Answer, answers_of
 from finecaption.eval.compare import difference, pair
+from finecaption.eval.difference import around, p_value, points
 from finecaption.eval.published import TABLE_2
 from finecaption.eval.records import read_records
 from finecaption.eval.table import interval, markdown, percent
@@ -68,23 +69,11 @@ def table(results: Sequence[Record]) -> list[list[str]]:
                 interval(own["mean_interval"]),
                 *(percent(own["attributes"].get(n, {}).get("accuracy")) for n in TOLD),
                 percent((own["twins"] or {}).get("accuracy")),
-                *(_hundredfold(own["ngrams"]["corpus"].get(n)) for n in ("ROUGE-L", "CIDEr")),
+                *(percent(own["ngrams"]["corpus"].get(n)) for n in ("ROUGE-L", "CIDEr")),
                 *(f"{said[n]:.2f}" if said else "–" for n in ("ROUGE-L", "CIDEr")),
             ]
         )
     return out
-
-
-def _hundredfold(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.1f}"
-
-
-def _points(value: float) -> str:
-    return f"{100 * value:+.1f}"
-
-
-def _span(values: Sequence[float] | None) -> str:
-    return "–" if values is None else f"{_points(values[0])} to {_points(values[1])}"
 
 
 def order(results: Sequence[Record]) -> list[str]:
@@ -135,7 +124,7 @@ def report(settings: Record, results: Sequence[Record], steps: Sequence[Record])
             markdown(
                 ("Change", "Points", "95 %", "p"),
                 [
-                    [s["change"], _points(s["difference"]), _span(s["interval"]), f"{s['p']:.4f}"]
+                    [s["change"], points(s["difference"]), around(s["interval"]), p_value(s["p"])]
                     for s in steps
                 ],
                 left=(0,),
@@ -149,8 +138,8 @@ def report(settings: Record, results: Sequence[Record], steps: Sequence[Record])
             markdown(
                 ("Attribute", "None, %", "Both, %", "Points", "95 %", "p"),
                 [
-                    [name, percent(g["a"]), percent(g["b"]), _points(g["difference"]),
-                     _span(g["interval"]), f"{g['p_corrected']:.4f}"]
+                    [name, percent(g["a"]), percent(g["b"]), points(g["difference"]),
+                     around(g["interval"]), p_value(g['p_corrected'])]
                     for name, g in gains
                 ],
                 left=(0,),
@@ -211,14 +200,14 @@ def plot(results: Sequence[Record], steps: Sequence[Record], path: Path) -> None
     figure.legend(loc="outside lower left", ncols=2, frameon=False, fontsize=9)
     if gains:
         right = axes[0, 1]
-        points = [100 * g["difference"] for _, g in gains]
+        gained = [100 * g["difference"] for _, g in gains]
         spans = [[100 * v for v in g["interval"]] for _, g in gains]
         named = [orange if name in TOLD else blue for name, _ in gains]
-        right.barh(range(len(gains)), points, color=named, height=0.7)
+        right.barh(range(len(gains)), gained, color=named, height=0.7)
         right.errorbar(
-            points, range(len(gains)), fmt="none", ecolor="#444444", elinewidth=1,
-            xerr=[[p - s[0] for p, s in zip(points, spans, strict=True)],
-                  [s[1] - p for p, s in zip(points, spans, strict=True)]],
+            gained, range(len(gains)), fmt="none", ecolor="#444444", elinewidth=1,
+            xerr=[[p - s[0] for p, s in zip(gained, spans, strict=True)],
+                  [s[1] - p for p, s in zip(gained, spans, strict=True)]],
         )  # fmt: skip
         right.set_yticks(range(len(gains)), [name for name, _ in gains])
         for text, (name, _) in zip(right.get_yticklabels(), gains, strict=True):

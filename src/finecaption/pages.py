@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
+from finecaption.data.store.layout import replace_with
 from finecaption.errors import InputError
 
 
@@ -41,6 +41,4 @@ def rewrite_section(page: Path, name: str, text: str) -> None:
     """
     head, _, tail = _cut(page, name)
     begin, end = _markers(name)
-    temporary = page.with_name(f".{page.name}.part")
-    temporary.write_text(f"{head}{begin}\n\n{text.strip()}\n\n{end}{tail}", "utf-8")
-    os.replace(temporary, page)
+    replace_with(page, f"{head}{begin}\n\n{text.strip()}\n\n{end}{tail}")

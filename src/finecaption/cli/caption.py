@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from finecaption.cli.caption_output import check_save, note, peak_memory, print_result, save_picture
+from finecaption.cli.caption_output import check_save, peak_memory, print_result, save_picture
 from finecaption.cli.options import MODEL, AsJson, Device, Model
 from finecaption.errors import InputError
 
@@ -201,7 +201,7 @@ def caption(
     _one(image[0], mask or (), box or (), point or (), names, all_attributes, dense, whole,
          as_json, save, model, device, quantize, decoding)  # fmt: skip
     if memory or quantize:
-        note(peak_memory())
+        typer.echo(peak_memory(), err=True)
 
 
 def _decoding(**given: Any) -> dict[str, Any]:
@@ -254,7 +254,9 @@ def _one(
     regions = [_mask_region(file, picture.size) for file in mask]
     asked: list[Any] = [*regions, *(prompt.within(picture.size) for prompt in prompts)]
     if not has_region and not whole:
-        note("no region given (--mask, --box, --point): describing the whole picture")
+        typer.echo(
+            "no region given (--mask, --box, --point): describing the whole picture", err=True
+        )
 
     dense = dense and has_region
     result = _run(picture, asked, names, dense, whole, image, model, device, quantize, decoding)
@@ -294,7 +296,7 @@ def _mask_region(file: str, size: tuple[int, int]) -> Any:
 
 def _stdin() -> bytes:
     if sys.stdin.isatty():
-        note("reading the picture from standard input")
+        typer.echo("reading the picture from standard input", err=True)
     data = sys.stdin.buffer.read()
     if not data:
         raise InputError("-: standard input is empty; pipe a picture into it")

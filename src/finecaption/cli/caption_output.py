@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
+
 from finecaption.errors import InputError
 
 if TYPE_CHECKING:
@@ -111,7 +113,7 @@ def save_picture(path: Path, picture: Image.Image, result: CaptionResult) -> Non
             part.unlink(missing_ok=True)
     except OSError as error:
         raise InputError(f"--save {path}: cannot be written ({error})") from error
-    note(f"saved {path}")
+    typer.echo(f"saved {path}", err=True)
 
 
 def peak_memory() -> str:
@@ -132,8 +134,3 @@ def peak_memory() -> str:
         peak = sum(map(torch.cuda.max_memory_allocated, range(torch.cuda.device_count())))
         said.append(f"{peak / 1e9:.2f} GB on the GPU")
     return f"peak memory: {', '.join(said)}"
-
-
-def note(text: str) -> None:
-    """A line on stderr."""
-    print(text, file=sys.stderr)

@@ -23,34 +23,37 @@ METHOD = (
 )
 
 
-def _points(value: float) -> str:
+def points(value: float) -> str:
+    """A difference of shares in points: "+4.9"."""
     return f"{100 * value:+.1f}"
 
 
-def _p(value: float | None) -> str:
+def p_value(value: float | None) -> str:
+    """Three decimals, or "< 0.001"; a dash for None."""
     if value is None:
         return "–"
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def _around(values: Sequence[float] | None) -> str:
-    return "–" if values is None else f"{_points(values[0])} to {_points(values[1])}"
+def around(values: Sequence[float] | None) -> str:
+    """An interval of differences in points: "+3.2 to +6.5"; a dash for None."""
+    return "–" if values is None else f"{points(values[0])} to {points(values[1])}"
 
 
 def rows(found: Record) -> list[list[str]]:
     """Rows as HEADER: attributes, then their mean."""
     out = [
         [
-            name, percent(r["a"]), percent(r["b"]), _points(r["difference"]),
-            _around(r["interval"]), _p(r["p"]), _p(r["p_corrected"]), str(r["count"]),
+            name, percent(r["a"]), percent(r["b"]), points(r["difference"]),
+            around(r["interval"]), p_value(r["p"]), p_value(r["p_corrected"]), str(r["count"]),
         ]
         for name, r in found["attributes"].items()
     ]  # fmt: skip
     name = "Mean over attributes" if out else "All"
     out.append(
         [
-            name, percent(found["a"]), percent(found["b"]), _points(found["difference"]),
-            _around(found["interval"]), _p(found["p"]), "", str(found["count"]),
+            name, percent(found["a"]), percent(found["b"]), points(found["difference"]),
+            around(found["interval"]), p_value(found["p"]), "", str(found["count"]),
         ]
     )  # fmt: skip
     return out
@@ -62,9 +65,9 @@ def verdict(found: Record, column: str, task: str) -> str:
     better = "B is better" if found["difference"] > 0 else "A is better"
     said = better if sure and found["p"] < 0.05 else "no difference can be told"
     return (
-        f"{task}, {column}: {said}: {_points(found['difference'])} points "
-        f"({_around(found['interval'])}), p {_p(found['p'])}, {found['count']} paired answers in "
-        f"{found['pictures']} pictures."
+        f"{task}, {column}: {said}: {points(found['difference'])} points "
+        f"({around(found['interval'])}), p {p_value(found['p'])}, "
+        f"{found['count']} paired answers in {found['pictures']} pictures."
     )
 
 
@@ -126,7 +129,7 @@ def html_comparison(result: Record, shown: Sequence[tuple[str, Example]]) -> str
     title = f"{b} against {a}" if a != b else "A against B"
     told = verdicts(result)
     tiles = [
-        figure(_points(found["difference"]), f"points, {column}, {task} (p {_p(found['p'])})")
+        figure(points(found["difference"]), f"points, {column}, {task} (p {p_value(found['p'])})")
         for task, columns in result["tasks"].items()
         for column, found in columns.items()
     ]
@@ -191,7 +194,7 @@ def _rows(found: Record) -> str:
             f'<div{sure}><span>{escape(name)}</span><span class="beam">'
             f'<i class="{side}" style="left:{left:.1f}%;width:{right - left:.1f}%"></i>'
             f'<u style="left:{at(low):.1f}%;width:{at(high) - at(low):.1f}%"></u></span>'
-            f'<span class="v">{escape(_points(r["difference"]))}</span></div>'
+            f'<span class="v">{escape(points(r["difference"]))}</span></div>'
         )
     return f'<div class="balance">{"".join(out)}</div>'
 
