@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from plotting import BLUE, ORANGE, open_pyplot
+
 from finecaption.errors import InputError
 from finecaption.eval.answers import Answer, answers_of
 from finecaption.eval.compare import difference, pair
@@ -156,18 +158,15 @@ def _gains(steps: Sequence[Record]) -> list[tuple[str, Record]]:
     return sorted(found.items(), key=lambda item: -item[1]["difference"])
 
 
+def _arms(values: Sequence[float], spans: Sequence[Sequence[float]]) -> list[list[float]]:
+    """matplotlib's error bars: how far each interval reaches below and above."""
+    both = list(zip(values, spans, strict=True))
+    return [[v - s[0] for v, s in both], [s[1] - v for v, s in both]]
+
+
 def plot(results: Sequence[Record], steps: Sequence[Record], path: Path) -> None:
     """Left: each row's accuracy and twins. Right: what high resolution brings, by attribute."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    matplotlib.rcParams.update(
-        {"svg.hashsalt": "finecaption", "font.size": 10, "axes.spines.top": False,
-         "axes.spines.right": False}
-    )  # fmt: skip
-    from matplotlib import pyplot
-
-    blue, orange = "#1f5fa8", "#c8600a"
+    pyplot = open_pyplot()
     gains = _gains(steps)
     height = 1.2 + 0.26 * max(len(results), len(gains))
     figure, axes = pyplot.subplots(
@@ -179,16 +178,15 @@ def plot(results: Sequence[Record], steps: Sequence[Record], path: Path) -> None
     means = [100 * r["scores"]["mean_accuracy"] for r in results]
     spans = [[100 * v for v in r["scores"]["mean_interval"]] for r in results]
     left.errorbar(
-        means, places, color=blue, fmt="o", elinewidth=1.6,
-        xerr=[[m - s[0] for m, s in zip(means, spans, strict=True)],
-              [s[1] - m for m, s in zip(means, spans, strict=True)]],
+        means, places, color=BLUE, fmt="o", elinewidth=1.6,
+        xerr=_arms(means, spans),
         label="attributes: mean accuracy",
     )  # fmt: skip
     twins = [(r["scores"]["twins"] or {}).get("accuracy") for r in results]
     if any(t is not None for t in twins):
         left.scatter(
             [100 * (t or 0) for t in twins], places, marker="D", s=26, facecolor="white",
-            edgecolor=orange, zorder=3, label="of two with one box, the right one",
+            edgecolor=ORANGE, zorder=3, label="of two with one box, the right one",
         )  # fmt: skip
     left.set_yticks(places, [find_row(r["row"]).title for r in results])
     left.invert_yaxis()
@@ -202,16 +200,15 @@ def plot(results: Sequence[Record], steps: Sequence[Record], path: Path) -> None
         right = axes[0, 1]
         gained = [100 * g["difference"] for _, g in gains]
         spans = [[100 * v for v in g["interval"]] for _, g in gains]
-        named = [orange if name in TOLD else blue for name, _ in gains]
+        named = [ORANGE if name in TOLD else BLUE for name, _ in gains]
         right.barh(range(len(gains)), gained, color=named, height=0.7)
         right.errorbar(
             gained, range(len(gains)), fmt="none", ecolor="#444444", elinewidth=1,
-            xerr=[[p - s[0] for p, s in zip(gained, spans, strict=True)],
-                  [s[1] - p for p, s in zip(gained, spans, strict=True)]],
+            xerr=_arms(gained, spans),
         )  # fmt: skip
         right.set_yticks(range(len(gains)), [name for name, _ in gains])
         for text, (name, _) in zip(right.get_yticklabels(), gains, strict=True):
-            text.set_color(orange if name in TOLD else "black")
+            text.set_color(ORANGE if name in TOLD else "black")
         right.invert_yaxis()
         right.axvline(0, color="#444444", linewidth=0.8)
         right.set_xlabel("points gained")

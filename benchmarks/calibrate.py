@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from plotting import BLUE, GREY, ORANGE, open_pyplot
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -288,17 +289,10 @@ def tables(results: dict[str, Any]) -> str:
 
 def plot(judged: dict[str, Judged], folder: Path) -> None:
     """reliability.svg: share right against confidence; keeping.svg: accuracy against coverage."""
-    import matplotlib
+    from matplotlib.ticker import PercentFormatter
 
-    matplotlib.use("Agg")
-    matplotlib.rcParams.update(
-        {"svg.hashsalt": "finecaption", "font.size": 10, "axes.spines.top": False,
-         "axes.spines.right": False}
-    )  # fmt: skip
-    from matplotlib import pyplot
-
+    pyplot = open_pyplot()
     folder.mkdir(parents=True, exist_ok=True)
-    grey, blue, orange = "#8a8a8a", "#1f5fa8", "#c8600a"
     figure, axes = pyplot.subplots(
         2, 2, figsize=(8, 5.4), sharex=True, height_ratios=(4, 1), layout="constrained"
     )
@@ -307,8 +301,8 @@ def plot(judged: dict[str, Judged], folder: Path) -> None:
         top.plot([0, 1], [0, 1], color="#bbbbbb", linewidth=1, linestyle="--")
         own = judged[data]
         for values, colour, label in (
-            (own.raw, grey, "before: mean token probability"),
-            (own.given, blue, "after: calibrated confidence"),
+            (own.raw, GREY, "before: mean token probability"),
+            (own.given, BLUE, "after: calibrated confidence"),
         ):
             place = np.minimum((values * BINS).astype(int), BINS - 1)
             there = [b for b in range(BINS) if (place == b).sum() >= 10]
@@ -325,7 +319,7 @@ def plot(judged: dict[str, Judged], folder: Path) -> None:
         top.set_ylim(0, 1)
         top.legend(frameon=False, fontsize=8.5, loc="upper left")
         counts = np.histogram(own.given, BINS, (0, 1))[0] / len(own.marks)
-        bottom.bar(np.arange(BINS) / BINS, counts, 1 / BINS, align="edge", color=blue,
+        bottom.bar(np.arange(BINS) / BINS, counts, 1 / BINS, align="edge", color=BLUE,
                    edgecolor="white")  # fmt: skip
         bottom.set_xlim(0, 1)
         bottom.set_xlabel("confidence")
@@ -334,12 +328,12 @@ def plot(judged: dict[str, Judged], folder: Path) -> None:
     highest = max(axis.get_ylim()[1] for axis in axes[1])
     for axis in axes[1]:
         axis.set_ylim(0, highest)
-        axis.yaxis.set_major_formatter(matplotlib.ticker.PercentFormatter(1, 0))
+        axis.yaxis.set_major_formatter(PercentFormatter(1, 0))
     figure.savefig(folder / "reliability.svg", metadata={"Date": None})
     pyplot.close(figure)
 
     figure, axis = pyplot.subplots(figsize=(5.2, 3.4), layout="constrained")
-    for data, colour in zip(HELD_OUT, (blue, orange), strict=True):
+    for data, colour in zip(HELD_OUT, (BLUE, ORANGE), strict=True):
         own = judged[data]
         order = np.argsort(-own.given, kind="stable")
         right = np.cumsum(own.right[order]) / np.arange(1, len(order) + 1)
@@ -348,7 +342,7 @@ def plot(judged: dict[str, Judged], folder: Path) -> None:
     axis.set(xlabel="share of answers kept, the most confident first", ylabel="share right",
              xlim=(0, 1), ylim=(0.6, 1.0))  # fmt: skip
     for side in (axis.xaxis, axis.yaxis):
-        side.set_major_formatter(matplotlib.ticker.PercentFormatter(1, 0))
+        side.set_major_formatter(PercentFormatter(1, 0))
     axis.grid(axis="y", color="#e5e5e5", linewidth=0.8)
     axis.legend(frameon=False)
     figure.savefig(folder / "keeping.svg", metadata={"Date": None})
