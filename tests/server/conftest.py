@@ -206,6 +206,14 @@ def serve() -> Iterator[Callable[..., Live]]:
         running.stop()
 
 
+def until(true: Callable[[], bool], seconds: float = 10) -> None:
+    """Waits for what another thread is about to do."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it does not come about"
+        time.sleep(0.005)
+
+
 def in_thread(work: Callable[..., Any], *given: Any) -> Future[Any]:
     """Runs something beside the test."""
     outcome: Future[Any] = Future()

@@ -16,7 +16,7 @@ from finecaption.generation import Decoding
 from finecaption.server.batching import Engine
 from finecaption.server.jobs import Busy, Cancelled, NotReady, Question
 
-from .conftest import Live, Stub, chat_body, in_thread, small
+from .conftest import Live, Stub, chat_body, in_thread, small, until
 
 Serve = Callable[..., Live]
 
@@ -33,13 +33,6 @@ def engine(stub: Stub) -> Any:
     yield made
     stub.go.set()
     assert made.close(10)
-
-
-def until(true: Callable[[], bool], seconds: float = 10) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it does not come about"
-        time.sleep(0.005)
 
 
 def test_what_waits_is_answered_together(engine: Engine, stub: Stub) -> None:

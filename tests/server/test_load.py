@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from .conftest import Live, data_uri, in_thread, png
+from .conftest import Live, data_uri, in_thread, png, until
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -55,7 +55,8 @@ def test_eight_clients(live: Live, bench: ModuleType, work: list[Any]) -> None:
     summary = tally.summary(wall)
     assert summary["wrong"] == summary["broken_connections"] == 0, tally.wrong
     assert summary["other_statuses"] == {} and summary["answered"] >= 8
-    assert live.service.engine.admitted == 0
+    # a stream's client has its last bytes a moment before the server lets go of its place
+    until(lambda: live.service.engine.admitted == 0)
     batches = live.get("/metrics").text
     assert 'finecaption_batch_requests_bucket{le="1.0"}' in batches
     assert summary["requests"] == summary["answered"] + summary["refused_429"]
