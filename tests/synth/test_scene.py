@@ -24,9 +24,9 @@ from finecaption.synth.scene import (
 # The shipped model was trained on these pictures, and its figures are of them: whoever changes
 # one of these has changed the world, and has to train again.
 PINNED = {
-    ("train", 0, 0): "23785b3169a4525c",
-    ("test", 7, 2): "edf90f43014a0e99",
-    ("test-unseen", 1, 1): "8ab8c29f2ffe62cb",
+    ("train", 0, 0): "3c435725dce75d37",
+    ("test", 7, 2): "de01ebc5edc1256d",
+    ("test-unseen", 1, 1): "9590cb91a4054167",
 }
 
 

@@ -245,14 +245,15 @@ class _Sampler:
         pose = rng.choice(("standing", "standing", "walking", "waving"))
         name = rng.choice(("man", "woman", "boy", "girl"))
         facing = rng.choice(("front", "front", "left", "right", "back"))
-        person = self.figure(self.look(name, pose=pose, state="idle", facing=facing))
         held = rng.choice(_HELD)
+        look = self.look(name, pose=pose, state="idle", facing=facing, holding=held)
+        person = self.figure(look)
         # An odd variant of a flower has no pot (art.plants.potted), an even one stands in one.
         fixed = {"variant": rng.randrange(2**30) * 2 + 1} if held == "flower" else {}
         thing = self.figure(self.look(held, **fixed), grounded=False)
         thing = self.at(thing, "grip", *person.point("hand"))
         self.bonds.append((person, "holding", thing))
-        return [person, thing]
+        return [thing, person]  # the fist closes over the handle
 
     def sitter(self) -> list[Figure]:
         rng = self.rng

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from finecaption.synth.art.core import Look
@@ -41,6 +40,11 @@ class Frame:
     @property
     def knee(self) -> float:
         return self.leg * 0.57
+
+    @property
+    def knees(self) -> float:
+        """How far each knee is from the middle of someone sitting, seen from the front."""
+        return self.hw * (0.68 if self.female else 0.82)
 
 
 @dataclass(frozen=True)
@@ -95,51 +99,9 @@ def defs_of(look: Look) -> str:
     )
 
 
-def hand_centre(elbow: Point, wrist: Point, f: Frame) -> Point:
-    """Centre of the hand at the end of an arm."""
-    dx, dy = wrist[0] - elbow[0], wrist[1] - elbow[1]
-    size = math.hypot(dx, dy) or 1.0
-    reach = f.aw * 0.42
-    return wrist[0] + dx / size * reach, wrist[1] + dy / size * reach
-
-
 def along(a: Point, b: Point, t: float) -> Point:
     """The point a fraction t of the way from a to b; t may lie outside 0..1."""
     return a[0] + (b[0] - a[0]) * t, a[1] + (b[1] - a[1]) * t
-
-
-def draw_arm(
-    pen: Pen, shoulder: Point, elbow: Point, wrist: Point, f: Frame, o: Outfit, spread: bool
-) -> None:
-    """One arm with sleeve and hand; spread shows the fingers."""
-    short = o.garment in ("dress", "t-shirt and shorts")
-    w = f.aw
-    hx, hy = hand_centre(elbow, wrist, f)
-    if spread:
-        angle = math.atan2(wrist[1] - elbow[1], wrist[0] - elbow[0])
-        tips: list[str | float] = []
-        for turn in (-0.85, -0.28, 0.28, 0.85):
-            tips += ["M", hx, hy, "L", hx + w * 1.05 * math.cos(angle + turn)]
-            tips += [hy + w * 1.05 * math.sin(angle + turn)]
-        pen.line(tips, INK, w * 0.42 + 2.6)
-        pen.line(tips, o.skin, w * 0.42 - 2.6)
-    r = max(w * 0.58, 8.5)
-    if short:
-        pen.ellipse(hx, hy, r, r, o.skin)
-        pen.limb([shoulder, elbow, wrist], w * 0.86, o.skin)
-        pen.ellipse(hx, hy, r - 1.6, r - 1.6, o.skin, None)
-        end = along(shoulder, elbow, 0.62 if o.garment != "dress" else 0.4)
-        pen.limb([shoulder, end], w * (1.3 if f.female or o.garment != "dress" else 1.15), o.main,
-                 o.line)  # fmt: skip
-        return
-    pen.ellipse(hx, hy, r, r, o.skin)
-    pen.limb([shoulder, elbow, wrist], w, o.sleeve, o.line)
-    if o.garment == "coat":
-        pen.slab(along(wrist, elbow, 0.3), along(wrist, elbow, -0.05), (w * 1.15, w * 1.25),
-                 o.deep, o.line)
-    elif o.garment == "striped sweater":
-        pen.slab(along(wrist, elbow, 0.12), along(wrist, elbow, -0.08), (w * 1.1, w), o.deep,
-                 o.line)
 
 
 def _hem(f: Frame, o: Outfit) -> tuple[float, float, bool]:
@@ -170,18 +132,45 @@ def _skirt(pen: Pen, f: Frame, o: Outfit, hem: float) -> None:
     top = f.hip - 4
     if f.side:
         d = f.depth
-        pen.path(["M", -d, top, "L", d, top, "L", d * 1.45 + 4, hem, "Q", 0, hem + 7,
-                  -d * 1.45 - 4, hem, "Z"], o.deep, o.line)
+        pen.path(
+            [
+                "M",
+                -d,
+                top,
+                "L",
+                d,
+                top,
+                "L",
+                d * 1.45 + 4,
+                hem,
+                "Q",
+                0,
+                hem + 7,
+                -d * 1.45 - 4,
+                hem,
+                "Z",
+            ],
+            o.deep,
+            o.line,
+        )
         return
-    pen.path(symmetric((0, top), ((f.hw * 0.95, top),), ((f.hw * 1.65, hem),),
-                       ((f.hw * 0.8, hem + 7), (0, hem + 7))), o.deep, o.line)
+    pen.path(
+        symmetric(
+            (0, top),
+            ((f.hw * 0.95, top),),
+            ((f.hw * 1.65, hem),),
+            ((f.hw * 0.8, hem + 7), (0, hem + 7)),
+        ),
+        o.deep,
+        o.line,
+    )
 
 
 def _torso_front(pen: Pen, f: Frame, o: Outfit, body: str, hem_y: float, wide: float) -> None:
     sy, sw, ww, hw = f.sy, f.sw, f.ww, f.hw
     wy = sy + 0.58 * (f.hip - sy)
     nw = f.aw * 0.75
-    slope = 10 if f.rounded else 3
+    slope = 15 if f.rounded else 3
     low = hw * wide
     edge = [
         ((nw, sy - 5),),
@@ -195,8 +184,13 @@ def _torso_front(pen: Pen, f: Frame, o: Outfit, body: str, hem_y: float, wide: f
         pen.path(["M", ww * 0.62, sy + 16, "Q", ww * 0.5, wy, low * 0.55, hem_y + 2, "L",
                   low * 0.97, hem_y - 2, "Q", ww, f.hip, ww - 2, wy, "Q", sw - 2, sy + 30,
                   sw - 3, sy + 20, "Z"], o.deep, None)  # fmt: skip
-    detail = {"coat": _coat, "dress": _dress, "overalls": _overalls,
-              "striped sweater": _sweater, "t-shirt and shorts": _shirt}[o.garment]
+    detail = {
+        "coat": _coat,
+        "dress": _dress,
+        "overalls": _overalls,
+        "striped sweater": _sweater,
+        "t-shirt and shorts": _shirt,
+    }[o.garment]
     detail(pen, f, o, hem_y, low, wy, nw)
 
 
@@ -204,8 +198,13 @@ def _coat(pen: Pen, f: Frame, o: Outfit, hem: float, low: float, wy: float, nw: 
     if f.back:
         pen.line(["M", 0, wy + 6, "L", 0, hem + 4], o.line, 2.4)
         pen.limb([(-f.ww * 0.6, wy), (f.ww * 0.6, wy)], 8, o.deep, o.line)
-        pen.path(symmetric((0, f.sy - 9), ((nw + 5, f.sy - 9),), ((nw + 9, f.sy + 5),),
-                           ((0, f.sy + 9),)), o.deep, o.line)
+        pen.path(
+            symmetric(
+                (0, f.sy - 9), ((nw + 5, f.sy - 9),), ((nw + 9, f.sy + 5),), ((0, f.sy + 9),)
+            ),
+            o.deep,
+            o.line,
+        )
         return
     pen.line(["M", 0, f.sy + 26, "L", 0, hem + 4], o.line, 2.4)
     if f.female:
@@ -214,8 +213,7 @@ def _coat(pen: Pen, f: Frame, o: Outfit, hem: float, low: float, wy: float, nw: 
         pen.path(["M", s * nw, f.sy - 7, "L", s * (nw + 12), f.sy + 6, "L", s * (nw + 4),
                   f.sy + 16, "L", 0, f.sy + 34, "Z"], o.deep, o.line)  # fmt: skip
         pen.line(["M", s * low * 0.35, f.hip - 2, "L", s * low * 0.72, f.hip - 5], o.line, 3)
-    pen.path(["M", -nw * 0.7, f.sy - 6, "L", nw * 0.7, f.sy - 6, "L", 0, f.sy + 22, "Z"],
-             "#f3ecdc")
+    pen.path(["M", -nw * 0.7, f.sy - 6, "L", nw * 0.7, f.sy - 6, "L", 0, f.sy + 22, "Z"], "#f3ecdc")
     for i in range(3):
         y = f.sy + 44 + i * (22 if not f.child else 15)
         if abs(y - wy) > 8 or not f.female:
@@ -236,8 +234,28 @@ def _dress(pen: Pen, f: Frame, o: Outfit, hem: float, low: float, wy: float, nw:
         return
     pen.path(["M", -nw - 3, f.sy - 6, "Q", 0, f.sy + 24, nw + 3, f.sy - 6, "Z"], o.skin)
     for s in (-1, 1):
-        pen.path(["M", 0, f.sy + 8, "Q", s * nw, f.sy + 4, s * (nw + 3), f.sy - 6, "L",
-                  s * (nw + 9), f.sy + 2, "Q", s * nw, f.sy + 20, 0, f.sy + 10, "Z"], "#fbf6ea")
+        pen.path(
+            [
+                "M",
+                0,
+                f.sy + 8,
+                "Q",
+                s * nw,
+                f.sy + 4,
+                s * (nw + 3),
+                f.sy - 6,
+                "L",
+                s * (nw + 9),
+                f.sy + 2,
+                "Q",
+                s * nw,
+                f.sy + 20,
+                0,
+                f.sy + 10,
+                "Z",
+            ],
+            "#fbf6ea",
+        )
 
 
 def _overalls(pen: Pen, f: Frame, o: Outfit, hem: float, low: float, wy: float, nw: float) -> None:
@@ -255,15 +273,50 @@ def _overalls(pen: Pen, f: Frame, o: Outfit, hem: float, low: float, wy: float, 
                        ((edge, wy + 8), (low * 1.03, f.hip - 8), (low * 1.04, hem)),
                        ((low * 0.5, hem + 6), (0, hem + 6))), o.main, o.line)  # fmt: skip
     if not f.back:
-        pen.path(["M", -w * 0.5, bib + 14, "L", w * 0.5, bib + 14, "L", w * 0.45, wy, "Q", 0,
-                  wy + 7, -w * 0.45, wy, "Z"], o.deep, o.line)
+        pen.path(
+            [
+                "M",
+                -w * 0.5,
+                bib + 14,
+                "L",
+                w * 0.5,
+                bib + 14,
+                "L",
+                w * 0.45,
+                wy,
+                "Q",
+                0,
+                wy + 7,
+                -w * 0.45,
+                wy,
+                "Z",
+            ],
+            o.deep,
+            o.line,
+        )
         for s in (-1, 1):
             pen.ellipse(s * w * 0.78, bib + 6, 3.6, 3.6, "#f1d37a")
     else:
         for s in (-1, 1):
-            pen.path(["M", s * low * 0.2, f.hip - 12, "L", s * low * 0.78, f.hip - 12, "L",
-                      s * low * 0.74, f.hip + 6, "L", s * low * 0.24, f.hip + 6, "Z"], o.deep,
-                     o.line)
+            pen.path(
+                [
+                    "M",
+                    s * low * 0.2,
+                    f.hip - 12,
+                    "L",
+                    s * low * 0.78,
+                    f.hip - 12,
+                    "L",
+                    s * low * 0.74,
+                    f.hip + 6,
+                    "L",
+                    s * low * 0.24,
+                    f.hip + 6,
+                    "Z",
+                ],
+                o.deep,
+                o.line,
+            )
 
 
 def _sweater(pen: Pen, f: Frame, o: Outfit, hem: float, low: float, wy: float, nw: float) -> None:
@@ -296,11 +349,49 @@ def _torso_side(
               front + st * 0.5, sy + 34, front * 0.85 + st * 0.6, sy + 22, "Q",
               d * 0.6 + st * 0.7, sy - 4, st * 0.7 + 8, sy - 6, "Z"], body, o.line)  # fmt: skip
     if o.garment not in ("striped sweater", "overalls"):
-        pen.path(["M", -d * 0.95, sy + 30, "Q", -d * 0.4, wy, -low * 0.5, hem_y + 2, "L",
-                  -low + 2, hem_y - 1, "Q", -d * 0.9, f.hip, -d * 0.8, wy, "Z"], o.deep, None)
+        pen.path(
+            [
+                "M",
+                -d * 0.95,
+                sy + 30,
+                "Q",
+                -d * 0.4,
+                wy,
+                -low * 0.5,
+                hem_y + 2,
+                "L",
+                -low + 2,
+                hem_y - 1,
+                "Q",
+                -d * 0.9,
+                f.hip,
+                -d * 0.8,
+                wy,
+                "Z",
+            ],
+            o.deep,
+            None,
+        )
     if o.garment == "coat":
-        pen.path(["M", st * 0.7 - 8, sy - 10, "L", st * 0.7 + 12, sy - 8, "L", d * 0.95 + st * 0.5,
-                  sy + 30, "L", d * 0.3, sy + 12, "Z"], o.deep, o.line)
+        pen.path(
+            [
+                "M",
+                st * 0.7 - 8,
+                sy - 10,
+                "L",
+                st * 0.7 + 12,
+                sy - 8,
+                "L",
+                d * 0.95 + st * 0.5,
+                sy + 30,
+                "L",
+                d * 0.3,
+                sy + 12,
+                "Z",
+            ],
+            o.deep,
+            o.line,
+        )
         pen.line(["M", d * 0.1, f.hip - 6, "L", d * 0.6, f.hip - 2], o.line, 3)
         for i in range(3):
             y = sy + 42 + i * (22 if not f.child else 14)
@@ -309,8 +400,9 @@ def _torso_side(
             pen.limb([(-d * 0.74, wy), (waist * 0.92, wy)], 9, o.deep, o.line)
     elif o.garment == "dress":
         if not f.sitting:
-            pen.line(["M", -low * 0.94, hem_y - 6, "Q", 0, hem_y + 1, low * 0.94, hem_y - 6],
-                     o.trim, 4)
+            pen.line(
+                ["M", -low * 0.94, hem_y - 6, "Q", 0, hem_y + 1, low * 0.94, hem_y - 6], o.trim, 4
+            )
         pen.limb([(-d * 0.74, wy), (waist * 0.92, wy)], 9, o.deep, o.line)
         pen.limb([(st * 0.7 - 6, sy - 6), (st * 0.7 + 10, sy - 2)], 7, "#fbf6ea")
     elif o.garment == "overalls":

@@ -23,6 +23,7 @@ class Look:
         scale: pixels of a 512-pixel canvas a local unit; textures divide by it, so that their
             pitch on the picture does not depend on the size of the figure.
         uid: prefix for every id in defs; letters and digits, unique in the scene.
+        holding: category of the thing that a person holds in a hand (see the anchor hand).
         variant: 0..2**31, seed for harmless variation that no sentence mentions.
     """
 
@@ -50,6 +51,7 @@ class Look:
     accessory: str | None = None
     age: str | None = None
     coat: str | None = None
+    holding: str | None = None
 
 
 @dataclass(frozen=True)

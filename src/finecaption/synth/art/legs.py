@@ -17,23 +17,30 @@ def _stance(f: Frame, look: Look) -> list[tuple[Point, Point, Point, float]]:
             return [((0, f.hip), (k * 0.98, f.hip + 1), (k * 1.04, low), 0)] * 2
         out = []
         for s in (-1, 1):
-            out.append(((s * f.hw * 0.5, f.hip), (s * f.hw * 0.72, f.hip + 4),
-                        (s * f.hw * 0.66, low), 0.0))  # fmt: skip
+            knee = (s * f.knees, f.hip + 12)
+            out.append(((s * f.hw * 0.5, f.hip), knee, (s * f.knees * 0.97, low), 0.0))
         return out
     h, k = f.hip, f.hip * 0.5
     if look.pose == "walking":
         g = f.leg
         if f.side:
-            return [((0, h), (-g * 0.06, k), (-g * 0.42, low - g * 0.16), 38.0),
-                    ((0, h), (g * 0.24, k), (g * 0.36, low - 2), -10.0)]
+            return [
+                ((0, h), (-g * 0.06, k), (-g * 0.42, low - g * 0.16), 38.0),
+                ((0, h), (g * 0.24, k), (g * 0.36, low - 2), -10.0),
+            ]
         up = g * 0.2
-        return [((f.hw * 0.5, h), (f.hw * 0.85, k), (f.hw * 0.7, low - up), -16.0),
-                ((-f.hw * 0.48, h), (-f.hw * 0.6, k), (-f.hw * 0.72, low), 0.0)]
+        return [
+            ((f.hw * 0.5, h), (f.hw * 0.85, k), (f.hw * 0.7, low - up), -16.0),
+            ((-f.hw * 0.48, h), (-f.hw * 0.6, k), (-f.hw * 0.72, low), 0.0),
+        ]
     if f.side:
-        return [((0, h), (f.lw * 0.25, k), (f.lw * 0.22, low), 0.0),
-                ((0, h), (-f.lw * 0.1, k), (-f.lw * 0.14, low), 0.0)]
-    return [((s * f.hw * 0.5, h), (s * f.hw * 0.52, k), (s * f.hw * 0.54, low), 0.0)
-            for s in (-1, 1)]
+        return [
+            ((0, h), (f.lw * 0.25, k), (f.lw * 0.22, low), 0.0),
+            ((0, h), (-f.lw * 0.1, k), (-f.lw * 0.14, low), 0.0),
+        ]
+    return [
+        ((s * f.hw * 0.5, h), (s * f.hw * 0.52, k), (s * f.hw * 0.54, low), 0.0) for s in (-1, 1)
+    ]
 
 
 def draw_legs(pen: Pen, f: Frame, o: Outfit, look: Look) -> None:
@@ -56,9 +63,7 @@ def draw_legs(pen: Pen, f: Frame, o: Outfit, look: Look) -> None:
             pen.slab(knee, along(knee, end, 0.92), (f.lw, f.lw * 1.7), fill, line)
 
 
-def _shoe(
-    pen: Pen, f: Frame, o: Outfit, knee: Point, ankle: Point, turn: float, skin: str
-) -> None:
+def _shoe(pen: Pen, f: Frame, o: Outfit, knee: Point, ankle: Point, turn: float, skin: str) -> None:
     k = 0.8 if f.child else 1.0
     a, h = (14.5 * k, 15 * k)
     dome: list[str | float]
@@ -74,8 +79,9 @@ def _shoe(
         leather, light = "#5f3f2c", "#94683f"
         top = along(ankle, knee, 0.72 if not f.sitting else 0.55)
         pen.slab(top, ankle, (f.lw * 1.12, f.lw * 1.05), leather, INK)
-        pen.slab(along(top, ankle, -0.05), along(top, ankle, 0.24), (f.lw * 1.3, f.lw * 1.3),
-                 light, INK)
+        pen.slab(
+            along(top, ankle, -0.05), along(top, ankle, 0.24), (f.lw * 1.3, f.lw * 1.3), light, INK
+        )
         with pen.group(*ankle, turn):
             pen.path(dome, leather)
             pen.line(sole, "#2c2023", 5)
@@ -98,11 +104,30 @@ def _shoe(
         pen.line(sole, strap, 4.4)
         y = 8 - h
         if f.side:
-            pen.line(["M", -a * 0.7, y, "L", a * 0.4, y, "M", a * 0.8, 5, "L", a * 1.4, y + 6],
-                     strap, 4)
+            pen.line(
+                ["M", -a * 0.7, y, "L", a * 0.4, y, "M", a * 0.8, 5, "L", a * 1.4, y + 6], strap, 4
+            )
         else:
-            pen.line(["M", -a * 0.6, y - 2, "L", a * 0.6, y - 2, "M", -a * 0.7, y + 9, "Q", 0, y,
-                      a * 0.7, y + 9], strap, 4)
+            pen.line(
+                [
+                    "M",
+                    -a * 0.6,
+                    y - 2,
+                    "L",
+                    a * 0.6,
+                    y - 2,
+                    "M",
+                    -a * 0.7,
+                    y + 9,
+                    "Q",
+                    0,
+                    y,
+                    a * 0.7,
+                    y + 9,
+                ],
+                strap,
+                4,
+            )
 
 
 def draw_lap(pen: Pen, f: Frame, o: Outfit) -> None:
@@ -124,29 +149,64 @@ def draw_lap(pen: Pen, f: Frame, o: Outfit) -> None:
         bare = o.garment == "t-shirt and shorts"
         if bare:
             pen.limb([(0, h), (k * 0.98, h + 1)], f.lw * 0.95, o.skin)
-        end = (k * (0.66 if bare else 0.98), h + 1)
-        pen.limb([(-f.depth * 0.25, h - 1), end], f.lw * 1.25, fill, o.line)
-        return
-    r = f.lw * 0.68
-    if skirted and (f.female or o.garment != "coat"):
-        w = f.hw * 1.38
-        y = h + 22
-        pen.path(symmetric((0, h - 14), ((f.hw * 0.9, h - 16), (w * 0.96, h)), ((w, y),),
-                           ((w * 0.5, y + 6), (0, y + 4))), fill, o.line)
-        if not f.back:
-            for s in (-1, 1):
-                pen.path(["M", s * f.hw * 0.3, h + 2, "Q", s * f.hw * 0.7, h - 12, s * f.hw * 1.1,
-                          h + 2], "none", o.line, 2.4)
-        if trim:
-            pen.line(["M", -w * 0.95, y - 3, "Q", 0, y + 3, w * 0.95, y - 3], trim, 4)
+        cloth = o.legs if o.garment == "coat" else fill
+        end, u = (k * 0.7, t * 1.08) if bare else (k + t * 0.7, t)
+        pen.path(["M", -f.depth, h - 12, "Q", -f.depth - 3, h + t, -f.depth * 0.5, h + t, "L", end,
+                  h + u, "Q", end + (3 if bare else t * 0.5), h, end, h - u, "L", f.depth * 0.9,
+                  h - t - 3, "L", f.depth, h - 14, "Z"], cloth, o.line)  # fmt: skip
+        if o.garment == "coat":  # its tail, over the seat and half of the thigh
+            pen.path(["M", -f.depth, h - 14, "Q", -f.depth - 8, h + t, -f.depth * 0.9, h + t + 16,
+                      "L", k * 0.3, h + t + 12, "L", k * 0.46, h - t - 2, "L", f.depth, h - 16,
+                      "Z"], fill, o.line)  # fmt: skip
         return
     if f.back:
-        pen.path(symmetric((0, h - 14), ((f.hw * 1.25, h - 16), (f.hw * 1.25, h + 6)),
-                           ((f.hw * 1.2, h + 15), (0, h + 13))), fill, o.line)
+        wide = f.hw * (1.38 if skirted else 1.25)
+        low = h + (22 if skirted else 15)
+        pen.path(symmetric((0, h - 14), ((wide, h - 16), (wide, low - 9)),
+                           ((wide * 0.9, low), (0, low - 2))), fill, o.line)  # fmt: skip
         return
+    if skirted and (f.female or o.garment != "coat"):
+        _skirt_over_knees(pen, f, o, fill, trim)
+        return
+    _thighs(pen, f, o, fill)
+
+
+def _skirt_over_knees(pen: Pen, f: Frame, o: Outfit, fill: str, trim: str | None) -> None:
+    """A skirt drawn tight over two knees that come forward."""
+    h, x, r = f.hip, f.knees, f.lw * 0.72
+    w = x + r + 5
+    pen.path(symmetric((0, h - 16), ((f.hw * 0.95, h - 18), (w, h - 8)),
+                       ((w + 3, h + 8), (w + 6, h + 30)), ((x, h + 35), (0, h + 33))), fill,
+             o.line)  # fmt: skip
     for s in (-1, 1):
-        pts = [(s * f.hw * 0.45, h), (s * f.hw * 0.72, h + 6)]
-        if o.garment == "t-shirt and shorts":
-            pen.limb([pts[0], (pts[1][0], pts[1][1] + 3)], r * 1.8, o.skin)
-            pts[1] = (s * f.hw * 0.6, h - 2)
-        pen.limb(pts, r * 2, fill, o.line)
+        pen.path(["M", s * (x - r), h + 12, "Q", s * (x - r), h - 5, s * x, h - 5, "Q",
+                  s * (x + r), h - 5, s * (x + r), h + 12], "none", o.line, 2.4)  # fmt: skip
+    if trim:
+        pen.line(["M", -w - 3, h + 25, "Q", -x, h + 30, 0, h + 28, "Q", x, h + 30, w + 3, h + 25],
+                 trim, 4)  # fmt: skip
+
+
+def _thighs(pen: Pen, f: Frame, o: Outfit, fill: str) -> None:
+    """Two thighs that come forward and end in round knees, in perspective."""
+    h, x, r = f.hip, f.knees, f.lw * 0.66
+    bare = o.garment == "t-shirt and shorts"
+    cloth = o.legs if o.garment == "coat" else fill
+    for s in (-1, 1):
+        inner, outer = max(2.0, x - r), x + r
+        shape: list[str | float] = [
+            "M", s * inner * 0.4, h - 8, "L", s * max(f.hw * 0.98, x + 4), h - 12, "Q",
+            s * (outer + 2), h - 4, s * (outer + 1), h + 12, "Q", s * outer, h + 13 + r, s * x,
+            h + 13 + r, "Q", s * inner, h + 13 + r, s * inner, h + 10, "Z",
+        ]  # fmt: skip
+        pen.path(shape, o.skin if bare else cloth, INK if bare else o.line)
+        pen.line(["M", s * (x - r * 0.5), h + 8, "Q", s * x, h + 1, s * (x + r * 0.5), h + 8],
+                 o.line if not bare else shade(o.skin, 0.38), 2.2)  # fmt: skip
+        if bare:
+            pen.path(["M", s * inner * 0.4, h - 8, "L", s * max(f.hw, x + 4), h - 13, "Q",
+                      s * (outer + 4), h - 4, s * (outer + 4), h + 3, "Q", s * x, h + 8,
+                      s * (inner - 2), h + 4, "Z"], fill, o.line)  # fmt: skip
+        if o.garment == "coat":  # the tails fall to both sides
+            pen.path(["M", s * f.hw * 0.5, h - 14, "L", s * (f.hw + 1), h - 16, "Q",
+                      s * (outer + 9), h, s * (outer + 8), h + 30, "L", s * (outer - 5), h + 26,
+                      "Q", s * (outer - 6), h, s * f.hw * 0.5, h - 14, "Z"],
+                     o.main, o.line)  # fmt: skip

@@ -15,9 +15,9 @@ HEX = {
     "blue": "#3b72c4", "purple": "#8355b0", "pink": "#ee8fb4", "brown": "#8a5a35",
     "black": "#33313a", "white": "#f6f2e9", "grey": "#98999f",
 }  # fmt: skip
-SKIN = {"pale": "#f7d9c3", "tan": "#e0aa7b", "brown": "#a86f46", "dark": "#6a4229"}
+SKIN = {"pale": "#f7d9c3", "tan": "#e0aa7b", "brown": "#a86f46", "dark": "#5c3a28"}
 HAIR = {
-    "black": "#2a2528", "brown": "#6b4226", "blond": "#e8c25c", "red": "#c2532a",
+    "black": "#2a2528", "brown": "#7d4a24", "blond": "#e8c25c", "red": "#d4622a",
     "grey": "#b9b7b8",
 }  # fmt: skip
 INK = "#3a2f38"  # outlines: a warm dark, softer than black

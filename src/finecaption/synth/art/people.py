@@ -3,156 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from finecaption.synth.art import clothes, faces, legs
-from finecaption.synth.art.clothes import Frame, Outfit
+from finecaption.synth.art import arms, clothes, faces, legs
+from finecaption.synth.art.arms import Arm
+from finecaption.synth.art.clothes import Frame
 from finecaption.synth.art.core import Drawing, Look
+from finecaption.synth.art.head import head_of
 from finecaption.synth.art.paint import HEX, SKIN, shade
-from finecaption.synth.art.pen import Pen, Point
-
-PAPER = "#f4eeda"
-PRINT = "#8f8b86"
+from finecaption.synth.art.pen import Pen
 
 
 def frame_of(look: Look) -> Frame:
     """Sizes of a body: about 280 units for adults, 200 for children, 8 less when stooped."""
     child = look.category in ("boy", "girl")
     female = look.category in ("woman", "girl")
-    k = {"slim": 0.72, "average": 1.0, "broad": 1.42}[look.build or "average"]
-    thin = {"slim": 0.78, "average": 1.0, "broad": 1.25}[look.build or "average"]
-    head = {"slim": 0.95, "average": 1.0, "broad": 1.05}[look.build or "average"]
+    k = {"slim": 0.68, "average": 1.0, "broad": 1.48}[look.build or "average"]
+    thin = {"slim": 0.74, "average": 1.0, "broad": 1.28}[look.build or "average"]
+    head = {"slim": 0.93, "average": 1.0, "broad": 1.1}[look.build or "average"]
     belly = 1.14 if k > 1 else 0.94 if k < 1 else 1.0
     if child:
         sw, ww, hw, depth = (25, 22, 29, 19) if female else (30, 28, 28, 20)
-        f = Frame(35 * head, 35 * head, -163, -126, -64, sw, ww, hw, depth, 15, 18)
+        f = Frame(39 * head, 38, -161, -126, -64, sw, ww, hw, depth, 15, 18)
     elif female:
-        f = Frame(36 * head, 40 * head, -236, -190, -100, 36, 26, 38, 23, 16, 20)
+        f = Frame(34 * head, 39, -237, -190, -100, 36, 26, 38, 23, 16, 20)
     else:
-        f = Frame(37 * head, 41 * head, -237, -190, -98, 47, 39, 36, 27, 20, 24)
+        f = Frame(35 * head, 41, -237, -190, -98, 47, 39, 36, 27, 20, 24)
     f = replace(
         f, sw=f.sw * (k * 0.5 + 0.5 if k > 1 else k), ww=f.ww * k * belly, hw=f.hw * k,
         depth=f.depth * k, aw=f.aw * thin, lw=f.lw * thin, child=child, female=female,
         belly=max(0.0, k - 1), side=look.facing in ("left", "right"), back=look.facing == "back",
     )  # fmt: skip
     if look.age == "elderly" and not child:
-        f = replace(f, cy=f.cy + 8, stoop=12.0 if f.side else 0.0, rounded=True)
+        f = replace(f, cy=f.cy + 16, stoop=14.0 if f.side else 0.0, rounded=True, sw=f.sw * 0.95)
     if look.pose == "sitting":
         down = -f.hip - f.knee - 8
         f = replace(f, cy=f.cy + down, sy=f.sy + down, hip=f.hip + down, sitting=True)
     return f
-
-
-@dataclass(frozen=True)
-class Arm:
-    """Joints of one arm; ``open`` for a spread hand."""
-
-    shoulder: Point
-    elbow: Point
-    wrist: Point
-    open: bool = False
-
-
-def _arms(look: Look, f: Frame) -> tuple[Arm, Arm]:
-    """(far or left arm, near or right arm) for the pose and state, seen from the front or side.
-
-    The second one is the arm whose hand can hold a thing.
-    """
-    size = -(f.sy - f.hip) / 90 if not f.sitting else (0.69 if f.child else 1.0)
-    a = max(0.72, size) if f.child else 1.0  # arm length
-    state, pose = look.state, look.pose
-    if f.side:
-        s = (f.stoop * 0.6 - 2, f.sy + 12)
-        d, x, y = f.depth, s[0], s[1]
-        if state == "reading":
-            hand = (d + 20 * a, y + 30 * a)
-            return Arm(s, (x + 12, y + 36 * a), (hand[0] + 8, hand[1] - 4)), Arm(
-                s, (x + 4, y + 40 * a), hand)
-        hang = Arm(s, (x - 7, y + 36 * a), (d * 0.8 + 14, y + 62 * a))
-        if f.sitting:
-            hang = Arm(s, (x - 7, y + 34 * a), (f.knee * 0.62, f.hip - 14))
-        if state == "drinking":
-            return hang, Arm(s, (d + 16, y + 34 * a), (f.rx * 0.98 + f.stoop, f.cy + f.ry * 0.95))
-        if pose == "waving":
-            up = Arm(s, (d + 24 * a, y + 8), (max(d, f.rx) + 34 * a, f.cy - 14), True)
-            return up, hang
-        if pose == "arms raised":
-            top = f.cy - f.ry - 2
-            return Arm(s, (x + 42 * a, y - 20 * a), (f.rx + 26, top - 6), True), Arm(
-                s, (x - 34 * a, y - 22 * a), (-f.rx - 14, top), True)
-        if pose == "walking":
-            return Arm(s, (x - 30 * a, y + 26 * a), (x - 42 * a, y + 52 * a)), Arm(
-                s, (x + 14 * a, y + 36 * a), (x + 48 * a, y + 44 * a))
-        return hang, hang
-    sx = f.sw - f.aw * 0.42
-    y = f.sy + (16 if f.rounded else 12)
-    ls, rs = (-sx, y), (sx, y)
-    if state == "reading":
-        h = f.ww * 0.45 + 24 * a
-        e = max(f.sw, f.ww) + 13 * a
-        return (Arm(ls, (-e, y + 34 * a), (-h, y + 34 * a + 10)),
-                Arm(rs, (e, y + 34 * a), (h, y + 34 * a + 10)))
-    out = max(f.sw, f.ww) + 11 * a
-    left = Arm(ls, (-out + 3, y + 34 * a), (-out - 1, y + 64 * a))
-    right = Arm(rs, (out + 5, y + 32 * a), (out + 21 * a, y + 56 * a))
-    if f.sitting:
-        left = Arm(ls, (-out, y + 32 * a), (-f.hw * 0.82, f.hip - 6))
-        right = Arm(rs, (out + 4, y + 32 * a), (out + 18 * a, y + 54 * a))
-    if state == "drinking":
-        reach = f.rx * (1.2 if f.back else 0.56)
-        return left, Arm(rs, (out + 16 * a, y + 16 * a), (reach, f.cy + f.ry * 1.02))
-    if pose == "waving":
-        e = max(f.sw + 24 * a, f.rx + 14)
-        return Arm(ls, (-e, y + 2), (-max(e + 4, f.rx + 30), f.cy - 12), True), right
-    if pose == "arms raised":
-        e = max(f.sw + 20 * a, f.rx * 1.3 + 8)
-        w = f.rx * 1.3 + 18
-        top = f.cy - f.ry - 2
-        return (Arm(ls, (-e, y - 20 * a), (-w, top), True),
-                Arm(rs, (e, y - 20 * a), (w, top), True))  # fmt: skip
-    if pose == "walking":
-        left = Arm(ls, (-out - 10, y + 28 * a), (-f.ww * 0.35, y + 46 * a))
-        right = Arm(rs, (out + 14, y + 26 * a), (out + 26 * a, y + 54 * a))
-    return left, right
-
-
-def _newspaper(pen: Pen, f: Frame, x: float, y: float) -> None:
-    """An open newspaper held in both hands, about (x, y)."""
-    k = 0.78 if f.child else 1.0
-    with pen.group(x, y):
-        if f.side:
-            pen.path(["M", -6 * k, -24 * k, "L", 30 * k, -36 * k, "L", 34 * k, 20 * k, "L", -2 * k,
-                      30 * k, "Z"], PAPER)
-            pen.line(["M", 2 * k, -18 * k, "L", 25 * k, -26 * k], "#4b464d", 5)
-            rows: list[str | float] = []
-            for i in range(4):
-                rows += ["M", 3 * k, (-8 + i * 9) * k, "L", 26 * k, (-15 + i * 9) * k]
-            pen.line(rows, PRINT, 2.4)
-            return
-        w = (f.ww * 0.45 + 24 * (0.72 if f.child else 1)) + (30 if f.back else 10 * k)
-        for s in (-1, 1):
-            pen.path(["M", 0, -20 * k, "L", s * w, -28 * k, "L", s * w, 22 * k, "L", 0, 28 * k,
-                      "Z"], PAPER if s < 0 else shade(PAPER, 0.07))
-            pen.line(["M", s * 7, -15 * k, "L", s * (w - 7), -20 * k], "#4b464d", 5.5)
-            rows = []
-            for i in range(3):
-                rows += ["M", s * 7, (-4 + i * 9) * k, "L", s * (w - 7), (-9 + i * 9) * k]
-            pen.line(rows, PRINT, 2.6)
-
-
-def _mug(pen: Pen, f: Frame, x: float, y: float) -> None:
-    k = 1.05 if f.child else 1.25
-    with pen.group(x, y, 28 if f.side else -24):
-        s = 1 if f.side else -1
-        pen.ellipse(-s * -14 * k, 0, 7 * k, 8 * k, "none", "#3a2f38", stroke_width=4)
-        pen.path(["M", -12 * k, -14 * k, "L", 12 * k, -14 * k, "L", 11 * k, 14 * k, "Q", 0, 17 * k,
-                  -11 * k, 14 * k, "Z"], "#f8f5ee")
-        pen.path(["M", -11.5 * k, -4 * k, "L", 11.5 * k, -4 * k, "L", 11 * k, 5 * k, "L", -11 * k,
-                  5 * k, "Z"], "#6d7f9c", None)
-
-
-def _arm(pen: Pen, arm: Arm, f: Frame, o: Outfit) -> None:
-    clothes.draw_arm(pen, arm.shoulder, arm.elbow, arm.wrist, f, o, arm.open)
 
 
 def _scarf(pen: Pen, f: Frame, look: Look) -> None:
@@ -163,12 +50,60 @@ def _scarf(pen: Pen, f: Frame, look: Look) -> None:
     dark = shade(c, 0.25 if look.accent != "black" else -0.3)
     with pen.group(f.stoop * 0.8, y, data_part="scarf"):
         tx = -w * 0.65 if f.side else w * 0.3
-        pen.path(["M", tx - 9 * k, 0, "L", tx + 9 * k, 0, "L", tx + 13 * k, 62 * k, "L",
-                  tx - 11 * k, 64 * k, "Z"], c)
+        pen.path(
+            [
+                "M",
+                tx - 9 * k,
+                0,
+                "L",
+                tx + 9 * k,
+                0,
+                "L",
+                tx + 13 * k,
+                62 * k,
+                "L",
+                tx - 11 * k,
+                64 * k,
+                "Z",
+            ],
+            c,
+        )
         for i in (44, 54):
             pen.line(["M", tx - 10 * k, i * k, "L", tx + 12 * k, i * k], dark, 3.4)
-        pen.path(["M", -w, -4, "Q", -w, -14, -w * 0.7, -13, "Q", 0, -4, w * 0.7, -13, "Q", w, -14,
-                  w, -4, "Q", w, 10 * k, 0, 13 * k, "Q", -w, 10 * k, -w, -4, "Z"], c)
+        pen.path(
+            [
+                "M",
+                -w,
+                -4,
+                "Q",
+                -w,
+                -14,
+                -w * 0.7,
+                -13,
+                "Q",
+                0,
+                -4,
+                w * 0.7,
+                -13,
+                "Q",
+                w,
+                -14,
+                w,
+                -4,
+                "Q",
+                w,
+                10 * k,
+                0,
+                13 * k,
+                "Q",
+                -w,
+                10 * k,
+                -w,
+                -4,
+                "Z",
+            ],
+            c,
+        )
         pen.line(["M", -w * 0.85, 0, "Q", 0, 10, w * 0.85, 0], dark, 3)
 
 
@@ -188,10 +123,66 @@ def _bag(pen: Pen, f: Frame, look: Look) -> None:
     k = 0.8 if f.child else 1.0
     x = -f.depth * 0.3 if f.side else -f.hw - 6
     with pen.group(x, f.hip - 10 * k, data_part="bag"):
-        pen.path(["M", -22 * k, -6, "Q", -22 * k, -12, -16 * k, -12, "L", 16 * k, -12, "Q", 22 * k,
-                  -12, 22 * k, -6, "L", 24 * k, 24 * k, "Q", 0, 31 * k, -24 * k, 24 * k, "Z"], c)
-        pen.path(["M", -22 * k, -6, "Q", -22 * k, -12, -16 * k, -12, "L", 16 * k, -12, "Q", 22 * k,
-                  -12, 22 * k, -6, "L", 22 * k, 4, "Q", 0, 16 * k, -22 * k, 4, "Z"], dark)
+        pen.path(
+            [
+                "M",
+                -22 * k,
+                -6,
+                "Q",
+                -22 * k,
+                -12,
+                -16 * k,
+                -12,
+                "L",
+                16 * k,
+                -12,
+                "Q",
+                22 * k,
+                -12,
+                22 * k,
+                -6,
+                "L",
+                24 * k,
+                24 * k,
+                "Q",
+                0,
+                31 * k,
+                -24 * k,
+                24 * k,
+                "Z",
+            ],
+            c,
+        )
+        pen.path(
+            [
+                "M",
+                -22 * k,
+                -6,
+                "Q",
+                -22 * k,
+                -12,
+                -16 * k,
+                -12,
+                "L",
+                16 * k,
+                -12,
+                "Q",
+                22 * k,
+                -12,
+                22 * k,
+                -6,
+                "L",
+                22 * k,
+                4,
+                "Q",
+                0,
+                16 * k,
+                -22 * k,
+                4,
+                "Z",
+            ],
+            dark,
+        )
         pen.ellipse(0, 9 * k, 4, 4, "#f1d37a")
 
 
@@ -214,10 +205,8 @@ def _lights(pen: Pen, f: Frame, look: Look, arm: Arm) -> None:
 def _compose(look: Look) -> tuple[Pen, Frame, Arm]:
     f = frame_of(look)
     o = clothes.outfit_of(look, SKIN[look.skin or "tan"])
-    far, near = _arms(look, f)
-    if f.side and look.pose == "waving":
-        far, near = near, far  # the raised arm is the near one, in full view
-    h = faces.head_of(look, f.rx, f.ry)
+    far, near = arms.arms_of(look, f)
+    h = head_of(look, f.rx, f.ry)
     tilt = (11.0 if not f.side else 16.0) if look.state == "sleeping" else 0.0
     if look.state == "reading" and f.side:
         tilt = 8.0
@@ -225,33 +214,33 @@ def _compose(look: Look) -> tuple[Pen, Frame, Arm]:
     head = (f.stoop, f.cy + (3 if tilt else 0))
     pen = Pen()
     paper = ((far.wrist[0] + near.wrist[0]) / 2, (far.wrist[1] + near.wrist[1]) / 2 - 6)
-    mug = (near.wrist[0] - (0 if f.side or f.back else 13), near.wrist[1] - 15)
-    hidden = f.back and look.state in ("reading", "drinking")
 
-    # From behind, hands on the knees or on a newspaper are hidden by the body.
-    behind = f.back and (look.state == "reading" or f.sitting) and look.pose != "waving"
+    # From behind, the body hides an arm that reaches forward and what it holds.
+    prop = f.back and look.state in ("reading", "drinking")
+    lap = f.back and (look.state == "reading" or (f.sitting and look.pose != "waving"))
+    far_first = f.side or lap
+    stride = f.back and look.pose == "walking" and not look.holding
+    near_first = prop or lap or stride
 
     def on_head(draw: Callable[[], None]) -> None:
         with pen.group(*head, tilt):
             draw()
 
-    def props(drawn: bool) -> None:
-        if drawn and look.state == "reading":
-            _newspaper(pen, f, *paper)
-        elif drawn and look.state == "drinking":
-            _mug(pen, f, *mug)
+    def props() -> None:
+        if look.state == "reading":
+            arms.draw_newspaper(pen, f, *paper)
+        elif look.state == "drinking":
+            arms.draw_mug(pen, f, *arms.mug_at(f))
 
     with pen.group(stroke_linejoin="round", stroke_linecap="round", stroke_width="2.6"):
         if f.back:
-            props(hidden)
-            if behind:
-                _arm(pen, far, f, o)
-            if hidden:
-                _arm(pen, near, f, o)
+            props()
         else:
             on_head(lambda: faces.draw_behind(pen, h))
-        if f.side:
-            _arm(pen, far, f, o)
+        if far_first:
+            arms.draw_arm(pen, far, f, o)
+        if near_first:
+            arms.draw_arm(pen, near, f, o)
         lap_first = f.back and f.sitting
         legs.draw_legs(pen, f, o, look)
         if lap_first:
@@ -269,21 +258,19 @@ def _compose(look: Look) -> tuple[Pen, Frame, Arm]:
         early = look.accessory == "bag" and f.side
         if early:
             _bag(pen, f, look)
-        if look.state == "reading" and not f.back:
-            props(True)
-        if not f.side and not behind:
-            _arm(pen, far, f, o)
+        if not f.back and look.state == "reading":
+            props()
+        if not far_first:
+            arms.draw_arm(pen, far, f, o)
         if look.accessory == "bag" and not early:
             _bag(pen, f, look)
-        if look.state == "drinking" and not f.back:
-            props(True)
-        if not hidden:
-            _arm(pen, near, f, o)
-        _lights(pen, f, look, near if f.side else far)
-    free = near
-    if look.state == "drinking" or (f.side and look.pose in ("waving", "arms raised")):
-        free = far
-    return pen, f, free
+        if not f.back and look.state == "drinking":
+            props()
+        if not near_first:
+            arms.draw_arm(pen, near, f, o)
+        raised = near if f.side and near.hand == "open" else far
+        _lights(pen, f, look, raised)
+    return pen, f, far if "open" in near.hand or look.state == "drinking" else near
 
 
 def draw_person(look: Look) -> Drawing:
@@ -303,7 +290,7 @@ def draw_person(look: Look) -> Drawing:
     top = f.cy - f.ry - (f.ry * 0.5 if look.accessory == "hat" else 4)
     seat_y = f.hip + 10 if f.sitting else f.hip + 6
     spots = {
-        "hand": clothes.hand_centre(free.elbow, free.wrist, f),
+        "hand": arms.hand_center(free, f),
         "seat": (0.0, seat_y),
         "head_top": (f.stoop, top),
         "chest": (f.stoop * 0.5, f.sy + 0.45 * (f.hip - f.sy)),
