@@ -66,3 +66,19 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model.save_pretrained(folder)
     FineCaptionProcessor.for_config(config, tokenizer, capitalise=True).save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def quantizable_folder(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A saved model whose language model has sizes that NF4 takes; see quantisation.check_sizes."""
+    import torch
+
+    from finecaption.model import FineCaptionForConditionalGeneration, FineCaptionProcessor, tiny
+
+    folder = tmp_path_factory.mktemp("models") / "quantizable"
+    processor = FineCaptionProcessor.from_pretrained(tiny_folder)
+    config = tiny(len(processor.tokenizer), 3, hidden_size=64, intermediate_size=128)
+    torch.manual_seed(0)
+    FineCaptionForConditionalGeneration(config).save_pretrained(folder)
+    processor.save_pretrained(folder)
+    return folder

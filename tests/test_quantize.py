@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -15,26 +16,19 @@ from finecaption.captioner import FineCaption
 from finecaption.cli import main
 from finecaption.errors import InputError
 from finecaption.generation import Decoding
-from finecaption.model import (
-    FineCaptionForConditionalGeneration,
-    FineCaptionProcessor,
-    quantisation,
-    tiny,
-)
+from finecaption.model import FineCaptionForConditionalGeneration, quantisation, tiny
 
 bitsandbytes = pytest.importorskip("bitsandbytes")
 
+# What bitsandbytes' AVX512-BF16 path does to a layer at its first use. It is arithmetic on any
+# processor; only the product with the packed weights needs the instructions.
+pack = bitsandbytes.functional._convert_weight_packed_for_cpu
+unpack = bitsandbytes.functional._convert_weight_packed_for_cpu_inverse
 
-@pytest.fixture(scope="module")
-def folder(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny model with widths that are multiples of 64."""
-    out = tmp_path_factory.mktemp("wide") / "model"
-    processor = FineCaptionProcessor.from_pretrained(tiny_folder)
-    config = tiny(len(processor.tokenizer), 3, hidden_size=64, intermediate_size=128)
-    torch.manual_seed(0)
-    FineCaptionForConditionalGeneration(config).save_pretrained(out)
-    processor.save_pretrained(out)
-    return out
+
+@pytest.fixture
+def folder(quantizable_folder: Path) -> Path:
+    return quantizable_folder
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +102,75 @@ def test_what_cannot_be_done_is_said(folder: Path, monkeypatch: pytest.MonkeyPat
         FineCaption.from_pretrained(folder, "cpu", quantize="nf4")
     with pytest.raises(InputError, match="device_map needs accelerate"):
         FineCaption.from_pretrained(folder, device_map="auto")
+
+
+@pytest.mark.parametrize(
+    "sizes, layer, inputs, outputs",
+    [
+        # a row narrower than a block of weights, and one of a block and a half
+        ({}, "layers.0.self_attn.q_proj", 32, 32),
+        ({"hidden_size": 96, "num_attention_heads": 3}, "layers.0.self_attn.q_proj", 96, 96),
+        ({"hidden_size": 64, "intermediate_size": 96}, "layers.0.mlp.down_proj", 96, 64),
+        # too few rows; not whole groups of them
+        ({"hidden_size": 64, "num_attention_heads": 4}, "layers.0.self_attn.k_proj", 64, 16),
+        ({"hidden_size": 128, "head_dim": 24}, "layers.0.self_attn.q_proj", 128, 48),
+    ],
+)
+def test_sizes_that_some_processors_get_wrong_are_refused_by_all(
+    sizes: dict[str, int], layer: str, inputs: int, outputs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    narrow = {"num_key_value_heads": 1} if "num_attention_heads" in sizes else {}
+    config = tiny(**sizes, **narrow)
+    words = f"model.language_model.{layer} has {inputs} inputs and {outputs} outputs"
+    for able in (False, True):
+        monkeypatch.setattr(bitsandbytes.nn.modules, "has_avx512bf16", lambda able=able: able)
+        with pytest.raises(InputError, match=re.escape(words)):
+            quantisation.check_sizes("nf4", config)
+    quantisation.check_sizes("int8", config)
+
+
+def test_exactly_the_sizes_that_are_taken_can_be_packed() -> None:
+    """For AVX512-BF16. Odd rows are left out: NF4 does not store them row by row."""
+    for outputs in (1, 2, 16, 31, 32, 33, 48, 64, 96):
+        for inputs in (2, 16, 32, 62, 64, 66, 96, 126, 128, 192):
+            weights = torch.randn(outputs, inputs, generator=torch.manual_seed(0))
+            packed, state = bitsandbytes.functional.quantize_4bit(
+                weights, quant_type="nf4", compress_statistics=True
+            )
+            before = packed.clone()
+            good = inputs % quantisation.NF4_BLOCK == 0 and outputs % quantisation.NF4_ROWS == 0
+            if not good:
+                with pytest.raises((RuntimeError, AssertionError)):
+                    pack(packed, state)
+                continue
+            packed, state = pack(packed, state)
+            assert state.absmax.shape == (inputs // quantisation.NF4_BLOCK, outputs)
+            assert torch.equal(unpack(packed, state)[0], before)
+
+
+def test_every_layer_of_a_model_that_is_taken_can_be_packed(folder: Path) -> None:
+    model = FineCaption.from_pretrained(folder, "cpu", quantize="nf4").model
+    layers = [m for m in model.modules() if isinstance(m, bitsandbytes.nn.Linear4bit)]
+    assert len(layers) == 2 * 7
+    for layer in layers:
+        assert layer.weight.quant_state.blocksize == quantisation.NF4_BLOCK
+        packed, _ = pack(layer.weight.data, layer.weight.quant_state)
+        assert packed.shape == (layer.out_features, layer.in_features // 2)
+
+
+@pytest.mark.parametrize("able", [False, True])
+def test_a_model_that_cannot_be_quantized_answers_nothing(
+    able: bool, tiny_folder: Path, picture: Image.Image, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(bitsandbytes.nn.modules, "has_avx512bf16", lambda: able)
+    picture.save(tmp_path / "picture.png")
+    words = ["caption", str(tmp_path / "picture.png"), "--point", "5,5"]
+    assert main([*words, "--model", str(tiny_folder), "--quantize", "nf4"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "q_proj has 32 inputs and 32 outputs, and nf4 needs inputs in multiples of 64" in err
+    assert str(tiny_folder) in err
 
 
 def test_command_line(

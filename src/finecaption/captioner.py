@@ -111,7 +111,8 @@ class FineCaption:
 
         Raises:
             InputError: no such model, or one that cannot be read; an unusable device; an unknown
-                quantisation, or a package that it needs is missing.
+                quantisation, a package that it needs is missing, or layers of sizes that it cannot
+                hold (`model.quantisation.check_sizes`).
         """
         folder = resolve_model(name_or_folder)
         model, processor = load_model(folder, device, dtype, quantize, device_map)

@@ -9,10 +9,15 @@ from typing import Any
 import torch
 
 from finecaption.errors import InputError
-from finecaption.model import FineCaptionForConditionalGeneration, FineCaptionProcessor
+from finecaption.model import (
+    FineCaptionConfig,
+    FineCaptionForConditionalGeneration,
+    FineCaptionProcessor,
+)
 from finecaption.model.quantisation import (
     check_device_map,
     check_quantisation,
+    check_sizes,
     quantisation_settings,
 )
 
@@ -73,10 +78,14 @@ def load_model(
     if device_map is not None:
         extra["device_map"] = device_map
     try:
+        if quantize is not None:
+            check_sizes(quantize, FineCaptionConfig.from_pretrained(folder, local_files_only=True))
         model = FineCaptionForConditionalGeneration.from_pretrained(
             folder, dtype=dtype, local_files_only=True, **extra
         )
         processor = FineCaptionProcessor.from_pretrained(folder, local_files_only=True)
+    except InputError as error:
+        raise InputError(f"{folder}: {error}") from None
     # transformers, safetensors and tokenizers raise errors of their own for broken files
     except Exception as error:
         raise InputError(f"{folder}: the model cannot be read ({error})") from error

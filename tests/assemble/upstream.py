@@ -371,7 +371,7 @@ _TEMPLATE = (
 
 def language_model(
     folder: Path, kind: str = "llama", texts: tuple[str, ...] = (), *, tied: bool = False,
-    hidden: int = 32, seed: int = 0, shard: str = "1GB",
+    hidden: int = 64, seed: int = 0, shard: str = "1GB",
 ) -> Path:  # fmt: skip
     """A causal language model with its tokenizer, in a transformers folder.
 
@@ -380,7 +380,7 @@ def language_model(
         kind: llama, qwen2, qwen3 or mistral, with that family's special tokens.
         texts: the tokenizer is trained on.
         tied: whether embedding and head are one matrix.
-        hidden: width.
+        hidden: width; a multiple of 64, or NF4 does not take the layers.
         seed: of the weights.
         shard: largest weights file.
     """

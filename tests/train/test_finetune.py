@@ -130,12 +130,12 @@ def _stop_at(steps: int) -> Any:
 
 @pytest.mark.parametrize("recipe", ["lora", "qlora"])
 def test_adapters(
-    recipe: str, tiny_folder: Path, samples: list[RegionSample], tmp_path: Path
+    recipe: str, quantizable_folder: Path, samples: list[RegionSample], tmp_path: Path
 ) -> None:
     config = small(recipe)
     root = tmp_path / "run"
-    out = finetune(config, tiny_folder, ["x"], root, samples=samples)
-    changed = moved(tiny_folder, out)
+    out = finetune(config, quantizable_folder, ["x"], root, samples=samples)
+    changed = moved(quantizable_folder, out)
     parts = {part_of(name) for name in changed}
     assert parts == {"clip", "alpha", "adapter", "llm"}
     assert "lm_head.weight" not in changed
@@ -145,14 +145,14 @@ def test_adapters(
     assert all(t.dtype == torch.float32 for t in state.values())
     if recipe == "qlora":
         return  # the run saw rounded weights: its outputs are near those of the merged, not equal
-    run = load_model(tiny_folder, config)
+    run = load_model(quantizable_folder, config)
     lora.load_moved(run, state)
     merged = FineCaptionForConditionalGeneration.from_pretrained(out)
-    batch = _batch(samples, tiny_folder)
+    batch = _batch(samples, quantizable_folder)
     with torch.no_grad():
         one, two = (m.eval()(**batch).logits for m in (run, merged))
     assert torch.allclose(one, two, atol=1e-4)
-    base = FineCaptionForConditionalGeneration.from_pretrained(tiny_folder).eval()
+    base = FineCaptionForConditionalGeneration.from_pretrained(quantizable_folder).eval()
     with torch.no_grad():
         assert not torch.allclose(base(**batch).logits, one, atol=1e-3)
 
@@ -166,12 +166,36 @@ def _batch(samples: list[RegionSample], folder: Path) -> dict[str, Any]:
     return Encoder(samples, processor)(pack)
 
 
-def test_only_the_language_model_is_in_nf4(tiny_folder: Path) -> None:
-    model = load_model(tiny_folder, small("qlora"))
+def test_only_the_language_model_is_in_nf4(quantizable_folder: Path) -> None:
+    model = load_model(quantizable_folder, small("qlora"))
     kinds = {n: type(m).__name__ for n, m in model.named_modules() if "proj" in n or "fc" in n}
     four = {n for n, kind in kinds.items() if kind == "Linear4bit"}
     assert four and all(n.startswith("model.language_model.") for n in four)
     assert all(p.dtype == torch.float32 for _, p in model.named_parameters() if p.requires_grad)
+
+
+def test_a_model_that_nf4_cannot_hold_is_refused(tiny_folder: Path) -> None:
+    with pytest.raises(InputError, match="q_proj has 32 inputs and 32 outputs, and nf4 needs"):
+        load_model(tiny_folder, small("qlora"))
+
+
+def test_nf4_passes_gradients_after_an_answer(
+    quantizable_folder: Path, samples: list[RegionSample], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On AVX512-BF16 too, where bitsandbytes repacks what answers, and cuts the gradient there."""
+    import bitsandbytes
+
+    monkeypatch.setattr(bitsandbytes.nn.modules, "has_avx512bf16", lambda: True)
+    model = load_model(quantizable_folder, small("qlora"))
+    batch = _batch(samples, quantizable_folder)
+    with torch.no_grad():
+        model.eval()(**batch)
+    layers = [m for m in model.modules() if isinstance(m, bitsandbytes.nn.Linear4bit)]
+    assert layers
+    assert not any(getattr(m.weight.quant_state, "packing_format_for_cpu", False) for m in layers)
+    model.train()(**batch).loss.backward()
+    below = model.model.language_model.layers[0].self_attn.q_proj.lora_B.default.weight
+    assert below.grad is not None and float(below.grad.abs().max()) > 0
 
 
 def test_adapter_runs_go_on(tiny_folder: Path, samples: list[RegionSample], tmp_path: Path) -> None:

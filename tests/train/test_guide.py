@@ -30,10 +30,10 @@ def commands() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def place(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def place(quantizable_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the model and the data that the page names."""
     root = tmp_path_factory.mktemp("guide")
-    shutil.copytree(tiny_folder, root / "models/stage0")
+    shutil.copytree(quantizable_folder, root / "models/stage0")
     samples = draw_samples(root / "mine/pictures")
     write_jsonl([s for s in samples if s.mask is not None], root / "mine/regions.jsonl")
     write_jsonl([s for s in samples if s.mask is None], root / "mine/pictures.jsonl")
@@ -61,10 +61,9 @@ def test_the_commands_in_their_order(place: Path, monkeypatch: pytest.MonkeyPatc
 def test_a_command_of_several_processes(command: str, place: Path) -> None:
     words = shlex.split(command.replace("nproc_per_node 8", "nproc_per_node 2"))[1:]
     words = shortened([w.replace("world=8", "world=2") for w in words])
-    port = ["--master_port", str(29300 + os.getpid() % 300)]
     env = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", *port, *words],
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", *words],
         cwd=place, env=env, capture_output=True, text=True, timeout=600,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-4000:]

@@ -10,12 +10,20 @@ from importlib.util import find_spec
 from typing import Any
 
 import torch
+from torch import nn
 
 from finecaption.errors import InputError
+from finecaption.model.configuration import FineCaptionConfig
+from finecaption.model.modeling import FineCaptionForConditionalGeneration
 
 QUANTISATIONS = ("int8", "nf4")
 # Modules that transformers leaves alone; each matches a name up to a dot.
 KEPT = ("model.clip", "model.convnext", "model.sam", "model.adapter", "lm_head")
+# Of bitsandbytes 0.46 to 0.50. NF4_BLOCK neighboring weights share a scale. Where a row is not made
+# of whole blocks, the AVX512 kernel reads the scales of other rows, without an error, and the
+# AVX512-BF16 path cannot arrange them; that path also packs NF4_ROWS rows at a time.
+NF4_BLOCK = 64
+NF4_ROWS = 32
 
 
 def int8_settings() -> Any:
@@ -68,6 +76,47 @@ def check_quantisation(name: str) -> None:
         raise InputError(f"quantize {name!r}: expected one of {', '.join(QUANTISATIONS)}")
 
 
+def check_sizes(name: str, config: FineCaptionConfig) -> None:
+    """Makes sure that every layer to be rounded has a size that every processor computes right.
+
+    LLM.int8() takes all sizes. NF4 takes inputs in multiples of `NF4_BLOCK` and outputs in
+    multiples of `NF4_ROWS`. Other sizes work on some processors, and fail or give noise on others;
+    they are refused everywhere.
+
+    Args:
+        name: one of `QUANTISATIONS`.
+        config: of the model; no weights are read.
+
+    Raises:
+        InputError: a layer has another size.
+    """
+    if name != "nf4":
+        return
+    with torch.device("meta"):
+        model = FineCaptionForConditionalGeneration(config)
+    for layer, module in model.named_modules():
+        if not isinstance(module, nn.Linear) or layer.startswith(KEPT):
+            continue
+        inputs, outputs = module.in_features, module.out_features
+        if inputs % NF4_BLOCK or outputs % NF4_ROWS:
+            raise InputError(
+                f"this model cannot be held in nf4: {layer} has {inputs} inputs and {outputs} "
+                f"outputs, and nf4 needs inputs in multiples of {NF4_BLOCK} and outputs in "
+                f"multiples of {NF4_ROWS}; use int8, or leave the model as it is"
+            )
+
+
+def keep_gradients(model: nn.Module) -> None:
+    """Makes NF4 layers, in place, keep the layout that passes gradients; for training.
+
+    On processors with AVX512-BF16, bitsandbytes repacks a layer at its first use in evaluation
+    mode, and repacked layers pass no gradient to what lies before them when training goes on.
+    """
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
+
+
 def check_device_map() -> None:
     """
     Raises:
@@ -88,10 +137,14 @@ def _check(name: str) -> None:
 
 __all__ = [
     "KEPT",
+    "NF4_BLOCK",
+    "NF4_ROWS",
     "QUANTISATIONS",
     "check_device_map",
     "check_quantisation",
+    "check_sizes",
     "int8_settings",
+    "keep_gradients",
     "nf4_settings",
     "quantisation_settings",
 ]

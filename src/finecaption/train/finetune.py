@@ -36,9 +36,11 @@ from transformers import (
 )
 
 from finecaption.errors import FineCaptionError, InputError
+from finecaption.model.configuration import FineCaptionConfig
 from finecaption.model.modeling import FineCaptionForConditionalGeneration
 from finecaption.model.parts import part_of, unused_by_captions
 from finecaption.model.processing import FineCaptionProcessor
+from finecaption.model.quantisation import check_sizes, keep_gradients, nf4_settings
 from finecaption.train import lora
 from finecaption.train.console import ConsoleCallback
 from finecaption.train.curve import CurveCallback
@@ -139,15 +141,17 @@ def load_model(folder: str | Path, config: TrainConfig) -> FineCaptionForConditi
     """The model of a folder, as a stage needs it: adapters in, frozen parts frozen, types set.
 
     Raises:
-        InputError: no such folder, or a package is missing.
+        InputError: no such folder, a package is missing, or QLoRA on a model that NF4 cannot hold.
     """
     if not (Path(folder) / "config.json").is_file():
         raise InputError(f"--model {folder}: no config.json there; give a model folder")
     dtype = torch.bfloat16 if in_bf16(config) else torch.float32
     extra: dict[str, Any] = {}
     if config.adapter == "qlora":
-        extra["quantization_config"] = lora.nf4_settings(dtype)
+        check_sizes("nf4", FineCaptionConfig.from_pretrained(folder))
+        extra["quantization_config"] = nf4_settings(dtype)
     model = FineCaptionForConditionalGeneration.from_pretrained(folder, dtype=dtype, **extra)
+    keep_gradients(model)
     if config.adapter != "none":
         lora.add_adapters(model, config)
     set_moving(model, config)

@@ -15,7 +15,6 @@ from torch import nn
 
 from finecaption.errors import InputError
 from finecaption.model.modeling import FineCaptionForConditionalGeneration
-from finecaption.model.quantisation import nf4_settings as nf4_settings
 from finecaption.train.paper import TrainConfig
 
 MOVED = "moved.safetensors"  # what an adapter run has changed, by parameter name
