@@ -36,7 +36,7 @@ from finecaption.bulk.jobs import Bad, Job
 from finecaption.bulk.pipeline import Batching, Outcome
 from finecaption.bulk.sources import Jobs
 from finecaption.captioner import FineCaption
-from finecaption.masks import decode_rle, resize_mask
+from finecaption.io.masks import decode_rle, resize_mask
 from finecaption.synth.dataset import render_split
 
 RESULTS = Path(__file__).parent / "results"

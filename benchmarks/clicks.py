@@ -25,7 +25,7 @@ from PIL import Image
 from finecaption import FineCaption
 from finecaption.eval.interior import interior_point, next_click
 from finecaption.everything import click_grid, find_things, mask_ious, suppress
-from finecaption.masks import mask_from_box, mask_iou
+from finecaption.io.masks import mask_from_box, mask_iou
 from finecaption.segment import square_to_picture
 from finecaption.synth.compose import render_rgb
 from finecaption.synth.observe import observe

@@ -41,7 +41,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from finecaption import FineCaption
 from finecaption.attributes import ATTRIBUTE_NAMES, region_instruction
 from finecaption.generation import Answer, answers
-from finecaption.images import load_image
+from finecaption.io.images import load_image
 from finecaption.model import (
     PRESETS,
     FineCaptionForConditionalGeneration,

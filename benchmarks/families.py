@@ -20,7 +20,7 @@ from finecaption.captioners import Query, open_captioner
 from finecaption.captioners.checkpoint import TransformersCaptioner
 from finecaption.captioners.protocol import check_batch
 from finecaption.captioners.tiny import tiny_families, write_tiny
-from finecaption.geometry import parse_box
+from finecaption.io.geometry import parse_box
 
 ROOT = Path(__file__).parents[1]
 

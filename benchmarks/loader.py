@@ -31,9 +31,9 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as coco
 
-from finecaption import masks
 from finecaption.data import store
 from finecaption.data.sources import open_source
+from finecaption.io import masks
 from finecaption.model.preparation import prepare_image, prepare_mask
 from finecaption.synth.dataset import render_split
 

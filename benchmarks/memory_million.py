@@ -22,8 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from finecaption import masks
 from finecaption.data import store
+from finecaption.io import masks
 from finecaption.types import RegionSample
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -16,8 +16,8 @@ from finecaption.everything import (
     segment_everything,
     suppress,
 )
-from finecaption.geometry import place_in_square
-from finecaption.masks import mask_iou
+from finecaption.io.geometry import place_in_square
+from finecaption.io.masks import mask_iou
 
 SIDE = 64
 THINGS = {"left": (4, 8, 24, 40), "right": (36, 8, 60, 56)}  # xyxy of a picture of 64 x 64

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from finecaption.geometry import box_iou
-from finecaption.masks import box_from_mask, load_mask
+from finecaption.io.geometry import box_iou
+from finecaption.io.masks import box_from_mask, load_mask
 from finecaption.segment import ClickDecoder, save_segmenter
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"

@@ -64,6 +64,13 @@ def test_every_public_name_is_there() -> None:
         _ = finecaption.nonsense
 
 
+def test_a_module_that_moved_is_found_with_a_warning() -> None:
+    with pytest.warns(
+        DeprecationWarning, match=r"finecaption\.masks is now finecaption\.io\.masks"
+    ):
+        assert finecaption.masks.__name__ == "finecaption.io.masks"
+
+
 def test_imports_point_down() -> None:
     done = run(str(Path(sys.executable).parent / "lint-imports"), "--no-cache")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]

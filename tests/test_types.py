@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from finecaption import masks
 from finecaption.errors import InputError
+from finecaption.io import masks
 from finecaption.types import Caption, Prediction, Region, RegionPrompt, RegionSample, instruction
 
 MASK = np.array([[0, 1, 1, 0], [0, 1, 0, 0], [0, 0, 0, 0]], bool)

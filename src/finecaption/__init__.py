@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from importlib import import_module
 from typing import TYPE_CHECKING
+from warnings import warn
 
 if TYPE_CHECKING:
     from finecaption.attributes import (
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     )
     from finecaption.captioner import FineCaption
     from finecaption.errors import FineCaptionError, InputError
-    from finecaption.images import load_image
+    from finecaption.io.images import load_image
     from finecaption.types import Caption, Prediction, Region, RegionPrompt, RegionSample
 
 __version__ = "0.1.0"
@@ -51,12 +52,22 @@ _HOME = {
     "Region": "types",
     "RegionPrompt": "types",
     "RegionSample": "types",
-    "load_image": "images",
+    "load_image": "io.images",
     "resolve_attribute": "attributes",
 }
 
+_MOVED = {"geometry": "io.geometry", "images": "io.images", "masks": "io.masks"}
+"""Modules that moved; `from finecaption import masks` works for one release, with a warning."""
+
 
 def __getattr__(name: str) -> object:
+    if name in _MOVED:
+        warn(
+            f"finecaption.{name} is now finecaption.{_MOVED[name]}",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        return import_module(f"{__name__}.{_MOVED[name]}")
     home = _HOME.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -14,9 +14,9 @@ from PIL import Image
 from finecaption.attributes import ATTRIBUTE_NAMES, resolve_attribute
 from finecaption.domain import Notice
 from finecaption.errors import InputError
-from finecaption.geometry import Size, check_point
-from finecaption.images import ImageSource
-from finecaption.masks import load_mask
+from finecaption.io.geometry import Size, check_point
+from finecaption.io.images import ImageSource
+from finecaption.io.masks import load_mask
 from finecaption.types import Region, RegionPrompt
 
 DEFAULT_ATTRIBUTES = (ATTRIBUTE_NAMES[0],)

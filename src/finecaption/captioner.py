@@ -47,7 +47,7 @@ from finecaption.generation import (
     answers,
     encode_pictures,
 )
-from finecaption.images import ImageSource, load_image
+from finecaption.io.images import ImageSource, load_image
 from finecaption.loading import load_model, resolve_model
 from finecaption.model import FineCaptionForConditionalGeneration, FineCaptionProcessor
 from finecaption.results import CaptionResult, Update
@@ -190,8 +190,9 @@ class FineCaption:
         the whole picture.
 
         Args:
-            image: anything `finecaption.images.load_image` opens, or what `encode` returned.
-            mask: one region: an array (H, W), a mask file or a PIL image (see `finecaption.masks`).
+            image: anything `finecaption.io.images.load_image` opens, or what `encode` returned.
+            mask: one region: an array (H, W), a mask file or a PIL image (see
+                `finecaption.io.masks`).
             box: one region: x0, y0, x1, y1 in pixels around it; the click segmenter finds the mask.
             points: one region: clicks (x, y) or (x, y, positive) in pixels; with `box`, they are of
                 the same region.

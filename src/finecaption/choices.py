@@ -338,7 +338,8 @@ def choose(
     """Scores given values of one attribute of one region: `FineCaption.choose` with all figures.
 
     Args:
-        image: anything `finecaption.images.load_image` opens, or what `captioner.encode` returned.
+        image: anything `finecaption.io.images.load_image` opens, or what `captioner.encode`
+            returned.
         region: with a `RegionPrompt`, the click segmenter finds the mask.
         attribute: a name (see `finecaption.attributes`).
         choices: the values, in words.

@@ -28,7 +28,7 @@ import numpy as np
 from PIL import Image
 
 from finecaption.errors import InputError
-from finecaption.geometry import Size, place_in_square
+from finecaption.io.geometry import Size, place_in_square
 
 DOMAIN_FILE = "domain.safetensors"
 QUANTILE = 0.995

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from finecaption.attributes import ATTRIBUTE_NAMES
-from finecaption.masks import contours
+from finecaption.io.masks import contours
 from finecaption.types import Caption
 
 PALETTE = (

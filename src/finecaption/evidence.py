@@ -25,8 +25,8 @@ import torch.nn.functional as F
 
 from finecaption.captioner import EncodedPicture, FineCaption, as_region
 from finecaption.errors import InputError
-from finecaption.geometry import place_in_square
-from finecaption.images import ImageSource
+from finecaption.io.geometry import place_in_square
+from finecaption.io.images import ImageSource
 from finecaption.types import RegionPrompt
 
 

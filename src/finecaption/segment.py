@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 
 from finecaption.errors import InputError
-from finecaption.geometry import (
+from finecaption.io.geometry import (
     Box,
     Point,
     SquarePlacement,
@@ -27,7 +27,7 @@ from finecaption.geometry import (
     check_point,
     place_in_square,
 )
-from finecaption.images import ImageSource, load_image
+from finecaption.io.images import ImageSource, load_image
 from finecaption.model.preparation import place_image
 from finecaption.segmenter.configuration import ClickDecoderConfig
 from finecaption.segmenter.decoder import PAD, ClickDecoder
@@ -153,7 +153,7 @@ class Segmenter:
         """Runs the SAM tower once.
 
         Args:
-            image: anything `finecaption.images.load_image` opens.
+            image: anything `finecaption.io.images.load_image` opens.
             hr_features: (1, C_hr, g, g), what `encode_image` gave for this very picture; the tower
                 is not run again then.
 
@@ -182,7 +182,8 @@ class Segmenter:
 
         Args:
             encoded: of `encode`.
-            points: (x, y) or (x, y, positive) in pixels of the picture (see finecaption.geometry).
+            points: (x, y) or (x, y, positive) in pixels of the image (see
+                `finecaption.io.geometry`).
             labels: for each point, 1 on the thing, 0 on what is not it; overrides `positive`.
             box: x0, y0, x1, y1 around the thing, cut to the picture.
 

@@ -21,8 +21,8 @@ from PIL import Image
 from transformers import SamModel
 
 from finecaption.errors import InputError
-from finecaption.geometry import place_in_square
-from finecaption.images import ImageSource, load_image
+from finecaption.io.geometry import place_in_square
+from finecaption.io.images import ImageSource, load_image
 from finecaption.segment import (
     ClickMask,
     EncodedImage,
@@ -75,7 +75,7 @@ class TransformersSegmenter:
         """Runs the vision encoder once.
 
         Args:
-            image: anything `finecaption.images.load_image` opens.
+            image: anything `finecaption.io.images.load_image` opens.
             hr_features: not used; there so that it can stand in for `Segmenter`.
 
         Raises:

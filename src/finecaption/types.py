@@ -1,6 +1,6 @@
 """The values that cross the package's borders: frozen, checked when made, plain numpy.
 
-Coordinates and sizes as in `finecaption.geometry`: pixels, boxes xyxy, size (width, height).
+Coordinates and sizes as in `finecaption.io.geometry`: pixels, boxes xyxy, size (width, height).
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
-from finecaption import masks
 from finecaption.attributes import dense_instruction, global_instruction, region_instruction
 from finecaption.errors import InputError
-from finecaption.geometry import Box, Point, Size, check_box, check_point, check_size
+from finecaption.io import masks
+from finecaption.io.geometry import Box, Point, Size, check_box, check_point, check_size
 
 Task: TypeAlias = Literal["aarc", "rdc", "cgic"]
 TASKS: tuple[Task, ...] = get_args(Task)
@@ -45,7 +45,7 @@ class Region:
 
     @classmethod
     def from_mask(cls, mask: Any, size: Size | None = None) -> Region:
-        """From an array (values: see `finecaption.masks`), of the picture's `size` if given."""
+        """From an array (values: see `finecaption.io.masks`), of the picture's `size` if given."""
         return cls(masks.as_mask(mask, size))
 
     @classmethod

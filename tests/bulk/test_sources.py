@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from finecaption import masks
 from finecaption.bulk.jobs import Bad, Job, load
 from finecaption.bulk.sources import open_jobs, stands_for_many
 from finecaption.errors import InputError
+from finecaption.io import masks
 from finecaption.types import Region, RegionPrompt
 
 Draw = Callable[..., Path]

@@ -11,7 +11,7 @@ from PIL import Image
 from finecaption.captioners import VISUAL_PROMPTS, show
 from finecaption.captioners import visual_prompts as vp
 from finecaption.errors import InputError
-from finecaption.masks import box_from_mask
+from finecaption.io.masks import box_from_mask
 
 KEEP_SIZE = tuple(how for how in VISUAL_PROMPTS if how != "crop")
 

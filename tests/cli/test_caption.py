@@ -13,7 +13,7 @@ from PIL import Image
 
 from finecaption.attributes import ATTRIBUTE_NAMES
 from finecaption.cli import main
-from finecaption.masks import decode_rle
+from finecaption.io.masks import decode_rle
 
 from .conftest import run_caption
 

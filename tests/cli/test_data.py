@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from finecaption import masks
 from finecaption.cli import main
 from finecaption.data import store
 from finecaption.data.convert import TARGETS
 from finecaption.data.opening import open_data
 from finecaption.data.sources import SOURCE_NAMES
+from finecaption.io import masks
 
 ROOT = Path(__file__).resolve().parents[2]
 Run = Any

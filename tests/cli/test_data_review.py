@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from finecaption import masks
 from finecaption.cli import main
 from finecaption.data.opening import open_data
+from finecaption.io import masks
 from finecaption.review import Reviews, read_set
 
 Run = Any

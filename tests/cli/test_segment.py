@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from finecaption.cli import main
-from finecaption.masks import decode_rle, load_mask
+from finecaption.io.masks import decode_rle, load_mask
 
 PARK = str(Path(__file__).parents[2] / "examples" / "park.png")
 

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from finecaption import masks
 from finecaption.data.record import compact_rle, from_record, to_record
 from finecaption.errors import InputError
+from finecaption.io import masks
 from finecaption.types import RegionSample
 
 MASK = np.array([[0, 1, 1, 0], [0, 1, 0, 0], [0, 0, 0, 0]], bool)

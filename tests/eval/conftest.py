@@ -13,7 +13,7 @@ import pytest
 
 from finecaption.eval.data import EvalPicture, EvalRegion, SynthSource, twin_pairs
 from finecaption.eval.steps import PictureQuestions
-from finecaption.geometry import Point
+from finecaption.io.geometry import Point
 from finecaption.synth.language import not_applicable, paraphrases, region_paragraph
 from finecaption.synth.observe import observe
 from finecaption.synth.scene import sample_scene

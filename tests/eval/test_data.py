@@ -21,7 +21,7 @@ from finecaption.eval.data import (
     open_source,
     twin_pairs,
 )
-from finecaption.geometry import box_iou
+from finecaption.io.geometry import box_iou
 from finecaption.synth.dataset import render_split
 
 from .conftest import region

@@ -18,7 +18,7 @@ from finecaption.eval.records import read_records
 from finecaption.eval.report import write_report
 from finecaption.eval.run import evaluate
 from finecaption.eval.subject import OtherSubject, open_subject
-from finecaption.masks import encode_rle
+from finecaption.io.masks import encode_rle
 from finecaption.synth.dataset import render_split
 
 

@@ -43,7 +43,7 @@ def test_necessary_work_is_counted_by_hand(monkeypatch: pytest.MonkeyPatch) -> N
     import torch
 
     from finecaption.generation import Answer
-    from finecaption.images import load_image
+    from finecaption.io.images import load_image
 
     module = load("describe", monkeypatch)
     captioner = module.random_model("tiny", "cpu", torch.float32)

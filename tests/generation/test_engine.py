@@ -12,8 +12,8 @@ from finecaption.attributes import ATTRIBUTE_NAMES, region_instruction
 from finecaption.captioner import FineCaption
 from finecaption.generation import answer, answer_stream, answers, describe
 from finecaption.generation.shared import SharedPrefix
-from finecaption.images import load_image
-from finecaption.masks import mask_from_box
+from finecaption.io.images import load_image
+from finecaption.io.masks import mask_from_box
 from tests.generation.conftest import INDEX, QUESTIONS, Setting
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

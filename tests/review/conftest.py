@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from finecaption import masks
 from finecaption.data.opening import open_data
 from finecaption.data.record import to_record
+from finecaption.io import masks
 from finecaption.review import ReviewSet, read_set
 from finecaption.types import RegionSample
 

@@ -11,7 +11,7 @@ import openai
 import pytest
 from PIL import Image
 
-from finecaption.masks import encode_base64_gzip, encode_polygons, encode_rle, load_mask
+from finecaption.io.masks import encode_base64_gzip, encode_polygons, encode_rle, load_mask
 
 from .conftest import NAME, PARK, RABBIT, Live, chat_body, small
 

@@ -11,7 +11,7 @@ import pytest
 from finecaption.attributes import ATTRIBUTE_NAMES
 from finecaption.cli import main
 from finecaption.errors import InputError
-from finecaption.masks import decode_rle, encode_rle, load_mask, mask_iou
+from finecaption.io.masks import decode_rle, encode_rle, load_mask, mask_iou
 from finecaption.server.region_field import to_region
 from finecaption.server.schemas import RegionModel
 

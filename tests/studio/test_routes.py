@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from finecaption.errors import InputError
-from finecaption.masks import decode_rle, encode_png
+from finecaption.io.masks import decode_rle, encode_png
 from finecaption.studio.export import FORMATS, coco_document
 from finecaption.studio.session import NoSession, Store, runs
 

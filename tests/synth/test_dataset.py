@@ -11,7 +11,7 @@ from PIL import Image
 
 from finecaption.attributes import ATTRIBUTE_NAMES
 from finecaption.errors import InputError
-from finecaption.masks import box_from_mask, decode_rle
+from finecaption.io.masks import box_from_mask, decode_rle
 from finecaption.synth import dataset
 from finecaption.synth import vocabulary as voc
 from finecaption.synth.compose import render_rgb

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from finecaption.attributes import ATTRIBUTE_NAMES
-from finecaption.masks import box_mask_iou
+from finecaption.io.masks import box_mask_iou
 from finecaption.synth import vocabulary as voc
 from finecaption.synth.art import DRAW
 from finecaption.synth.art.core import Look

@@ -126,7 +126,7 @@ def prompt_embeddings(
     Args:
         model: whole, with its towers.
         processor: the model's.
-        image: anything that `finecaption.images.load_image` opens.
+        image: anything that `finecaption.io.images.load_image` opens.
         region: a mask (array (H, W), file, PIL image), a `Region`, or None: the whole picture.
         instruction: the user's text (from `finecaption.attributes`).
 

@@ -11,10 +11,10 @@ from typing import Any, Literal
 import numpy as np
 from PIL import Image
 
-from finecaption import masks
 from finecaption.errors import InputError
-from finecaption.geometry import Size, check_point
-from finecaption.images import load_image, open_picture
+from finecaption.io import masks
+from finecaption.io.geometry import Size, check_point
+from finecaption.io.images import load_image, open_picture
 from finecaption.types import Region, RegionPrompt
 
 WHOLE = "whole"

@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from finecaption import masks
 from finecaption.bulk.tables import Records, written
 from finecaption.data.report.page import PALETTE, escape, page
 from finecaption.errors import InputError
-from finecaption.images import load_image
+from finecaption.io import masks
+from finecaption.io.images import load_image
 
 MOST = 5000
 """Pictures in the file at most: some 20 kB each. The page says how many are left out."""

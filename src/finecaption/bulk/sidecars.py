@@ -21,7 +21,7 @@ from finecaption.bulk.journal import DiskErrors
 from finecaption.bulk.listing import ANNOTATED
 from finecaption.bulk.manifests import plain_stem
 from finecaption.errors import InputError
-from finecaption.images import load_image
+from finecaption.io.images import load_image
 from finecaption.types import Caption, Region
 
 _ENDINGS = {"txt": ".txt", "png": f"{ANNOTATED}.png"}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 
-from finecaption.geometry import Box, Size
+from finecaption.io.geometry import Box, Size
 
 KOSMOS_GRID = 32
 """Patches along each side of Kosmos-2's picture: `microsoft/kosmos-2-patch14-224`."""

@@ -19,7 +19,7 @@ from finecaption.captioners.fingerprint import fingerprint
 from finecaption.captioners.protocol import Asked, Query, check_batch
 from finecaption.captioners.visual_prompts import VISUAL_PROMPTS, show
 from finecaption.errors import InputError
-from finecaption.geometry import Size
+from finecaption.io.geometry import Size
 
 MAX_NEW_TOKENS = 256
 _FP32_BYTES = 2 << 30  # larger checkpoints keep the type that they were saved in

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from finecaption.captioners.protocol import Captioner, Query
 from finecaption.errors import InputError
-from finecaption.geometry import Size
-from finecaption.images import load_image
+from finecaption.io.geometry import Size
+from finecaption.io.images import load_image
 from finecaption.types import Caption, Region, RegionPrompt
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from PIL import Image
 from finecaption.attributes import ATTRIBUTE_NAMES
 from finecaption.captioners import boxes
 from finecaption.captioners.visual_prompts import Shown, draw_box, draw_contour, pad_square
-from finecaption.geometry import Size
-from finecaption.masks import box_from_mask
+from finecaption.io.geometry import Size
+from finecaption.io.masks import box_from_mask
 from finecaption.types import Task
 
 PROMPTS_VERSION = "1"

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 from PIL import Image
 
 from finecaption.errors import InputError
-from finecaption.images import ImageSource, load_image
+from finecaption.io.images import ImageSource, load_image
 from finecaption.types import TASKS, Region, Task
 
 
@@ -20,7 +20,7 @@ class Query(NamedTuple):
     """
 
     image: ImageSource
-    """Anything `finecaption.images.load_image` opens."""
+    """Anything `finecaption.io.images.load_image` opens."""
     region: Region | None
     """None only for cgic: the whole picture."""
     task: Task

@@ -14,10 +14,10 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from finecaption import masks
 from finecaption.captioners import boxes
 from finecaption.errors import InputError
-from finecaption.geometry import Box, Size
+from finecaption.io import masks
+from finecaption.io.geometry import Box, Size
 
 RED = (255, 0, 0)
 WHITE = (255, 255, 255)

@@ -241,7 +241,7 @@ def _one(
     decoding: dict[str, Any],
 ) -> None:
     """One picture, printed."""
-    from finecaption.images import load_image
+    from finecaption.io.images import load_image
 
     if save is not None:
         check_save(save, image)
@@ -266,7 +266,7 @@ def _one(
 
 
 def _prompts(boxes: Sequence[str], points: Sequence[str]) -> list[RegionPrompt]:
-    from finecaption.geometry import parse_box, parse_point
+    from finecaption.io.geometry import parse_box, parse_point
     from finecaption.types import RegionPrompt
 
     frames = [parse_box(text, "--box") for text in boxes]
@@ -285,7 +285,7 @@ def _prompts(boxes: Sequence[str], points: Sequence[str]) -> list[RegionPrompt]:
 
 
 def _mask_region(file: str, size: tuple[int, int]) -> Any:
-    from finecaption.masks import load_mask
+    from finecaption.io.masks import load_mask
     from finecaption.types import Region
 
     values = load_mask(file, size)

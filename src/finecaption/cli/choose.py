@@ -61,7 +61,7 @@ def choose(
     say which of the values is likeliest, not whether any of them is right.
     """
     from finecaption.attributes import resolve_attribute
-    from finecaption.images import load_image
+    from finecaption.io.images import load_image
 
     # All that can be wrong is looked at before the seconds that the model takes.
     name = resolve_attribute(attribute).name
@@ -92,8 +92,8 @@ def choose(
 
 
 def _region(size: tuple[int, int], mask: str | None, box: str | None, points: list[str]) -> Any:
-    from finecaption.geometry import parse_box, parse_point
-    from finecaption.masks import load_mask
+    from finecaption.io.geometry import parse_box, parse_point
+    from finecaption.io.masks import load_mask
     from finecaption.types import Region, RegionPrompt
 
     if mask is not None:

@@ -71,8 +71,8 @@ def segment(
 
     Things are numbered in the order of what was asked, those of --everything by how sure they are.
     """
-    from finecaption.geometry import check_box, check_point, parse_box, parse_point
-    from finecaption.images import load_image
+    from finecaption.io.geometry import check_box, check_point, parse_box, parse_point
+    from finecaption.io.images import load_image
 
     # all that can be wrong is looked at before the seconds that the model takes
     frames = [parse_box(text, "--box") for text in box or ()]
@@ -194,7 +194,7 @@ def _write(
     picture: Image.Image,
     found: Sequence[tuple[np.ndarray, dict[str, Any]]],
 ) -> None:
-    from finecaption import masks
+    from finecaption.io import masks
     from finecaption.studio.export import coco_document
 
     name = Path(image).name

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from finecaption import masks
 from finecaption.errors import InputError
+from finecaption.io import masks
 from finecaption.types import RegionSample
 
 NEEDED = ("image", "width", "height", "task", "text")

@@ -23,11 +23,11 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from finecaption import masks
 from finecaption.data.opening import FORMATS
 from finecaption.errors import InputError
-from finecaption.geometry import box_iou
-from finecaption.images import load_image
+from finecaption.io import masks
+from finecaption.io.geometry import box_iou
+from finecaption.io.images import load_image
 from finecaption.synth.compose import render_rgb
 from finecaption.synth.dataset import captions, scene_name
 from finecaption.synth.observe import observe

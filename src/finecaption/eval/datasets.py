@@ -14,7 +14,7 @@ import numpy as np
 from finecaption.data.opening import open_data
 from finecaption.data.record import compact_rle
 from finecaption.eval.data import EvalPicture, EvalRegion, ahead
-from finecaption.images import load_image
+from finecaption.io.images import load_image
 from finecaption.types import RegionSample
 
 

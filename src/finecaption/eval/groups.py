@@ -15,7 +15,7 @@ FITS = (0.4, 0.6, 0.8)  # IoU of box and mask; CompositionCap's mean is 0.56
 
 def area_share(record: Record) -> float:
     """The share of the picture that a region's mask takes."""
-    from finecaption.masks import decode_rle
+    from finecaption.io.masks import decode_rle
 
     mask = decode_rle(record["mask"])
     return float(mask.mean())

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from finecaption import masks
 from finecaption.data.report.page import PALETTE
 from finecaption.errors import InputError
 from finecaption.eval.records import Record
-from finecaption.images import load_image
+from finecaption.io import masks
+from finecaption.io.images import load_image
 from finecaption.synth.compose import render_rgb
 from finecaption.synth.observe import observe
 from finecaption.synth.scene import SPLITS, sample_scene

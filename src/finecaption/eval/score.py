@@ -12,7 +12,7 @@ import numpy as np
 from finecaption.attributes import ATTRIBUTE_NAMES
 from finecaption.eval.data import TWIN_IOU
 from finecaption.eval.records import Record
-from finecaption.geometry import box_iou
+from finecaption.io.geometry import box_iou
 from finecaption.synth.language import is_not_applicable, score
 
 DRAWS = 2000  # of the bootstrap

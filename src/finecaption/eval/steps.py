@@ -17,14 +17,14 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from finecaption import masks
 from finecaption.errors import InputError
 from finecaption.eval.data import EvalPicture, EvalRegion, Source, twin_pairs
 from finecaption.eval.interior import interior_point, next_click
 from finecaption.eval.questions import trick_question
 from finecaption.eval.records import Record, RunFolder
-from finecaption.geometry import Point
-from finecaption.masks import mask_iou
+from finecaption.io import masks
+from finecaption.io.geometry import Point
+from finecaption.io.masks import mask_iou
 from finecaption.types import Task
 
 CLICKS = 5  # clicks a region; the table shows 1, 3 and 5

@@ -21,7 +21,7 @@ from finecaption.captioners.fingerprint import fingerprint
 from finecaption.errors import InputError
 from finecaption.eval.records import Record
 from finecaption.eval.steps import Answerer, Clicker, PictureQuestions
-from finecaption.geometry import Point
+from finecaption.io.geometry import Point
 from finecaption.types import Region, Task
 
 if TYPE_CHECKING:

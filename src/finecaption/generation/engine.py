@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from finecaption.images import load_image
+from finecaption.io.images import load_image
 from finecaption.model import FineCaptionForConditionalGeneration, FineCaptionProcessor
 
 from .beams import search
@@ -264,7 +264,7 @@ def describe(
     """Answers to questions on regions of one or many pictures, `answers[region][question]`.
 
     Args:
-        images: one picture or a list of B, anything that `finecaption.images.load_image` opens.
+        images: one picture or a list of B, anything that `finecaption.io.images.load_image` opens.
         masks: R masks (None: the whole picture), as for `FineCaptionProcessor`.
         questions: the users' texts (`finecaption.attributes`): one list for every region, or R
             lists.

@@ -1,8 +1,8 @@
 """Pictures and masks to the model's two squares, as uint8 arrays: no torch, no tokenizer.
 
 The same functions serve data preparation, training and inference, so that all see the same pixels.
-Every picture and mask goes through `finecaption.geometry.place_in_square`: scaled to fit, centred,
-padded; nothing is ever cropped, because a crop can delete a region.
+Every image and mask goes through `finecaption.io.geometry.place_in_square`: scaled to fit,
+centered, padded; nothing is ever cropped, because a crop can delete a region.
 
 Legend: s / S the side in pixels of the low / high resolution square; size is (width, height).
 """
@@ -13,8 +13,8 @@ import numpy as np
 from PIL import Image
 
 from finecaption.errors import InputError
-from finecaption.geometry import place_in_square
-from finecaption.masks import as_mask
+from finecaption.io.geometry import place_in_square
+from finecaption.io.masks import as_mask
 
 # OpenAI CLIP's mean colour, which is ImageNet's too within one level: near 0 in every tower once
 # normalised, as LLaVA pads.
@@ -38,7 +38,7 @@ def place_mask(mask: np.ndarray, side: int) -> np.ndarray:
     """A mask (H, W) in the square: uint8 (side, side), the share of each cell that is foreground.
 
     Args:
-        mask: bool (H, W), or what `finecaption.masks.as_mask` takes; at the picture's size.
+        mask: bool (H, W), or what `finecaption.io.masks.as_mask` takes; at the picture's size.
         side: of the square.
 
     Returns:

@@ -16,8 +16,8 @@ from transformers import BatchFeature, PreTrainedTokenizerBase
 from transformers.processing_utils import MultiModalData, ProcessorMixin
 
 from finecaption.errors import InputError
-from finecaption.images import load_image
-from finecaption.masks import as_mask, check_mask_size, load_mask
+from finecaption.io.images import load_image
+from finecaption.io.masks import as_mask, check_mask_size, load_mask
 
 from .configuration import FineCaptionConfig
 from .preparation import prepare_image, prepare_mask, whole_image_mask
@@ -48,7 +48,7 @@ class FineCaptionImageProcessor:
         """The mask-independent inputs of one picture.
 
         Args:
-            image: anything that `finecaption.images.load_image` opens.
+            image: anything that `finecaption.io.images.load_image` opens.
 
         Returns:
             `pixel_values` uint8 (1, 3, S, S) and `pixel_values_clip` uint8 (1, 3, s, s).

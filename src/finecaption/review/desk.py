@@ -10,11 +10,11 @@ from typing import Any
 
 from PIL import Image
 
-from finecaption import masks
 from finecaption.data.report.page import PALETTE
 from finecaption.data.report.sheet import region_path
 from finecaption.errors import InputError
-from finecaption.images import load_image
+from finecaption.io import masks
+from finecaption.io.images import load_image
 from finecaption.review.items import Picture, Place, ReviewSet
 from finecaption.review.journal import Journal, Reviews, progress
 

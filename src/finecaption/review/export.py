@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from finecaption.attributes import ATTRIBUTE_NAMES
-from finecaption.images import load_image
+from finecaption.io.images import load_image
 from finecaption.review.items import DENSE, GLOBAL, Field, Picture, Place, ReviewSet
 from finecaption.review.journal import Journal
 from finecaption.types import RegionSample, Task

@@ -20,7 +20,7 @@ from PIL import Image
 from finecaption.attributes import ATTRIBUTE_NAMES
 from finecaption.data.record import compact_rle
 from finecaption.errors import InputError
-from finecaption.geometry import Size
+from finecaption.io.geometry import Size
 from finecaption.types import RegionSample
 
 DENSE = "Dense caption"

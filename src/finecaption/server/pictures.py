@@ -18,8 +18,8 @@ import numpy as np
 from PIL import Image
 
 from finecaption.errors import InputError
-from finecaption.geometry import Size
-from finecaption.images import load_image, open_picture
+from finecaption.io.geometry import Size
+from finecaption.io.images import load_image, open_picture
 from finecaption.server.fetch import Fetcher
 from finecaption.server.settings import Settings
 

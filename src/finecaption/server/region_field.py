@@ -7,8 +7,8 @@ from itertools import pairwise
 import numpy as np
 
 from finecaption.errors import InputError
-from finecaption.geometry import Size, check_point
-from finecaption.masks import decode_base64_gzip, decode_polygons, decode_rle, load_mask
+from finecaption.io.geometry import Size, check_point
+from finecaption.io.masks import decode_base64_gzip, decode_polygons, decode_rle, load_mask
 from finecaption.server.pictures import decode_base64, decode_mask
 from finecaption.server.schemas import RegionModel
 from finecaption.types import Region, RegionPrompt

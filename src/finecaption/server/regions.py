@@ -14,7 +14,7 @@ from PIL import Image
 
 from finecaption.attributes import ATTRIBUTE_NAMES, resolve_attribute
 from finecaption.errors import InputError
-from finecaption.masks import box_from_mask, encode_rle
+from finecaption.io.masks import box_from_mask, encode_rle
 from finecaption.server.batching import Engine, Ticket
 from finecaption.server.jobs import Question
 from finecaption.server.pictures import Loaded

@@ -17,9 +17,9 @@ from finecaption.attributes import (
     region_instruction,
 )
 from finecaption.errors import InputError
-from finecaption.geometry import Box, check_box, check_point
-from finecaption.images import load_image
-from finecaption.masks import load_mask, resize_mask
+from finecaption.io.geometry import Box, check_box, check_point
+from finecaption.io.images import load_image
+from finecaption.io.masks import load_mask, resize_mask
 from finecaption.studio.mentions import find_mentions, find_relations, name_of
 from finecaption.studio.session import MOST_REGIONS, Item, Session, runs
 from finecaption.types import Region
@@ -145,7 +145,7 @@ def everything(
 ) -> list[Item]:
     """New regions for the things that are found; what is there already is not found again."""
     from finecaption.everything import find_things
-    from finecaption.masks import mask_iou
+    from finecaption.io.masks import mask_iou
 
     segmenter = captioner.segmenter
     if session.clickable is None:

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from finecaption import masks as codecs
 from finecaption.draw import PALETTE, annotate
+from finecaption.io import masks as codecs
 from finecaption.studio.mentions import find_mentions, find_relations, name_of
 from finecaption.studio.session import Session
 from finecaption.types import Caption

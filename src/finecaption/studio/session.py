@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from finecaption.errors import FineCaptionError
-from finecaption.geometry import Box, Point, Size
+from finecaption.io.geometry import Box, Point, Size
 from finecaption.types import Caption, Region
 
 if TYPE_CHECKING:

@@ -28,8 +28,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from finecaption import masks
 from finecaption.errors import InputError
+from finecaption.io import masks
 from finecaption.synth import vocabulary as voc
 from finecaption.synth.compose import figure_of, render_rgb
 from finecaption.synth.language import paraphrases, region_paragraph, scene_paragraph

@@ -18,8 +18,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from finecaption.errors import InputError
-from finecaption.geometry import box_iou
-from finecaption.masks import box_from_mask
+from finecaption.io.geometry import box_iou
+from finecaption.io.masks import box_from_mask
 from finecaption.synth import vocabulary as voc
 from finecaption.synth.art.core import el
 from finecaption.synth.compose import render_rgb, scene_svg

@@ -16,7 +16,7 @@ from torch import nn
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from finecaption.draw import annotate
-from finecaption.images import load_image
+from finecaption.io.images import load_image
 from finecaption.model.processing import FineCaptionProcessor
 from finecaption.types import Caption, RegionSample
 

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from finecaption import masks
 from finecaption.data.problems import ProblemError
 from finecaption.data.sources import open_source
 from finecaption.data.sources.coco import readable_category
 from finecaption.errors import InputError
+from finecaption.io import masks
 
 from .conftest import MakePicture, WriteJson
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from finecaption import masks
 from finecaption.data.sources import open_source
+from finecaption.io import masks
 
 from .conftest import MakePicture, WriteJson
 from .test_coco_panoptic import CAT, SKY, panoptic, save_ids, segment

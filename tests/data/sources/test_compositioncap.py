@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from finecaption import masks
 from finecaption.data.problems import ProblemError
 from finecaption.data.sources import open_source
+from finecaption.io import masks
 from finecaption.types import RegionSample
 
 from .conftest import MakePicture, WriteJson

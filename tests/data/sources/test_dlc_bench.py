@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from finecaption import masks
 from finecaption.data.sources import open_source
 from finecaption.errors import InputError
+from finecaption.io import masks
 
 from .conftest import MakePicture, WriteJson
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from finecaption import masks
 from finecaption.data.problems import ProblemError
 from finecaption.data.sources import open_source
+from finecaption.io import masks
 
 from .conftest import MakePicture
 

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from finecaption import masks
 from finecaption.data.problems import ProblemError
 from finecaption.data.sources import open_source
+from finecaption.io import masks
 
 from .conftest import MakePicture, WriteJson
 

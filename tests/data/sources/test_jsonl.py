@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from finecaption import masks
 from finecaption.data.problems import ProblemError
 from finecaption.data.record import to_record
 from finecaption.data.sources import open_source
+from finecaption.io import masks
 
 from .conftest import MakePicture
 

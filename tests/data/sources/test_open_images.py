@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from finecaption import masks
 from finecaption.data.problems import ProblemError
 from finecaption.data.sources import open_source
 from finecaption.errors import InputError
+from finecaption.io import masks
 
 from .conftest import MakePicture
 

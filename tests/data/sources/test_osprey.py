@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from finecaption import masks
 from finecaption.data.sources import open_source
+from finecaption.io import masks
 
 from .conftest import MakePicture, WriteJson
 

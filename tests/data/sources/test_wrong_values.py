@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from finecaption import masks
 from finecaption.data.sources import open_source
 from finecaption.errors import InputError
+from finecaption.io import masks
 
 from . import test_coco, test_coco_panoptic, test_grand, test_osprey, test_refcoco
 from .conftest import MakePicture

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from finecaption import masks
+from finecaption.io import masks
 from finecaption.types import RegionSample
 
 

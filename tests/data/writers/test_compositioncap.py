@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from finecaption import masks
 from finecaption.data.record import to_record
 from finecaption.data.sources import open_source
 from finecaption.data.writers.compositioncap import write_compositioncap
 from finecaption.errors import InputError
+from finecaption.io import masks
 from finecaption.types import RegionSample
 
 

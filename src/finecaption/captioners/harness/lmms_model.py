@@ -12,7 +12,7 @@ from finecaption.attributes import REGION_PREFIX, dense_instruction, global_inst
 from finecaption.captioners.opening import open_captioner
 from finecaption.captioners.protocol import Query
 from finecaption.errors import InputError
-from finecaption.masks import load_mask
+from finecaption.io.masks import load_mask
 from finecaption.types import Region
 
 _AT_ONCE = 64

@@ -18,7 +18,7 @@ from finecaption.attributes import ATTRIBUTE_NAMES, region_instruction
 from finecaption.captioners.families import question
 from finecaption.captioners.visual_prompts import show
 from finecaption.errors import InputError
-from finecaption.masks import decode_polygons, mask_from_box
+from finecaption.io.masks import decode_polygons, mask_from_box
 
 COLUMNS = ("BLEU-1", "BLEU-4", "METEOR", "ROUGE-L", "CIDEr")
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from finecaption import masks
 from finecaption.data.problems import Problems
 from finecaption.data.store.rows import group
 from finecaption.errors import InputError
-from finecaption.geometry import Size
-from finecaption.images import load_image, open_picture
+from finecaption.io import masks
+from finecaption.io.geometry import Size
+from finecaption.io.images import load_image, open_picture
 from finecaption.types import RegionSample
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
-from finecaption import masks
 from finecaption.data.annotate.captioners import Ask, CaptionerError, Said
 from finecaption.data.annotate.limits import Passing, RateLimit, retry
 from finecaption.data.annotate.prompts import does_not_apply, prompt
 from finecaption.errors import FineCaptionError, InputError
+from finecaption.io import masks
 
 SHOWN = ("outline", "alpha")
 """How a region is shown: outlined in red, with a second picture from near by; or as the opaque part

@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 import finecaption
-from finecaption import masks
 from finecaption.data.annotate.cache import Cache, cache_key
 from finecaption.data.annotate.captioners import Ask, Captioner, CaptionerError
 from finecaption.data.annotate.jobs import Job
@@ -29,7 +28,8 @@ from finecaption.data.annotate.prompts import PROMPTS_VERSION
 from finecaption.data.lines import JSON_LIST, Lines
 from finecaption.data.problems import Problem
 from finecaption.errors import InputError
-from finecaption.images import load_image
+from finecaption.io import masks
+from finecaption.io.images import load_image
 
 
 @dataclass

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from PIL import Image
 
-from finecaption import masks
 from finecaption.attributes import ATTRIBUTE_NAMES
 from finecaption.data.report.page import PALETTE, escape, page
 from finecaption.errors import InputError
-from finecaption.images import load_image
+from finecaption.io import masks
+from finecaption.io.images import load_image
 from finecaption.types import RegionSample
 
 SIDE = 560

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from finecaption import masks
 from finecaption.attributes import ATTRIBUTE_NAMES
 from finecaption.errors import InputError
+from finecaption.io import masks
 from finecaption.types import RegionSample
 
 MOST_WORDS = 200_000

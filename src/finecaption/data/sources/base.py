@@ -12,13 +12,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from finecaption import masks
 from finecaption.data.problems import Policy, Problem, Problems
 from finecaption.data.record import compact_rle
 from finecaption.data.sources.reading import picture_size
 from finecaption.errors import InputError
-from finecaption.geometry import Size, check_size
-from finecaption.images import MAX_PIXELS, load_image
+from finecaption.io import masks
+from finecaption.io.geometry import Size, check_size
+from finecaption.io.images import MAX_PIXELS, load_image
 from finecaption.types import RegionSample, Task
 
 

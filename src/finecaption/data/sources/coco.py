@@ -17,11 +17,11 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from finecaption import masks
 from finecaption.data.sources.base import Source, checked_id
 from finecaption.data.sources.reading import annotation_files, json_items
 from finecaption.errors import InputError
-from finecaption.geometry import Size
+from finecaption.io import masks
+from finecaption.io.geometry import Size
 from finecaption.types import RegionSample
 
 

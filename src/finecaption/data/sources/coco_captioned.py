@@ -21,7 +21,7 @@ import numpy as np
 from finecaption.data.sources.coco import CocoInstances, CocoTables
 from finecaption.data.sources.coco_panoptic import PanopticFile, segment_mask, segments_of
 from finecaption.errors import InputError
-from finecaption.geometry import Size
+from finecaption.io.geometry import Size
 from finecaption.types import RegionSample
 
 CAPTION_KEYS = ("caption", "description", "dense_caption", "captions", "descriptions", "text")

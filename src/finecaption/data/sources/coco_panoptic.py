@@ -16,7 +16,7 @@ import numpy as np
 
 from finecaption.data.sources.coco import CocoFile, CocoInstances, CocoTables
 from finecaption.errors import InputError
-from finecaption.images import open_picture
+from finecaption.io.images import open_picture
 from finecaption.types import RegionSample
 
 

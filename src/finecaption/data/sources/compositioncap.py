@@ -22,7 +22,6 @@ from typing import Any
 
 import numpy as np
 
-from finecaption import masks
 from finecaption.attributes import canonical_name, find_attribute
 from finecaption.data.sources.base import Source
 from finecaption.data.sources.compositioncap_keys import (
@@ -48,7 +47,8 @@ from finecaption.data.sources.compositioncap_keys import (
 )
 from finecaption.data.sources.reading import annotation_files, json_items, parse_json, text_lines
 from finecaption.errors import InputError
-from finecaption.geometry import Size
+from finecaption.io import masks
+from finecaption.io.geometry import Size
 from finecaption.types import RegionSample, Task
 
 _CROSS_REFERENCE = re.compile(r"\s*\(\s*entity_id_\d+\s*\)")

@@ -20,12 +20,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from finecaption import masks
 from finecaption.attributes import find_attribute
 from finecaption.data.sources.base import Source
 from finecaption.data.sources.reading import open_text
 from finecaption.errors import InputError
-from finecaption.images import open_picture
+from finecaption.io import masks
+from finecaption.io.images import open_picture
 from finecaption.types import RegionSample
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif")

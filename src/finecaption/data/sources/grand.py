@@ -18,7 +18,7 @@ from typing import Any
 from finecaption.data.sources.base import Source
 from finecaption.data.sources.reading import json_items
 from finecaption.errors import InputError
-from finecaption.geometry import Size
+from finecaption.io.geometry import Size
 from finecaption.types import RegionSample
 
 # left over from the language model that wrote the attributes, also cut off: "istant:"; without a

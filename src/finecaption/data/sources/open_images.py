@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from finecaption import masks
 from finecaption.data.sources.base import Source
 from finecaption.data.sources.reading import annotation_files, open_text
 from finecaption.errors import InputError
+from finecaption.io import masks
 from finecaption.types import RegionSample
 
 _ENDING = "-annotations-object-segmentation.csv"

@@ -14,8 +14,8 @@ from typing import Any, TextIO
 from PIL import Image
 
 from finecaption.errors import InputError
-from finecaption.geometry import Size
-from finecaption.images import MAX_PIXELS, open_picture
+from finecaption.io.geometry import Size
+from finecaption.io.images import MAX_PIXELS, open_picture
 
 CHUNK = 1 << 20  # characters read at a time
 MAX_VALUE = 1 << 28  # characters of one value; more than that is not a record but a broken file

@@ -15,7 +15,7 @@ from finecaption.attributes import canonical_name
 from finecaption.data.sources.base import Source, checked_id
 from finecaption.data.sources.reading import json_items
 from finecaption.errors import InputError
-from finecaption.geometry import Size
+from finecaption.io.geometry import Size
 from finecaption.types import RegionSample
 
 

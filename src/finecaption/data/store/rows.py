@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from finecaption import masks
 from finecaption.data.record import compact_rle
 from finecaption.errors import InputError
-from finecaption.geometry import Size
-from finecaption.images import load_image
+from finecaption.io import masks
+from finecaption.io.geometry import Size
+from finecaption.io.images import load_image
 from finecaption.types import RegionSample, Task
 
 MOST_QUESTIONS = 1024

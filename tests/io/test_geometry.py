@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from finecaption.errors import InputError
-from finecaption.geometry import (
+from finecaption.io.geometry import (
     Point,
     box_iou,
     check_box,

@@ -1,6 +1,6 @@
 """Masks: bool arrays (H, W), True on the region. Codecs and what can be measured on them.
 
-Coordinates and sizes as in `finecaption.geometry`: size is (width, height), shape is (H, W).
+Coordinates and sizes as in `finecaption.io.geometry`: size is (width, height), shape is (H, W).
 
 Which values are foreground (arrays, PNG files and base64-gzip alike):
 - bool, 1-bit: True.
@@ -30,8 +30,8 @@ from PIL import Image
 from pycocotools import mask as coco
 
 from finecaption.errors import InputError
-from finecaption.geometry import Box, Size, check_box, check_size
-from finecaption.images import MAX_PIXELS, open_picture
+from finecaption.io.geometry import Box, Size, check_box, check_size
+from finecaption.io.images import MAX_PIXELS, open_picture
 
 
 def _foreground(values: np.ndarray) -> np.ndarray:

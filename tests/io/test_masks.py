@@ -14,7 +14,7 @@ from pycocotools import mask as coco
 from scipy import ndimage
 
 from finecaption.errors import InputError
-from finecaption.masks import (
+from finecaption.io.masks import (
     as_mask,
     box_from_mask,
     box_mask_iou,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from finecaption.errors import InputError
-from finecaption.images import load_image
+from finecaption.io.images import load_image
 
 RAMP = np.stack(np.meshgrid(np.arange(0, 256, 32), np.arange(0, 256, 64)), axis=2).astype(np.uint8)
 PICTURE = Image.fromarray(np.concatenate([RAMP, RAMP[..., :1] // 2], axis=2))  # 8 x 4
