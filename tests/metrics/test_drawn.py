@@ -4,50 +4,15 @@ from typing import Any
 
 import pytest
 
-from finecaption.attributes import ATTRIBUTE_NAMES
 from finecaption.metrics.drawn import (
     abstention,
     drawn_scores,
-    hallucinated_things,
     outcome,
-    record_things,
-    scene_things,
-    things_named,
     trick_outcome,
     truth_uniqueness,
 )
 from finecaption.synth import vocabulary as voc
-from finecaption.synth.language import FACETS, NOT_APPLICABLE, not_applicable, paraphrases
-from finecaption.synth.observe import observe
-from finecaption.synth.scene import sample_scene
-
-SCENES = range(10)
-
-
-@pytest.fixture(scope="module")
-def records() -> list[dict[str, Any]]:
-    """Perfect answers: the truth in words, of ten scenes."""
-    out = []
-    for index in SCENES:
-        for region in observe(sample_scene("test", 0, index)).truth.regions:
-            names = [n for n in ATTRIBUTE_NAMES if n in region.attributes]
-            lacking = voc.inapplicable(region.category)
-            trick = None
-            if lacking:
-                answer = not_applicable(lacking[0], region.category)[0]
-                trick = {"attribute": lacking[0], "answer": answer}
-            out.append(
-                {
-                    "picture": f"test-0-{index:06d}",
-                    "region_id": region.region_id,
-                    "category": region.category,
-                    "unseen": False,
-                    "truth": {n: dict(region.attributes[n]) for n in names},
-                    "answers": {n: paraphrases(region, n)[0] for n in names},
-                    "trick": trick,
-                }
-            )
-    return out
+from finecaption.synth.language import FACETS, NOT_APPLICABLE
 
 
 def test_the_truth_hallucinates_nothing_and_abstains_where_it_must(
@@ -61,9 +26,6 @@ def test_the_truth_hallucinates_nothing_and_abstains_where_it_must(
         sum(r["count"] for r in found["unseen"]["attributes"].values())
         == (found["unseen"]["count"])
     )
-    things = hallucinated_things(records)
-    assert things["mentions"] > 100 and things["from_scenes"]
-    assert (things["absent"], things["of_mentions"], things["most"]) == (0, 0, {})
 
 
 def test_a_model_that_never_abstains_and_one_that_always_does(
@@ -103,45 +65,7 @@ def test_outcomes_of_questions_that_cannot_apply() -> None:
     assert trick_outcome("Hair", "The hair cannot be seen.") == "silent"
     assert trick_outcome("Hair", "A red car.") == "hallucinated"  # red hair, as far as words go
     assert trick_outcome("Hair", "Hm.") == "silent"
-
-
-@pytest.mark.parametrize(
-    ("text", "named"),
-    [
-        ("The red cup is on the table, near two dogs.", ["cup", "table", "dog"]),
-        ("It is not a cat, and without a chair.", []),
-        ("A bike behind the shrub.", ["bicycle", "bush"]),
-        ("It reads BOOKS.", []),
-        ("The vase is filled with flowers.", ["vase"]),
-        ("The picture shows a flower.", ["flower"]),
-        ("A carpet and a bushel.", []),
-    ],
-)
-def test_things_named(text: str, named: list[str]) -> None:
-    assert things_named(text) == named
-
-
-def test_a_thing_that_is_not_there_is_counted(records: list[dict[str, Any]]) -> None:
-    first = [r for r in records if r["picture"] == "test-0-000000"]
-    there = scene_things("test-0-000000")
-    assert there is not None and record_things(first) <= there | set(voc.PARTS)
-    absent = next(name for name in voc.CATEGORIES if name not in there)
-    answers = {"Category Name": f"A {absent}.", "Color": "It is red."}
-    found = hallucinated_things([{**first[0], "answers": answers, "trick": None}])
-    assert (found["mentions"], found["absent"], found["of_answers"]) == (1, 1, 0.5)
-    assert found["most"] == {absent: 1}
-
-
-def test_pictures_without_a_scene_go_by_their_records() -> None:
-    record = {
-        "picture": "mine.png",
-        "category": "cup",
-        "truth": {"Relative Location with Other Objects": {"relation": ("on|table",)}},
-        "answers": {"Category Name": "A cup on a table, by a dog."},
-    }
-    found = hallucinated_things([record])
-    assert (found["mentions"], found["absent"], found["from_scenes"]) == (3, 1, False)
-    assert scene_things("mine.png") is None and scene_things("other-0-000001") is None
+    assert trick_outcome("Hair", "The cup has no simple shape.") == "silent"  # not what was asked
 
 
 def test_perfect_answers_find_their_region(records: list[dict[str, Any]]) -> None:

@@ -113,11 +113,36 @@ def test_what_does_not_apply_says_so(attribute: str) -> None:
         said = not_applicable(attribute, category)
         assert said
         for text in said:
-            assert is_not_applicable(text)
+            assert is_not_applicable(text) and is_not_applicable(text, attribute)
+            assert category in text.lower(), text
             assert set(parse(attribute, text).values()) == {"not applicable"}
     assert paraphrases(RegionTruth(1, "hoop", "red", {}), attribute) == not_applicable(
         attribute, "hoop"
     )
+
+
+@pytest.mark.parametrize("category", NOUNS)
+def test_an_attribute_applies_or_is_refused_and_nothing_between(category: str) -> None:
+    yes, no = voc.applicable(category), voc.inapplicable(category)
+    assert sorted(yes + no) == sorted(ATTRIBUTE_NAMES)
+    linked = set(LINKED.values())
+    assert set(values(category)) == set(yes) - linked
+    for attribute in no:  # a refusal of one attribute is no refusal of another
+        for text in not_applicable(attribute, category):
+            others = [n for n in no if n != attribute and is_not_applicable(text, n)]
+            assert not others or "does not apply" in text, (text, others)
+
+
+def test_what_is_refused() -> None:
+    assert voc.inapplicable("man") == ("Materials/Texture", "Shape")
+    assert {"Hair", "Materials/Texture", "Shape", "Age Range"} <= set(voc.inapplicable("cat"))
+    assert "State or Activity" in voc.inapplicable("hoop")
+    assert {"Facial Expression", "Body Shape", "State or Activity"} <= set(voc.inapplicable("hat"))
+    assert "The hoop has no state or activity to speak of." in not_applicable(
+        "State or Activity", "hoop"
+    )
+    assert "A man is not made of a material." in not_applicable("Materials/Texture", "man")
+    assert "This is a cup, so there is no hair to describe." in not_applicable("Hair", "cup")
 
 
 def test_sentences_are_short() -> None:
@@ -167,7 +192,8 @@ def test_paragraphs_use_known_words_and_keep_their_length(known: set[str]) -> No
                            rng.choice(("left", "right", "soft")), tuple(shown))  # fmt: skip
         text = scene_paragraph(scene, rng, references=number % 2 == 0)
         assert set(words(text)) <= known, text
-        assert 3 <= len(sentences(text)) <= 6 and len(text.split()) <= 60, text
+        assert 3 <= len(sentences(text)) <= 6, text
+        assert len(re.sub(r" \(entity_id_\d+\)", "", text).split()) <= 70, text
         assert ph.SETTINGS[scene.setting] in text
 
 

@@ -30,9 +30,7 @@ def test_ships_the_weights_in_half_precision(trained, tmp_path):
     assert (target / "provenance.json").read_text() == "[]"
     before = FineCaptionForConditionalGeneration.from_pretrained(trained)
     after = FineCaptionForConditionalGeneration.from_pretrained(target, dtype=torch.float16)
-    for (name, a), (_, b) in zip(
-        before.named_parameters(), after.named_parameters(), strict=True
-    ):
+    for (name, a), (_, b) in zip(before.named_parameters(), after.named_parameters(), strict=True):
         assert torch.equal(a.half(), b), name
 
 

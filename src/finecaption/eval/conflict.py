@@ -20,14 +20,12 @@ from finecaption.synth.language import NOT_APPLICABLE, stated
 
 LINKS = ("relation", "interaction")  # two true ones need not be the same
 _HEAD = ("One-Sentence Description", "Category Name", "Color", "Body Pose/Gesture")
-_HIDES = (
-    "Facial Expression", "Skin Texture and Color", "Hair", "Age Range",
-    "Clothing Shoes Accessories",
-)  # fmt: skip
+_HIDES = ("Facial Expression", "Skin Texture and Color", "Hair", "Clothing Shoes Accessories")
 _CLAUSE = re.compile(r"[.;,!?]\s+| and |\.$")
 _SENTENCE = re.compile(r"[.;!?]\s+|\.$")
 _HAIR = re.compile(r"\b(?:hair|bald|head)\b")
 _WRITING = re.compile(r"\b(?:reads?|reading|says?|saying|text|words?|letters|written|writing)\b")
+_MADE = re.compile(r"\bmade of\b|\bbound in\b")
 _SKIN = re.compile(r"\bskin\b|\bface\b")
 
 
@@ -42,7 +40,7 @@ def _about(attribute: str, paragraph: str) -> str:
     if attribute == "Skin Texture and Color" and _SKIN.search(paragraph.lower()):
         return ". ".join(p for p in _pieces(paragraph, _CLAUSE) if _SKIN.search(p.lower()))
     if attribute == "Materials/Texture":
-        made = [p for p in _pieces(paragraph, _CLAUSE) if "made of" in p.lower()]
+        made = [p for p in _pieces(paragraph, _CLAUSE) if _MADE.search(p.lower())]
         return ". ".join(made) or paragraph
     if (
         attribute == "Visible Text"

@@ -161,7 +161,7 @@ def trick_scores(records: Sequence[Record]) -> Record | None:
     tricks = [r["trick"] for r in records if r["trick"]]
     if not tricks:
         return None
-    right = [is_not_applicable(t["answer"]) for t in tricks]
+    right = [is_not_applicable(t["answer"], t["attribute"]) for t in tricks]
     by_name: dict[str, list[bool]] = defaultdict(list)
     for trick, ok in zip(tricks, right, strict=True):
         by_name[trick["attribute"]].append(ok)

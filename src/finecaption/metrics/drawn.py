@@ -3,33 +3,26 @@
 Works on the records of an evaluation (predictions.jsonl): picture, region_id, category, truth
 (attribute -> facet -> accepted values), answers (attribute -> text) and trick (a question that
 cannot apply). Whether the stated values are right is eval.score's business; here it is what an
-answer says where there is nothing to say:
-
-* a facet that cannot be seen (a face from behind), or an attribute that cannot apply (the hair of
-  a car): a value stated is a hallucination, saying so is abstaining, anything else is silence;
-* a thing named that is nowhere in the picture (after CHAIR, Rohrbach et al. 2018, with the scene
-  itself for a list of objects).
+answer says where there is nothing to say: a facet that cannot be seen (a face from behind), or an
+attribute that cannot apply (the hair of a car). A value stated is a hallucination, saying so is
+abstaining, anything else is silence. Refusals by attribute and kind are in metrics.refusals.
 """
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
 from typing import Any
 
 import numpy as np
 
+from finecaption.metrics.things import hallucinated_things
 from finecaption.metrics.uniqueness import RegionCaption, Uniqueness, uniqueness
-from finecaption.synth import phrases as ph
 from finecaption.synth import vocabulary as voc
 from finecaption.synth.language import NOT_APPLICABLE, is_not_applicable, score, stated
-from finecaption.synth.scene import SPLITS, sample_scene
 
 Record = Mapping[str, Any]
 OUTCOMES = ("hallucinated", "abstained", "silent")
-_NAME = re.compile(r"(?P<split>[a-z-]+)-(?P<seed>-?\d+)-(?P<index>\d{6,})")
 
 
 # --- nothing to say --------------------------------------------------------------------------
@@ -44,10 +37,11 @@ def outcome(values: Sequence[str]) -> str:
 
 def trick_outcome(attribute: str, text: str) -> str:
     """What an answer to a question that cannot apply amounts to, one of OUTCOMES."""
-    if is_not_applicable(text):
+    if is_not_applicable(text, attribute):
         return "abstained"
     values = [v for found in stated(attribute, text).values() for v in found]
-    return "hallucinated" if any(v != voc.HIDDEN for v in values) else "silent"
+    stating = any(v not in (voc.HIDDEN, NOT_APPLICABLE) for v in values)
+    return "hallucinated" if stating else "silent"
 
 
 def _shares(outcomes: Sequence[str]) -> dict[str, Any] | None:
@@ -106,100 +100,6 @@ def _grouped(whole: Sequence[str], groups: Mapping[str, list[str]]) -> dict[str,
     if shares is None:
         return None
     return shares | {"attributes": {name: _shares(own) for name, own in sorted(groups.items())}}
-
-
-# --- things that are not there -----------------------------------------------------------------
-
-
-@cache
-def _nouns() -> tuple[re.Pattern[str], dict[str, str]]:
-    """(pattern of nouns, those that are denied passed over; noun -> category), of whole things."""
-    names = {name: name for name in voc.CATEGORIES}
-    names |= {w: v for w, v in ph.SYNONYMS["category"].items() if v in voc.CATEGORIES}
-    words = "|".join(re.escape(w) for w in sorted(names, key=len, reverse=True))
-    filler = r"(?:the |an? |another |any )?"
-    return re.compile(rf"\b(?P<n>{words})s?\b|\b(?:not|no|without) {filler}(?:{words})s?\b"), names
-
-
-# "flowers" are a vase's, a "flower" is a thing
-_PART = re.compile(rf"\b(?:{'|'.join(voc.PARTS)})\b")
-
-
-def things_named(text: str) -> list[str]:
-    """Categories of whole things that a text names, each mention, in order; parts do not count."""
-    pattern, names = _nouns()
-    visible = re.sub(r"\b[A-Z]{2,}\b", " ", text)  # words read from a sign are no things
-    plain = _PART.sub(" ", visible.lower())
-    return [names[m["n"]] for m in pattern.finditer(plain) if m["n"]]
-
-
-@cache
-def scene_things(picture: str) -> frozenset[str] | None:
-    """The categories in a picture of the drawn world, by its name (``test-0-000012``).
-
-    The scene is drawn up again from its name, so that regions which were not asked about, or are
-    too small to ask about, count as there. None: the name is not that of a scene.
-    """
-    found = _NAME.fullmatch(picture)
-    if found is None or found["split"] not in SPLITS:
-        return None
-    scene = sample_scene(found["split"], int(found["seed"]), int(found["index"]))
-    return frozenset(f.look.category for f in scene.figures)
-
-
-def record_things(records: Sequence[Record]) -> frozenset[str]:
-    """The categories that one picture's records know of: regions, and the others they name."""
-    out = {r["category"] for r in records}
-    for record in records:
-        for facets in record["truth"].values():
-            for facet in ("relation", "interaction"):
-                out |= {v.partition("|")[2] for v in facets.get(facet, ()) if "|" in v}
-    return frozenset(out)
-
-
-def hallucinated_things(records: Sequence[Record]) -> dict[str, Any]:
-    """How often answers name a thing that is not in the picture.
-
-    Returns:
-        mentions: things named; absent: those not there; of_mentions (CHAIR_i): their share;
-        answers: texts read; of_answers (CHAIR_s): the share with one or more; most: the ten
-        things most often named in vain; from_scenes: whether every picture's things came from
-        its scene (else from the records, which may not know all).
-    """
-    pictures: dict[str, list[Record]] = defaultdict(list)
-    for record in records:
-        pictures[record["picture"]].append(record)
-    mentions = absent = answers = spoilt = 0
-    exact = True
-    most: Counter[str] = Counter()
-    for name, own in pictures.items():
-        there = scene_things(name)
-        exact = exact and there is not None
-        there = record_things(own) if there is None else there
-        for text in _texts(own):
-            named = things_named(text)
-            vain = [thing for thing in named if thing not in there]
-            mentions += len(named)
-            absent += len(vain)
-            answers += 1
-            spoilt += bool(vain)
-            most.update(vain)
-    return {
-        "mentions": mentions,
-        "absent": absent,
-        "of_mentions": absent / mentions if mentions else None,
-        "answers": answers,
-        "of_answers": spoilt / answers if answers else None,
-        "most": dict(sorted(most.items(), key=lambda item: (-item[1], item[0]))[:10]),
-        "from_scenes": exact,
-    }
-
-
-def _texts(records: Sequence[Record]) -> Iterable[str]:
-    for record in records:
-        yield from record["answers"].values()
-        if record.get("trick"):
-            yield record["trick"]["answer"]
 
 
 # --- telling regions apart ---------------------------------------------------------------------

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import product
 
 from finecaption.synth import vocabulary as voc
 from finecaption.synth.paragraphs import region_paragraph, scene_paragraph
+from finecaption.synth.phrases import NUMBERS
 from finecaption.synth.reading import FACETS
 from finecaption.synth.sentences import group_of, not_applicable, paraphrases
 from finecaption.synth.truth import INTERACTIONS, Facets, Link, RegionTruth, SceneTruth
@@ -24,16 +26,19 @@ def values(category: str) -> dict[str, dict[str, tuple[str, ...]]]:
     """
     c = voc.CATEGORIES.get(category)
     if c is None:
-        return {
+        out: dict[str, dict[str, tuple[str, ...]]] = {
             "One-Sentence Description": {"colour": voc.COLOURS, "category": (category,)},
             "Category Name": {"category": (category,)},
             "Color": {"colour": voc.COLOURS},
             "Visible Text": {"text": ("no text",)},
-            "Associative Visual Effect": {"effect": voc.EFFECTS},
             "Camera Viewpoint": {"pitch": voc.PITCHES},
-            "Materials/Texture": {"material": voc.MATERIALS},
         }
-    out: dict[str, dict[str, tuple[str, ...]]] = {
+        own = {
+            ("Materials/Texture", "material"): voc.PART_MATERIALS.get(category, ()),
+            ("Shape", "shape"): voc.part_shapes(category),
+        }
+        return out | {name: {facet: known} for (name, facet), known in own.items() if known}
+    out = {
         "One-Sentence Description": {"colour": c.colours, "category": (category,)},
         "Category Name": {"category": (category,)},
         "Color": {"colour": c.colours},
@@ -46,6 +51,7 @@ def values(category: str) -> dict[str, dict[str, tuple[str, ...]]]:
     }
     if c.group == "person":
         out["Body Pose/Gesture"] = {"pose": voc.POSES}
+        out["State or Activity"] = {"state": (*c.states, *voc.MOVING)}
         out["Body Shape"] = {"build": voc.BUILDS}
         out["Facial Expression"] = {"expression": voc.EXPRESSIONS}
         out["Age Range"] = {"age": voc.AGES}
@@ -138,7 +144,17 @@ def corpus() -> Iterable[str]:
             truths = tuple(some_truth(c, rng, k) for k, c in enumerate(regions, 1))
             for _ in range(3):
                 yield scene_paragraph(SceneTruth(setting, pitch, light, truths), rng)
+    yield from _counted(rng)
     yield " ".join(f"(entity_id_{k})" for k in range(1, MAX_ENTITY + 1))
+
+
+def _counted(rng: random.Random) -> Iterator[str]:
+    """Whole images with two and more of one kind: every plural, every number."""
+    for category in voc.CATEGORIES:
+        for count in range(2, len(NUMBERS) + 2) if category == "cup" else (2,):
+            truth = some_truth(category, rng)
+            alike = tuple(replace(truth, region_id=k) for k in range(1, count + 1))
+            yield scene_paragraph(SceneTruth("meadow", "eye level", "soft", alike), rng)
 
 
 def each_value_once(combos: list[Facets]) -> Iterator[Facets]:

@@ -134,9 +134,8 @@ def _person(look: Look, s: _Seen, out: dict[str, Facets | None]) -> None:
 
 
 def _state(look: Look) -> str | None:
-    """The state to be told; a person in motion is described by the pose alone."""
-    moving = look.pose in ("walking", "waving", "arms raised")
-    return None if moving and look.state == "idle" else look.state
+    """The state to be told; of a person in motion the pose."""
+    return look.pose if look.pose in voc.MOVING and look.state == "idle" else look.state
 
 
 def _attributes(scene: Scene, s: _Seen) -> dict[str, Facets]:
@@ -236,7 +235,7 @@ def part_colour(look: Look, part: str) -> str:
     return look.colour if part == "shade" else _PART_COLOURS.get(part, look.accent)
 
 
-def _part(region: int, whole: RegionTruth, look: Look, part: str) -> RegionTruth:
+def _part(region: int, whole: RegionTruth, look: Look, part: str, area: float) -> RegionTruth:
     group = voc.PARTS[part]
     worn = group == "person"
     colour = part_colour(look, part)
@@ -250,8 +249,18 @@ def _part(region: int, whole: RegionTruth, look: Look, part: str) -> RegionTruth
         "Color": {"colour": (colour,)},
         "Interaction with Other Objects": {"interaction": (interaction.value,)},
         "Relative Location with Other Objects": {"relation": (relation.value,)},
+        "Visible Text": {"text": ("no text",)},
+        "Camera Viewpoint": {"pitch": whole.attributes["Camera Viewpoint"]["pitch"]},
     }
-    return RegionTruth(region, part, colour, attributes, whole.region_id, relation, interaction)
+    if part in voc.PART_MATERIALS:
+        attributes["Materials/Texture"] = {"material": voc.PART_MATERIALS[part]}
+    if voc.SHAPED_PARTS.get(whole.category) == part:
+        attributes["Shape"] = whole.attributes["Shape"]
+    elif part == "wheels":
+        attributes["Shape"] = {"shape": voc.part_shapes(part)}
+    return RegionTruth(
+        region, part, colour, attributes, whole.region_id, relation, interaction, area
+    )
 
 
 def _interactions(
@@ -308,12 +317,13 @@ def observe(scene: Scene) -> Observed:
         regions.append(
             RegionTruth(
                 number[s.index], look.category, look.colour, attributes,
-                relation=relation, interaction=interaction,
+                relation=relation, interaction=interaction, area=float(s.mask.mean()),
             )
         )  # fmt: skip
     for (index, part), region in parts.items():
         whole = regions[number[index] - 1]
-        regions.append(_part(region, whole, scene.figures[index].look, part))
+        area = float(masks[region].mean())
+        regions.append(_part(region, whole, scene.figures[index].look, part, area))
     strange = frozenset(number[s.index] for s in seen if unseen(s.figure.look))
     truth = SceneTruth(scene.setting, scene.pitch, scene.light, tuple(regions))
     return Observed(svg, ids, masks, truth, strange)

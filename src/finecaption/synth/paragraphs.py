@@ -16,16 +16,17 @@ from finecaption.synth.sentences import (
     paraphrases,
     said,
     thing,
+    things,
     voice,
     with_article,
     worn,
 )
-from finecaption.synth.truth import RegionTruth, SceneTruth
+from finecaption.synth.truth import PASSIVE, Link, RegionTruth, SceneTruth, salient
 
 _CLOTHES = "Clothing Shoes Accessories"
 _SKIN = "Skin Texture and Color"
-_MAX_WORDS = 60  # of a scene's paragraph
-_MAX_NAMED = 5  # regions that a scene's paragraph lists
+_MAX_WORDS = 70  # of a scene's paragraph, cross-references not counted
+_MAX_TOLD = 3  # sentences of a scene's paragraph on what one of its objects does
 
 
 def _values(truth: RegionTruth, attribute: str) -> dict[str, str]:
@@ -37,8 +38,6 @@ def _values(truth: RegionTruth, attribute: str) -> dict[str, str]:
 def _is(truth: RegionTruth, v: str) -> str:
     """The predicate that gives a pose or state: "is parked", "has its sail raised"."""
     f = voice(truth.category)
-    if v == "arms raised":
-        return f"{f['has']} {f['his']} arms raised"
     had = ph.STATES_HAD.get(v)
     return f"{f['has']} {had.format(**f)}" if had else f"{f['is_']} {v}"
 
@@ -48,11 +47,13 @@ def _where(truth: RegionTruth, references: bool) -> list[str]:
     out: list[str] = []
     f, interaction, relation = voice(truth.category), truth.interaction, truth.relation
     if interaction and interaction.kind != "wearing":  # what is worn is told with the clothes
-        out.append(f"{f['He']} {f['is_']} {interaction.kind} {named(interaction, references)}.")
+        out.append(
+            f"{f['He']} {f['is_']} {interaction.kind} {named(interaction, references, truth)}."
+        )
     if relation is None:
-        return out or [f"{f['He']} {f['is_']} alone in the picture."]
+        return out or [f"{f['He']} {f['is_']} alone in the image."]
     if not (interaction and interaction.other == relation.other):  # else the place is implied
-        out.append(f"{f['He']} {f['is_']} {relation.kind} {named(relation, references)}.")
+        out.append(f"{f['He']} {f['is_']} {relation.kind} {named(relation, references, truth)}.")
     return out
 
 
@@ -81,7 +82,7 @@ def _person(truth: RegionTruth, rng: random.Random, references: bool) -> list[st
     if pose and rng.random() < 0.5:
         out = [f"{capital(who)} {_is(truth, pose)}."]
     else:
-        out = [f"{rng.choice(('This is', 'We see', 'The picture shows'))} {who}."]
+        out = [f"{rng.choice(('This is', 'We see', 'The image shows'))} {who}."]
         if pose:
             out[0] = out[0][:-1] + f" who {_is(truth, pose)}."
     looks, hairs = [], _values(truth, "Hair")
@@ -101,7 +102,7 @@ def _person(truth: RegionTruth, rng: random.Random, references: bool) -> list[st
     elif truth.attributes.get("Facial Expression") == {"expression": (voc.HIDDEN,)}:
         out.append(f"{f['His']} face cannot be seen.")
     extra, state = _worn(truth, clothes, references), said(truth, "State or Activity", "state")
-    if state == "idle":  # goes without saying
+    if state == "idle" or state == pose:  # goes without saying, or is said
         state = None
     if extra:
         out.append(f"{f['He']} wears {join(extra)}{' and is ' + state if state else ''}.")
@@ -120,7 +121,7 @@ def _animal(truth: RegionTruth, rng: random.Random) -> list[str]:
     if pose and rng.random() < 0.5:
         out = [f"{capital(who)} is {pose}."]
         return [*out, f"It is {state}."] if state else out
-    out = [f"{rng.choice(('This is', 'We see', 'The picture shows'))} {who}."]
+    out = [f"{rng.choice(('This is', 'We see', 'The image shows'))} {who}."]
     does = " and ".join(w for w in (pose, state) if w)
     return [*out, f"It is {does}."] if does else out
 
@@ -130,19 +131,20 @@ def _object(truth: RegionTruth, rng: random.Random) -> list[str]:
     shape, state = said(truth, "Shape", "shape"), said(truth, "State or Activity", "state")
     material = said(truth, "Materials/Texture", "material")
     text = said(truth, "Visible Text", "text")
-    part = ph.SHAPED_PARTS.get(truth.category)
+    part = voc.SHAPED_PARTS.get(truth.category)
     what = [shape] if shape and not part else []
     np = with_article(" ".join([*what, truth.colour, truth.category]))
     if shape and part:
         np += f" with {with_article(f'{shape} {part}')}"
-    out = [f"{rng.choice(('This is', 'We see', 'The picture shows'))} {np}."]
-    made = f"{f['is_']} made of {material}" if material else ""
+    out = [f"{rng.choice(('This is', 'We see', 'The image shows'))} {np}."]
+    verb = "bound in" if truth.category == "book" else "made of"
+    made = f"{f['is_']} {verb} {material}" if material else ""
     does = _is(truth, state) if state else ""
     told = " and ".join(w for w in (made, does) if w)
     if does.startswith("is ") and made and rng.random() < 0.5:
-        told = f"{does} and made of {material}"
+        told = f"{does} and {verb} {material}"
     if told:
-        out.append(f"It {told}.")
+        out.append(f"{f['He']} {told}.")
     if text and text != "no text":
         out.append(f"{f['His']} text says {text}.")
     return out
@@ -150,9 +152,15 @@ def _object(truth: RegionTruth, rng: random.Random) -> list[str]:
 
 def _part(truth: RegionTruth, rng: random.Random) -> list[str]:
     f = voice(truth.category)
-    opening = (f"{f['This_is']} {f['a']}.", f"We see {f['a']}.", f"The picture shows {f['a']}.")
-    colour = (f"{f['He']} {f['is_']} {truth.colour}.", f"{f['His']} colour is {truth.colour}.")
-    return [rng.choice(opening), rng.choice(colour)]
+    shape, material = said(truth, "Shape", "shape"), said(truth, "Materials/Texture", "material")
+    np = thing(truth.category, truth.colour)
+    if shape:
+        words = f"{shape} {truth.colour} {truth.category}"
+        np = words if f["a"] == truth.category else with_article(words)
+    out = [rng.choice((f"{f['This_is']} {np}.", f"We see {np}.", f"The image shows {np}."))]
+    if material:
+        out.append(f"{f['He']} {f['is_']} made of {material}.")
+    return out
 
 
 def region_paragraph(truth: RegionTruth, rng: random.Random, references: bool = False) -> str:
@@ -187,23 +195,65 @@ def _doing(truth: RegionTruth) -> str | None:
     return said(truth, "Body Pose/Gesture", "pose") if state == "idle" else state
 
 
-def _inventory(regions: list[RegionTruth]) -> str:
-    """ "a red car, a man in blue and another red car"."""
-    names: list[str] = []
-    for r in regions:
-        name = thing(r.category, r.colour)
-        if name in names:
-            name = "another " + thing(r.category, r.colour, "another").removeprefix("another ")
-        if name not in names:
-            names.append(name)
-    return join(names)
+class _Cast:
+    """The objects that a scene's paragraph names, counted by what they are called."""
+
+    def __init__(self, regions: list[RegionTruth]) -> None:
+        self.counts: dict[tuple[str, str], int] = {}
+        for r in regions:
+            self.counts[r.category, r.colour] = self.counts.get((r.category, r.colour), 0) + 1
+
+    def listed(self) -> str:
+        """ "a man in red, two brown cats and a car"."""
+        return join([things(*name, count) for name, count in self.counts.items()])
+
+    def the(self, category: str, colour: str) -> str:
+        """ "the red car"; "one of the red cars" if there are several."""
+        if self.counts.get((category, colour), 1) == 1:
+            return thing(category, colour, "the")
+        several = things(category, colour, 2).removeprefix(ph.NUMBERS[0] + " ")
+        return f"one of the {several}"
+
+    def link(self, r: RegionTruth, link: Link, references: bool) -> str:
+        """ "The man in red is holding the cup."."""
+        other = self.the(link.category, link.colour)
+        if references:
+            other += f" (entity_id_{link.other})"
+        return f"{capital(self.the(r.category, r.colour))} is {link.kind} {other}."
+
+
+def _told(
+    shown: list[RegionTruth], cast: _Cast, rng: random.Random, references: bool
+) -> list[str]:  # fmt: skip
+    """Sentences on some of the objects: interactions first, then activities and places."""
+    ids = {r.region_id for r in shown}
+    first: list[str] = []
+    then: list[str] = []
+    paired: set[frozenset[int]] = set()
+    order = rng.sample(shown, len(shown))
+    # "The man is holding the cup" rather than "the cup is held by the man".
+    order.sort(key=lambda r: r.interaction is None or r.interaction.kind in PASSIVE)
+    for r in order:
+        for link, out in ((r.interaction, first), (r.relation, then)):
+            if link is None or link.other not in ids:
+                continue
+            alike = (r.category, r.colour) == (link.category, link.colour)
+            pair = frozenset((r.region_id, link.other))
+            if not alike and pair not in paired:
+                paired.add(pair)
+                out.append(cast.link(r, link, references))
+        does = _doing(r)
+        if does:
+            then.append(f"{capital(cast.the(r.category, r.colour))} {_is(r, does)}.")
+    rng.shuffle(then)
+    return list(dict.fromkeys([*first, *then]))[:_MAX_TOLD]
 
 
 def scene_paragraph(scene: SceneTruth, rng: random.Random, references: bool = False) -> str:
-    """CGIC: a paragraph of three to six sentences, at most 60 words, on a whole picture.
+    """CGIC: a paragraph of three to six sentences, at most 70 words, on a whole image.
 
-    Setting, viewpoint, light, up to five things in it, one or two of their relations, and what
-    one of them does.
+    Setting, viewpoint, light; every salient object (truth.salient) once, counted, the foremost
+    first; then what a few of them do, or where they are.
 
     Args:
         rng: chooses between wordings and what is told; the same state gives the same text.
@@ -211,30 +261,21 @@ def scene_paragraph(scene: SceneTruth, rng: random.Random, references: bool = Fa
     """
     setting, at = ph.SETTINGS[scene.setting], ph.PITCH[scene.pitch]
     opening = (
-        f"The picture shows {setting}, seen {at}.",
+        f"The image shows {setting}, seen {at}.",
         f"This is {setting}, viewed {at}.",
         f"We see {setting} {at}.",
     )
     out = [rng.choice(opening), rng.choice(ph.LIGHT[scene.light])]
-    whole = [r for r in scene.regions if r.part_of is None]
-    if not whole:
+    shown = salient(scene)
+    if not shown:
         return " ".join([*out, "There is nothing in it."])
-    there = "There are" if len(whole) > 1 else "There is"
-    shown = whole[:_MAX_NAMED]
-    out.append(f"{rng.choice((there, 'Here we see'))} {_inventory(shown)}.")
-    linked = [r for r in shown if r.relation or r.interaction]
-    told: set[frozenset[int]] = set()
-    for r in rng.sample(linked, len(linked)):
-        link = r.interaction or r.relation
-        if link is None or frozenset((r.region_id, link.other)) in told or len(told) == 2:
-            continue
-        told.add(frozenset((r.region_id, link.other)))
-        who = capital(thing(r.category, r.colour, "the"))
-        out.append(f"{who} is {link.kind} {named(link, references)}.")
-    busy = [(r, does) for r in shown if (does := _doing(r))]
-    if busy:
-        r, does = rng.choice(busy)
-        out.append(f"{capital(thing(r.category, r.colour, 'the'))} {_is(r, does)}.")
-    while len(out) > 3 and sum(len(s.split()) for s in out) > _MAX_WORDS:
-        out.pop()
+    cast = _Cast(shown)
+    there = "In view are" if len(shown) > 1 else "In view is"
+    out.append(f"{rng.choice((there, 'Here we see'))} {cast.listed()}.")
+    words = sum(len(s.split()) for s in out)
+    for sentence in _told(shown, cast, rng, references):
+        words += len(sentence.split()) - (" (entity_id_" in sentence)
+        if words > _MAX_WORDS:
+            break
+        out.append(sentence)
     return " ".join(out)

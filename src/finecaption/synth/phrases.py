@@ -12,10 +12,10 @@ NOT_APPLICABLE = "not applicable"
 DESCRIPTION = (
     "{A_thing}.",
     "{This_is} {a_thing}.",
-    "The picture shows {a_thing}.",
+    "The image shows {a_thing}.",
     "We see {a_thing} here.",
 )
-CATEGORY = ("{A}.", "{This_is} {a}.", "{He} {is_} {a}.", "The picture shows {a}.")
+CATEGORY = ("{A}.", "{This_is} {a}.", "{He} {is_} {a}.", "The image shows {a}.")
 POSE = ("{The} {is_} {v}.", "{He} {is_} {v}.", "{This} {noun} {is_} {v}.", "We see {him} {v}.")
 ARMS_RAISED = (
     "{The} {has} {his} arms raised.",
@@ -56,14 +56,14 @@ AGE_ADJECTIVE = (  # elderly
 COLOUR = (
     "{The} {is_} {v}.",
     "{He} {is_} {v}.",
-    "{His} colour is {v}.",
-    "{His} main colour is {v}.",
+    "{His} color is {v}.",
+    "{His} main color is {v}.",
 )
 PERSON_COLOUR = (
     "{The} {is_} dressed in {v}.",
     "{He} {is_} dressed in {v}.",
     "{The} wear{s} {v}.",
-    "{His} main colour is {v}.",
+    "{His} clothes are mainly {v}.",
 )
 MATERIAL = (
     "{The} {is_} made of {v}.",
@@ -71,17 +71,19 @@ MATERIAL = (
     "{This} {noun} {is_} made of {v}.",
     "{His} material is {v}.",
 )
-SHAPE = ("{The} {is_} {v}.", "{He} {is_} {v}.", "{His} shape is {v}.", "{He} {has} {an_v} shape.")
+BOUND = (  # books
+    "{The} {is_} bound in {v}.",
+    "{He} {is_} bound in {v}.",
+    "{This} {noun} {is_} bound in {v}.",
+    "{His} cover is made of {v}.",
+)
+SHAPE = ("{The} {is_} {v}.", "{He} {is_} {v}.", "{This_is} {v_noun}.", "{This} {noun} {is_} {v}.")
 SHAPE_OF_PART = (  # {part}: "roof"
     "{The} {has} {an_v} {part}.",
     "{He} {has} {an_v} {part}.",
     "{His} {part} is {v}.",
     "We see {his} {v} {part}.",
 )
-SHAPED_PARTS = {
-    "house": "roof", "tower": "roof", "shop": "roof", "lamp": "shade", "table": "top",
-    "tree": "crown", "car": "body", "bus": "body", "boat": "body",
-}  # fmt: skip
 
 # Camera Viewpoint. {at}: "at eye level" or "from above".
 VIEW = (
@@ -114,9 +116,9 @@ EFFECTS = {
     ),
     "reflection": (
         "{The} {has} a reflection.",
+        "{He} {has} a reflection.",
+        "{He} {has} a reflection below {him}.",
         "We see {his} reflection on the ground.",
-        "A reflection of {the} is below.",
-        "{He} {has} a reflection below.",
     ),
     "glow": (
         "{The} give{s} off a glow.",
@@ -125,10 +127,10 @@ EFFECTS = {
         "There is a glow around {him}.",
     ),
     "no effect": (
-        "{The} show{s} no effect of light.",
-        "{He} show{s} no effect of light.",
-        "There is no effect of light on {him}.",
-        "We see no effect of light on {him}.",
+        "{The} {has} no long shadow, reflection or glow.",
+        "{He} {has} no long shadow, reflection or glow.",
+        "There is no visual effect around {the}.",
+        "There is no visual effect around {him}.",
     ),
 }
 
@@ -141,7 +143,7 @@ RELATION = (
 )
 ALONE = (
     "{The} {is_} alone.",
-    "{He} {is_} alone in the picture.",
+    "{He} {is_} alone in the image.",
     "We see {him} alone.",
     "{This} {noun} {is_} alone here.",
 )
@@ -152,10 +154,10 @@ INTERACTION = (
     "{A} {v} {other}.",
 )
 NO_INTERACTION = (
-    "{The} interact{s} with nothing.",
-    "{He} interact{s} with nothing else.",
+    "{The} {is_} not interacting with anything.",
+    "{He} {is_} not interacting with anything.",
     "{He} {is_} touching nothing else.",
-    "{The} {is_} touching nothing.",
+    "{The} {is_} touching nothing else.",
 )
 
 TEXT = (
@@ -170,14 +172,20 @@ NO_TEXT = (
     "There is no text on {him}.",
     "We see no text here.",
 )
-STATE = ("{The} {is_} {v}.", "{He} {is_} {v}.", "{This} {noun} {is_} {v}.", "Here {he} {is_} {v}.")
+STATE = (
+    "{The} {is_} {v}.",
+    "{He} {is_} {v}.",
+    "{This} {noun} {is_} {v}.",
+    "{He} appear{s} to be {v}.",
+)
 STATE_HAD = (
     "{The} {has} {v}.",
     "{He} {has} {v}.",
     "{This} {noun} {has} {v}.",
-    "Here {he} {has} {v}.",
+    "{He} appear{s} to have {v}.",
 )
 STATES_HAD = {
+    "arms raised": "{his} arms raised",
     "sail raised": "{his} sail raised",
     "sail lowered": "{his} sail lowered",
     "lit windows": "lit windows",
@@ -194,7 +202,7 @@ HIDDEN = (
 HIDDEN_TAIL = "; the {v} cannot be seen."
 FACET_NOUNS = {
     "pose": "pose", "build": "build", "expression": "expression", "tone": "tone",
-    "texture": "texture", "coat": "pattern", "colour": "colour", "style": "style",
+    "texture": "texture", "coat": "pattern", "colour": "color", "style": "style",
     "garment": "garment", "shoes": "shoes", "accessory": "accessories", "age": "age",
     "category": "kind", "material": "material", "shape": "shape", "facing": "side",
     "pitch": "viewpoint", "effect": "effect", "interaction": "interaction",
@@ -215,22 +223,35 @@ POINTERS = {
     "accessory": ("accessory",), "side": ("facing",),
 }  # fmt: skip
 
-# What a thing lacks when an attribute does not apply to it.
-LACKS = {
-    "Body Pose/Gesture": "body pose",
-    "Body Shape": "body shape",
-    "Facial Expression": "facial expression",
-    "Skin Texture and Color": "skin",
-    "Hair": "hair",
-    "Clothing Shoes Accessories": "clothing",
-    "Age Range": "age range",
-    "Color": "single colour",
-    "Materials/Texture": "single material",
-    "Shape": "simple shape",
-    "State or Activity": "special state",
+# What a thing lacks when an attribute does not apply to it; the first is said, all are understood.
+LACKS: dict[str, tuple[str, ...]] = {
+    "Body Pose/Gesture": ("body pose or gesture", "body pose", "pose or gesture"),
+    "Body Shape": ("body shape",),
+    "Facial Expression": ("facial expression",),
+    "Skin Texture and Color": ("skin",),
+    "Hair": ("hair",),
+    "Clothing Shoes Accessories": ("clothing", "clothes"),
+    "Age Range": ("age", "age range"),
+    "Color": ("single color", "single colour"),
+    "Materials/Texture": ("distinct material", "single material", "material"),
+    "Shape": ("simple shape", "geometric shape", "shape"),
+    "Associative Visual Effect": ("visual effect of {his} own",),
+    "State or Activity": ("state or activity", "special state", "state"),
 }
-LACK = ("{He} {has} no {v}.", "{The} {has} no {v}.", "There is no {v} to describe.")
-NO_QUESTION = ("This does not apply to {him}.", "This does not apply to {the}.")
+LACK = (
+    "{The} {has} no {v}{tail}.",
+    "{A} {has} no {v}{tail}.",
+    "{This} {noun} {has} no {v}{tail}.",
+    "{This_is} {a}, so there is no {v} to describe.",
+)
+LACK_TAILS = {"Age Range": " to speak of", "State or Activity": " to speak of"}
+NOT_MADE = (  # the material of what lives
+    "{The} {is_} not made of a material.",
+    "{A} {is_} not made of a material.",
+    "{This} {noun} {is_} not made of a material.",
+    "{This_is} {a}, so there is no material to describe.",
+)
+NO_QUESTION = ("This does not apply to {the}.", "This does not apply to {a}.")
 
 # Settings and light, for paragraphs on whole pictures.
 SETTINGS = {
@@ -296,11 +317,13 @@ SYNONYMS: dict[str, dict[str, str]] = {
         "reflected": "reflection", "glows": "glow", "glowing": "glow",
         "no visual effect": "no effect", "no special effect": "no effect",
         "no effects": "no effect", "no shadow": "no effect",
+        "no long shadow , reflection or glow": "no effect", "no long shadow": "no effect",
     },
     "text": {"no word": "no text", "no words": "no text", "no writing": "no text"},
     "state": {
         "asleep": "sleeping", "reads": "reading", "drinks": "drinking", "eats": "eating",
         "sleeps": "sleeping", "flowers inside": "filled with flowers",
+        "walks": "walking", "waves": "waving", "raised arms": "arms raised",
         "windows are lit": "lit windows", "windows are dark": "dark windows",
         "sail is raised": "sail raised", "sail is lowered": "sail lowered",
         "blooming": "in bloom", "not blooming": "not in bloom", "turned on": "switched on",
@@ -319,7 +342,17 @@ SYNONYMS: dict[str, dict[str, str]] = {
         "surrounding": "encircling", "surrounded by": "encircled by",
     },
 }  # fmt: skip
+# Numbers and plurals, for the list of what an image shows; other plurals are regular.
+NUMBERS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+PLURALS = {"man": "men", "woman": "women", "cactus": "cacti"}
+
 NOTHING = {  # said instead of a link
     "relation": ("alone",),
-    "interaction": ("nothing", "not interact", "no interaction", "not touching anything"),
+    "interaction": (
+        "nothing",
+        "not interact",
+        "not interacting",
+        "no interaction",
+        "not touching anything",
+    ),
 }

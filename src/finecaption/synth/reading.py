@@ -9,8 +9,17 @@ from finecaption.synth import phrases as ph
 from finecaption.synth import vocabulary as voc
 from finecaption.synth.truth import INTERACTIONS, Facets
 
-_STATES = tuple(dict.fromkeys(s for c in voc.CATEGORIES.values() for s in c.states))
-_SHAPES = tuple(dict.fromkeys(s for c in voc.CATEGORIES.values() for s in c.shapes))
+_STATES = tuple(
+    dict.fromkeys([*(s for c in voc.CATEGORIES.values() for s in c.states), *voc.MOVING])
+)
+_SHAPES = tuple(
+    dict.fromkeys(
+        [
+            *(s for c in voc.CATEGORIES.values() for s in c.shapes),
+            *(s for part in voc.PARTS for s in voc.part_shapes(part)),
+        ]
+    )
+)
 _NOUNS = (*voc.CATEGORIES, *voc.PARTS)
 
 # attribute -> facet -> values
@@ -54,14 +63,12 @@ _HIDDEN = re.compile(
     r"\b(?:can ?not be seen|can ?not see|can t be seen|hidden|not visible|out of sight|invisible"
     r"|not seen)\b"
 )
-_LACKS = re.compile(
-    r"\bno (?:" + "|".join(sorted(ph.LACKS.values(), key=len, reverse=True)) + r")\b"
-    r"|\bdoes not apply\b|\bnot applicable\b"
-)
-_FILLER = r"(?:the |a |an |another |this |that |his |her |its |their )?"
+_NO_QUESTION = r"does not apply|do not apply|not applicable"
+_OWN = r"(?:his|her|its|their)"
+_FILLER = r"(?:the other |the |a |an |another |this |that |his |her |its |their )?"
 
 
-def _normal(text: str) -> str:
+def normal(text: str) -> str:
     """Lower case; hyphens as spaces; no entity references, no "picture of"; stops apart."""
     text = _PREAMBLE.sub(" ", _REFERENCE.sub(" ", text.lower()))
     text = re.sub(r"[-_\u2010-\u2015'\u2019]", " ", text)
@@ -109,10 +116,24 @@ def _links(facet: str) -> tuple[re.Pattern[str], dict[str, str], dict[str, str]]
 
 
 @cache
+def _writing() -> re.Pattern[str]:
+    return re.compile(rf"\b(?:reads?|says|is) {_any([w.lower() for w in voc.WORDS])}\b")
+
+
+def without_writing(text: str) -> str:
+    """A text in lower case without the words that it reads off a sign: "it reads books"."""
+    return _writing().sub(" ", text)
+
+
+def link_kinds() -> tuple[str, ...]:
+    """Every phrase that leads on to another thing: "behind", "held by", "leans on"."""
+    return (*_links("relation")[1], *_links("interaction")[1])
+
+
+@cache
 def _asides() -> re.Pattern[str]:
     """What a sentence says of other things: "on the brown table", "filled with flowers"."""
-    kinds = [*_links("relation")[1], *_links("interaction")[1], "of", "with", "next to",
-             "near", "beside"]  # fmt: skip
+    kinds = [*link_kinds(), "of", "with", "next to", "near", "beside"]
     nouns = _any(list(_links("relation")[2]))
     colours = _any([*voc.COLOURS, "gray"])
     return re.compile(
@@ -121,9 +142,28 @@ def _asides() -> re.Pattern[str]:
     )
 
 
-def is_not_applicable(text: str) -> bool:
-    """Whether a text says that the attribute means nothing for the region ("It has no hair.")."""
-    return _LACKS.search(_normal(text)) is not None
+@cache
+def _lacks(attribute: str | None) -> re.Pattern[str]:
+    """What says that an attribute (None: any) means nothing for a region."""
+    names = ph.LACKS if attribute is None else (attribute,)
+    phrases = [p for name in names for p in ph.LACKS.get(name, ())]
+    out = [_NO_QUESTION]
+    if phrases:
+        longest = sorted((p.format(his=_OWN) for p in phrases), key=len, reverse=True)
+        out.append(rf"no (?:{'|'.join(longest)})")
+    if attribute in (None, "Materials/Texture"):
+        out.append(r"not made of (?:a|any) (?:distinct )?material")
+    return re.compile(rf"\b(?:{'|'.join(out)})\b")
+
+
+def is_not_applicable(text: str, attribute: str | None = None) -> bool:
+    """Whether a text says that the attribute means nothing for the region ("It has no hair.").
+
+    Args:
+        attribute: the one that was asked for, one of finecaption.attributes: to have no hair is
+            then no answer to a question about shape. None takes any.
+    """
+    return _lacks(attribute).search(normal(text)) is not None
 
 
 def is_abstention(text: str) -> bool:
@@ -132,10 +172,10 @@ def is_abstention(text: str) -> bool:
     "His expression cannot be seen." and "It has no hair." are; "He has short hair; the colour
     cannot be seen." is not, since it states a value.
     """
-    normal = _normal(text)
-    if _LACKS.search(normal):
+    told = normal(text)
+    if _lacks(None).search(told):
         return True
-    parts = [p for p in re.split(r" \. | but | while ", f" {normal} ") if p.strip(" .,")]
+    parts = [p for p in re.split(r" \. | but | while ", f" {told} ") if p.strip(" .,")]
     return bool(parts) and all(_HIDDEN.search(part) for part in parts)
 
 
@@ -173,8 +213,8 @@ def stated(attribute: str, text: str) -> dict[str, tuple[str, ...]]:
     """
     facets = list(FACETS[attribute])
     found: dict[str, list[str]] = {facet: [] for facet in facets}
-    text = _normal(text)
-    if _LACKS.search(text):
+    text = normal(text)
+    if _lacks(None).search(text):
         return {facet: (ph.NOT_APPLICABLE,) for facet in facets}
     if facets[0] in _LINKED:
         found[facets[0]] = _pairs(facets[0], text)

@@ -8,6 +8,8 @@ from finecaption.synth.truth import Facets, Link, RegionTruth
 
 _PLURALS = ("flowers", "wheels")
 _MALE, _FEMALE = ("man", "boy"), ("woman", "girl")
+_LIVING = {c.name for c in voc.CATEGORIES.values() if c.group in ("person", "animal", "plant")}
+_LIVING.add("flowers")
 
 
 def group_of(category: str) -> str:
@@ -26,6 +28,29 @@ def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def plural(noun: str) -> str:
+    """ "cats", "buses", "men"."""
+    if noun in ph.PLURALS:
+        return ph.PLURALS[noun]
+    if noun in _PLURALS:
+        return noun
+    if noun.endswith(("s", "x", "ch", "sh")):
+        return noun + "es"
+    if noun.endswith("y") and noun[-2] not in "aeiou":
+        return noun[:-1] + "ies"
+    return noun + "s"
+
+
+def things(category: str, colour: str, count: int) -> str:
+    """ "a red car", "two brown cats", "three men in red"."""
+    if count == 1:
+        return thing(category, colour)
+    number = ph.NUMBERS[min(count - 2, len(ph.NUMBERS) - 1)]
+    if group_of(category) == "person":
+        return f"{number} {plural(category)} in {colour}"
+    return f"{number} {colour} {plural(category)}"
+
+
 def thing(category: str, colour: str, article: str = "a") -> str:
     """ "a red car", "the man in red", "red flowers": how a region is named."""
     if group_of(category) == "person":
@@ -36,9 +61,14 @@ def thing(category: str, colour: str, article: str = "a") -> str:
     return f"{article} {words}"
 
 
-def named(link: Link, references: bool = False) -> str:
-    """The other end of a link: "the red car", with references "the red car (entity_id_3)"."""
-    words = thing(link.category, link.colour, "the")
+def named(link: Link, references: bool = False, own: RegionTruth | None = None) -> str:
+    """The other end of a link: "the red car", with references "the red car (entity_id_3)".
+
+    Args:
+        own: the region that is spoken of; its like is "the other red car".
+    """
+    alike = own is not None and (own.category, own.colour) == (link.category, link.colour)
+    words = thing(link.category, link.colour, "the other" if alike else "the")
     return f"{words} (entity_id_{link.other})" if references else words
 
 
@@ -61,6 +91,10 @@ def voice(category: str) -> dict[str, str]:
         "This_is": "These are" if plural else "This is", "is_": "are" if plural else "is",
         "has": "have" if plural else "has", "s": "" if plural else "s",
     }  # fmt: skip
+
+
+def _is_plural(truth: RegionTruth) -> bool:
+    return truth.category in _PLURALS
 
 
 def said(truth: RegionTruth, attribute: str, facet: str) -> str | None:
@@ -192,10 +226,13 @@ def _one_facet(
     if attribute == "Color":
         return _fill(ph.PERSON_COLOUR if group == "person" else ph.COLOUR, f, v)
     if attribute == "Materials/Texture":
-        return _fill(ph.MATERIAL, f, v)
+        return _fill(ph.BOUND if truth.category == "book" else ph.MATERIAL, f, v)
     if attribute == "Shape":
-        part = ph.SHAPED_PARTS.get(truth.category)
-        return _fill(ph.SHAPE_OF_PART, f, v, part=part) if part else _fill(ph.SHAPE, f, v)
+        part = voc.SHAPED_PARTS.get(truth.category)
+        if part:
+            return _fill(ph.SHAPE_OF_PART, f, v, part=part)
+        noun = f"{v} {truth.category}"
+        return _fill(ph.SHAPE, f, v, v_noun=noun if _is_plural(truth) else with_article(noun))
     if attribute == "Associative Visual Effect":
         return _fill(ph.EFFECTS["shadow" if v.startswith("shadow") else v], f, v)
     if attribute == "Visible Text":
@@ -211,7 +248,7 @@ def _one_facet(
         raise KeyError(f'no wording for the attribute "{attribute}"; see finecaption.attributes')
     if link is None or v in ("alone", "none"):
         return _fill(none, f)
-    return _fill(some, f, link.kind, other=named(link, references))
+    return _fill(some, f, link.kind, other=named(link, references, truth))
 
 
 _SEVERAL = {
@@ -254,10 +291,14 @@ def paraphrases(truth: RegionTruth, attribute: str, references: bool = False) ->
 
 
 def not_applicable(attribute: str, category: str) -> list[str]:
-    """Sentences that say that an attribute means nothing for a category: "It has no hair."
+    """Sentences that say that an attribute means nothing for a category: "The cup has no hair."
 
-    reading.is_not_applicable recognises them.
+    Each names the thing. reading.is_not_applicable recognizes them.
     """
     f = voice(category)
-    lack = ph.LACKS.get(attribute)
-    return _fill(ph.LACK, f, lack) if lack else _fill(ph.NO_QUESTION, f)
+    lacks = ph.LACKS.get(attribute)
+    if lacks is None:
+        return _fill(ph.NO_QUESTION, f)
+    if attribute == "Materials/Texture" and category in _LIVING:
+        return _fill(ph.NOT_MADE, f)
+    return _fill(ph.LACK, f, lacks[0].format(**f), tail=ph.LACK_TAILS.get(attribute, ""))

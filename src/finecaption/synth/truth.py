@@ -20,7 +20,7 @@ Associative Visual Effect           effect
 Interaction with Other Objects      interaction, as "kind|category of the other" or "none"
 Relative Location with Other Ob...  relation, as "kind|category of the other" or "alone"
 Visible Text                        text: a word in capitals, or "no text"
-State or Activity                   state
+State or Activity                   state (of a person who moves, the pose)
 ==================================  =====================================================
 
 A facet that applies but cannot be seen (a face from behind, feet behind a bush) has the one
@@ -32,12 +32,17 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from finecaption.synth.vocabulary import CATEGORIES
+
 Facets = dict[str, tuple[str, ...]]  # facet -> accepted values, the one to be said first
 
 INTERACTIONS = (
     "holding", "held by", "sitting on", "sat on by", "standing on", "supporting", "wearing",
     "worn by", "attached to", "encircling", "encircled by", "leaning on", "leaned on by",
 )  # fmt: skip
+
+PASSIVE = ("held by", "sat on by", "supporting", "worn by", "encircled by", "leaned on by")
+"""Interactions better told from the other side."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,7 @@ class RegionTruth:
         attributes: attribute name -> facets.
         relation: the relative location that is said first; None when alone.
         interaction: the interaction that is said first; None when there is none.
+        area: visible pixels as a fraction of the image, 0 to 1; None where it is not known.
     """
 
     region_id: int
@@ -82,6 +88,7 @@ class RegionTruth:
     part_of: int | None = None
     relation: Link | None = None
     interaction: Link | None = None
+    area: float | None = None
 
 
 @dataclass(frozen=True)
@@ -98,6 +105,33 @@ class SceneTruth:
     pitch: str
     light: str
     regions: tuple[RegionTruth, ...] = field(default=())
+
+
+SALIENT_AREA = 0.005
+"""The least area of a salient region: 1,311 of 512 x 512 pixels, about 36 x 36."""
+
+
+def salient(scene: SceneTruth) -> list[RegionTruth]:
+    """The regions that a description of the whole image must name, the foremost first.
+
+    Whole objects (a part is told with its whole) of at least SALIENT_AREA; all of them where areas
+    are not known. People come first, then animals, then the rest; objects of one category stand
+    together; within that the larger ones first.
+    """
+    found = [
+        r for r in scene.regions
+        if r.part_of is None and (r.area is None or r.area >= SALIENT_AREA)
+    ]  # fmt: skip
+    largest: dict[str, float] = {}
+    for r in found:
+        largest[r.category] = max(largest.get(r.category, 0.0), r.area or 0.0)
+
+    def key(r: RegionTruth) -> tuple[int, float, str, float]:
+        known = CATEGORIES.get(r.category)
+        rank = {"person": 0, "animal": 1}.get(known.group if known else "", 2)
+        return rank, -largest[r.category], r.category, -(r.area or 0.0)
+
+    return sorted(found, key=key)
 
 
 def truth_to_json(truth: SceneTruth) -> dict[str, Any]:

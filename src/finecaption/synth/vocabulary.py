@@ -156,22 +156,63 @@ PARTS: dict[str, str] = {
     "flowers": "vessel", "roof": "building", "wheels": "vehicle", "shade": "furniture",
 }  # fmt: skip
 
+MOVING = ("walking", "waving", "arms raised")  # poses that also tell what a person does
+
+# Of these categories the shape is that of one part: "a house with a flat roof".
+SHAPED_PARTS = {
+    "house": "roof", "tower": "roof", "shop": "roof", "lamp": "shade", "table": "top",
+    "tree": "crown", "car": "body", "bus": "body", "boat": "hull",
+}  # fmt: skip
+PART_MATERIALS = dict.fromkeys(("hat", "scarf", "bag", "shade"), ("fabric",))
+
+_ALWAYS = (
+    "One-Sentence Description", "Category Name", "Color", "Camera Viewpoint",
+    "Interaction with Other Objects", "Relative Location with Other Objects", "Visible Text",
+)  # fmt: skip
 _PEOPLE_ONLY = ("Facial Expression", "Hair", "Clothing Shoes Accessories", "Age Range")
 _ANIMATE_ONLY = ("Body Pose/Gesture", "Body Shape", "Skin Texture and Color")
 
 
-def inapplicable(category: str) -> tuple[str, ...]:
-    """The attributes that a region of this category cannot have: none for a person.
+def part_shapes(part: str) -> tuple[str, ...]:
+    """The shapes that a part can have: a roof's are those of the houses; empty where none apply."""
+    if part == "wheels":
+        return ("round",)
+    shapes = (CATEGORIES[name].shapes for name, own in SHAPED_PARTS.items() if own == part)
+    return tuple(dict.fromkeys(s for group in shapes for s in group))
 
-    Only what is plain to anyone: a car has no hair. What is merely not asked of a category in the
-    drawn world (the shape of a man) is not among them.
+
+def applicable(category: str) -> tuple[str, ...]:
+    """The attributes that a region of this category can be asked for, in the order of all 18.
+
+    Every other attribute is refused (`inapplicable`); there is nothing in between. A single region
+    may still lack the value of an applicable attribute, where it is only partly in view.
 
     Args:
         category: of CATEGORIES, or a part name.
     """
-    known = CATEGORIES.get(category)
-    group = known.group if known else "part"
-    if group == "person":
-        return ()
-    lacking = _PEOPLE_ONLY if group == "animal" else (*_PEOPLE_ONLY, *_ANIMATE_ONLY)
-    return tuple(name for name in ATTRIBUTE_NAMES if name in lacking)
+    c = CATEGORIES.get(category)
+    if c is None:
+        own = {
+            "Materials/Texture": PART_MATERIALS.get(category, ()),
+            "Shape": part_shapes(category),
+        }
+    else:
+        own = {
+            "Materials/Texture": c.materials,
+            "Shape": c.shapes,
+            "State or Activity": c.states,
+            "Associative Visual Effect": EFFECTS,
+            **dict.fromkeys(_PEOPLE_ONLY, (c.group,) if c.group == "person" else ()),
+            **dict.fromkeys(_ANIMATE_ONLY, (c.group,) if c.group in ("person", "animal") else ()),
+        }
+    return tuple(name for name in ATTRIBUTE_NAMES if name in _ALWAYS or own.get(name))
+
+
+def inapplicable(category: str) -> tuple[str, ...]:
+    """The attributes that mean nothing for a region of this category: the hair of a car.
+
+    Args:
+        category: of CATEGORIES, or a part name.
+    """
+    known = applicable(category)
+    return tuple(name for name in ATTRIBUTE_NAMES if name not in known)

@@ -17,23 +17,31 @@ from finecaption.synth.vocabulary import inapplicable
 Question = tuple[str, str]  # instruction, answer
 
 DENSE_RATE = 0.25  # of regions also asked for a paragraph
-NOT_APPLICABLE_RATE = 0.25  # of regions asked one thing that they cannot have
+INAPPLICABLE_WEIGHT = 0.5  # of an attribute that cannot apply, against one that can
+
+
+def _names(truth: RegionTruth, rng: random.Random, most: int) -> list[str]:
+    """Up to ``most`` of the attributes in random order, the inapplicable ones less often."""
+    weights = dict.fromkeys(truth.attributes, 1.0)
+    weights |= dict.fromkeys(inapplicable(truth.category), INAPPLICABLE_WEIGHT)
+    # The largest of u^(1/w) is a weighted sample without replacement (Efraimidis, Spirakis 2006).
+    keys = {name: rng.random() ** (1 / weight) for name, weight in weights.items()}
+    return sorted(keys, key=keys.__getitem__, reverse=True)[:most]
+
+
+def _answer(truth: RegionTruth, name: str, rng: random.Random) -> str:
+    if name in truth.attributes:
+        return rng.choice(paraphrases(truth, name))
+    return rng.choice(not_applicable(name, truth.category))
 
 
 def region_questions(truth: RegionTruth, rng: random.Random, most: int) -> list[Question]:
     """Up to ``most`` attribute questions on a region in random order, and now and then more.
 
-    A wrong premise ("hair" of a car) is asked at NOT_APPLICABLE_RATE, a paragraph at DENSE_RATE.
+    Attributes that cannot apply (the hair of a car) are drawn with INAPPLICABLE_WEIGHT: of a
+    person's questions, 1 in 17 is refused; of a cup's, 2 in 7. A paragraph is asked at DENSE_RATE.
     """
-    names = list(truth.attributes)
-    rng.shuffle(names)
-    out = [(region_instruction(n), rng.choice(paraphrases(truth, n))) for n in names[:most]]
-    if rng.random() < NOT_APPLICABLE_RATE:
-        foreign = inapplicable(truth.category)
-        if foreign:
-            name = rng.choice(foreign)
-            answer = rng.choice(not_applicable(name, truth.category))
-            out[rng.randrange(len(out))] = (region_instruction(name), answer)
+    out = [(region_instruction(n), _answer(truth, n, rng)) for n in _names(truth, rng, most)]
     if rng.random() < DENSE_RATE:
         out.append((dense_instruction(), region_paragraph(truth, rng)))
     return out
