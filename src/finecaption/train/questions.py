@@ -39,7 +39,7 @@ def region_questions(truth: RegionTruth, rng: random.Random, most: int) -> list[
     """Up to ``most`` attribute questions on a region in random order, and now and then more.
 
     Attributes that cannot apply (the hair of a car) are drawn with INAPPLICABLE_WEIGHT: of a
-    person's questions, 1 in 17 is refused; of a cup's, 2 in 7. A paragraph is asked at DENSE_RATE.
+    person's questions, 1 in 17 is refused; of a cup's, 1 in 4. A paragraph is asked at DENSE_RATE.
     """
     out = [(region_instruction(n), _answer(truth, n, rng)) for n in _names(truth, rng, most)]
     if rng.random() < DENSE_RATE:
