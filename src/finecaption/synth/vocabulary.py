@@ -55,98 +55,112 @@ class Category:
     Attributes:
         name: singular noun, as sentences say it.
         group: person, animal, furniture, vessel, vehicle, building, plant, sign, prop, part.
-        height: least and greatest drawn height in pixels of a 512-pixel canvas.
+        size: height of a typical one in meters (of an animal, standing; of an adult person);
+            sizes.py makes pixels of it.
         colours, materials, shapes, states, facings: values it can take; empty where that
             attribute does not apply. A category without facings looks alike from every side.
-        places: "outdoor", "indoor", or both.
-        support: "ground", "surface" (also stands on tables) or "held" (also held in a hand).
+        settings: where it stands on the ground by itself; empty for what is only held or stood
+            on something.
         text: whether it carries a word.
     """
 
     name: str
     group: str
-    height: tuple[int, int]
+    size: float
     colours: tuple[str, ...] = VIVID
     materials: tuple[str, ...] = ()
     shapes: tuple[str, ...] = ()
     states: tuple[str, ...] = ()
     facings: tuple[str, ...] = ()
-    places: tuple[str, ...] = ("outdoor", "indoor")
-    support: tuple[str, ...] = ("ground",)
+    settings: tuple[str, ...] = ()
     text: bool = False
 
 
-_OUT = ("outdoor",)
-_IN = ("indoor",)
+_ANYWHERE = OUTDOOR + INDOOR
+_LAND = ("meadow", "snow", "frozen lake")  # things on the lake's far bank count as on the lake
+_HOME = ("living room", "kitchen")
+_SEATED = (*INDOOR, "meadow", "beach")  # where people put tables and chairs
 _ANIMAL_STATES = ("awake", "sleeping", "eating")
 _PERSON_STATES = ("idle", "reading", "drinking", "sleeping")
 
 CATEGORIES: dict[str, Category] = {
     c.name: c
     for c in (
-        Category("man", "person", (220, 330), COLOURS, states=_PERSON_STATES, facings=FACINGS),
-        Category("woman", "person", (220, 330), COLOURS, states=_PERSON_STATES, facings=FACINGS),
-        Category("boy", "person", (170, 240), COLOURS, states=_PERSON_STATES, facings=FACINGS),
-        Category("girl", "person", (170, 240), COLOURS, states=_PERSON_STATES, facings=FACINGS),
-        Category("cat", "animal", (90, 150), ANIMAL_COLOURS, states=_ANIMAL_STATES,
-                 facings=("front", "left", "right"), support=("ground", "surface")),
-        Category("dog", "animal", (110, 180), ANIMAL_COLOURS, states=_ANIMAL_STATES,
-                 facings=("front", "left", "right")),
-        Category("rabbit", "animal", (90, 140), ANIMAL_COLOURS, states=_ANIMAL_STATES,
-                 facings=("front", "left", "right")),
-        Category("horse", "animal", (170, 250), ANIMAL_COLOURS, states=_ANIMAL_STATES,
-                 facings=("left", "right"), places=_OUT),
-        Category("chair", "furniture", (130, 200), COLOURS, ("wood", "metal", "fabric", "wicker"),
-                 ("round-backed", "square-backed"), ("empty", "cushioned"), FACINGS),
-        Category("table", "furniture", (110, 160), COLOURS, ("wood", "metal", "glass", "stone"),
-                 ("round", "rectangular"), ("bare", "covered with a cloth"), places=_IN),
-        Category("lamp", "furniture", (150, 260), COLOURS, ("metal", "ceramic", "wood"),
-                 ("cone-shaped", "dome-shaped"), ("switched on", "switched off"), places=_IN),
-        Category("cabinet", "furniture", (160, 250), COLOURS, ("wood", "metal", "wicker"),
-                 ("tall", "wide"), ("open", "closed"), places=_IN),
-        Category("vase", "vessel", (80, 140), COLOURS, ("ceramic", "glass", "metal", "stone"),
-                 ("round", "tall", "square"), ("empty", "filled with flowers"),
-                 support=("ground", "surface")),
-        Category("cup", "vessel", (55, 85), COLOURS, ("ceramic", "metal", "wood"),
-                 ("round", "tall", "square"), ("empty", "steaming"), support=("surface", "held")),
-        Category("bottle", "vessel", (80, 130), COLOURS, ("glass", "metal", "ceramic"),
-                 ("round", "tall", "square"), ("corked", "open"), support=("surface",)),
-        Category("bowl", "vessel", (55, 90), COLOURS, ("ceramic", "wood", "wicker", "glass"),
-                 ("round", "wide", "square"), ("empty", "full of fruit"), support=("surface",)),
-        Category("car", "vehicle", (110, 160), COLOURS, ("metal", "wood"), ("boxy", "rounded"),
-                 ("parked", "moving"), ("front", "left", "right"), _OUT),
-        Category("bus", "vehicle", (140, 200), COLOURS, ("metal", "wood"), ("boxy", "rounded"),
-                 ("parked", "moving"), ("front", "left", "right"), _OUT, text=True),
-        Category("bicycle", "vehicle", (120, 170), COLOURS, ("metal", "wood"), (),
-                 ("parked", "moving"), ("left", "right"), _OUT),
-        Category("boat", "vehicle", (120, 200), COLOURS, ("wood", "metal"), ("boxy", "rounded"),
-                 ("sail raised", "sail lowered"), ("left", "right"), _OUT),
-        Category("house", "building", (190, 270), COLOURS, ("brick", "stone", "wood"),
-                 ("pointed", "flat", "domed"), ("lit windows", "dark windows"), places=_OUT),
-        Category("tower", "building", (250, 340), COLOURS, ("brick", "stone", "wood"),
-                 ("pointed", "flat", "domed"), ("lit windows", "dark windows"), places=_OUT),
-        Category("shop", "building", (170, 240), COLOURS, ("brick", "stone", "wood"),
-                 ("pointed", "flat"), ("lit windows", "dark windows"), places=_OUT, text=True),
-        Category("tree", "plant", (200, 330), ("green", "orange", "yellow", "pink"), (),
-                 ("round", "cone-shaped"), ("leafy", "bare", "bearing fruit"), places=_OUT),
-        Category("bush", "plant", (80, 140), ("green", "orange", "yellow"), (),
-                 ("round", "square"), ("leafy", "in bloom"), places=_OUT),
-        Category("cactus", "plant", (90, 170), ("green", "blue"), (), ("round", "branched"),
-                 ("in bloom", "not in bloom"), support=("ground", "surface")),
-        Category("flower", "plant", (90, 150), VIVID + ("white",), (), ("round", "star-shaped"),
-                 ("in bloom", "wilted"), support=("ground", "surface", "held")),
-        Category("sign", "sign", (130, 220), COLOURS, ("wood", "metal"),
-                 ("round", "square", "triangular"), ("clean", "cracked"), text=True),
-        Category("ball", "prop", (60, 110), COLOURS, ("fabric", "wood", "metal", "glass"),
-                 ("round",), ("resting", "bouncing")),
-        Category("balloon", "prop", (110, 170), VIVID + ("white",), (), ("round", "heart-shaped"),
-                 ("floating",), support=("held",)),
-        Category("umbrella", "prop", (110, 180), COLOURS, ("fabric", "glass"), (),
-                 ("open", "closed"), support=("ground", "held")),
-        Category("book", "prop", (55, 80), COLOURS, ("fabric",), ("rectangular",),
-                 ("open", "closed"), support=("surface", "held")),
-        Category("hoop", "prop", (130, 260), COLOURS, ("wood", "metal"), ("round", "square"), ()),
-        Category("ladder", "prop", (200, 320), COLOURS, ("wood", "metal"), (), ("upright",)),
+        Category("man", "person", 1.78, COLOURS, states=_PERSON_STATES, facings=FACINGS,
+                 settings=_ANYWHERE),
+        Category("woman", "person", 1.7, COLOURS, states=_PERSON_STATES, facings=FACINGS,
+                 settings=_ANYWHERE),
+        Category("boy", "person", 1.2, COLOURS, states=_PERSON_STATES, facings=FACINGS,
+                 settings=_ANYWHERE),
+        Category("girl", "person", 1.2, COLOURS, states=_PERSON_STATES, facings=FACINGS,
+                 settings=_ANYWHERE),
+        Category("cat", "animal", 0.38, ANIMAL_COLOURS, states=_ANIMAL_STATES,
+                 facings=("front", "left", "right"), settings=_ANYWHERE),
+        Category("dog", "animal", 0.62, ANIMAL_COLOURS, states=_ANIMAL_STATES,
+                 facings=("front", "left", "right"), settings=_ANYWHERE),
+        Category("rabbit", "animal", 0.36, ANIMAL_COLOURS, states=_ANIMAL_STATES,
+                 facings=("front", "left", "right"),
+                 settings=("meadow", "snow", "frozen lake", "living room", "gallery")),
+        Category("horse", "animal", 2.0, ANIMAL_COLOURS, states=_ANIMAL_STATES,
+                 facings=("left", "right"), settings=("meadow", "snow", "beach", "street")),
+        Category("chair", "furniture", 0.95, COLOURS, ("wood", "metal", "fabric", "wicker"),
+                 ("round-backed", "square-backed"), ("empty", "cushioned"), FACINGS, _SEATED),
+        Category("table", "furniture", 0.75, COLOURS, ("wood", "metal", "stone"),
+                 ("round", "rectangular"), ("bare", "covered with a cloth"), settings=_SEATED),
+        Category("lamp", "furniture", 1.55, COLOURS, ("metal", "ceramic", "wood"),
+                 ("cone-shaped", "dome-shaped"), ("switched on", "switched off"), settings=INDOOR),
+        Category("cabinet", "furniture", 1.5, COLOURS, ("wood", "metal"),
+                 ("tall", "wide"), ("open", "closed"), settings=INDOOR),
+        Category("vase", "vessel", 0.36, COLOURS, ("ceramic", "glass", "metal", "stone"),
+                 ("round", "tall", "square"), ("empty", "filled with flowers"), settings=INDOOR),
+        Category("cup", "vessel", 0.13, COLOURS, ("ceramic", "metal", "wood"),
+                 ("round", "tall", "square"), ("empty", "steaming")),
+        Category("bottle", "vessel", 0.32, COLOURS, ("glass", "metal", "ceramic"),
+                 ("round", "tall", "square"), ("corked", "open")),
+        Category("bowl", "vessel", 0.15, COLOURS, ("ceramic", "wood", "wicker", "glass"),
+                 ("round", "wide", "square"), ("empty", "full of fruit")),
+        Category("car", "vehicle", 1.5, COLOURS, ("metal",), ("boxy", "rounded"),
+                 ("parked", "moving"), ("front", "left", "right"), ("street", "meadow", "snow")),
+        Category("bus", "vehicle", 2.7, COLOURS, ("metal",), ("boxy", "rounded"),
+                 ("parked", "moving"), ("front", "left", "right"), ("street", "meadow", "snow"),
+                 text=True),
+        Category("bicycle", "vehicle", 1.05, COLOURS, ("metal",), (),
+                 ("parked", "moving"), ("left", "right"), ("street", "meadow", "snow")),
+        Category("boat", "vehicle", 2.4, COLOURS, ("wood", "metal"), ("boxy", "rounded"),
+                 ("sail raised", "sail lowered"), ("left", "right"), ("beach",)),
+        Category("house", "building", 6.0, COLOURS, ("brick", "stone", "wood"),
+                 ("pointed", "flat", "domed"), ("lit windows", "dark windows"),
+                 settings=(*_LAND, "street")),
+        Category("tower", "building", 9.5, COLOURS, ("brick", "stone", "wood"),
+                 ("pointed", "flat", "domed"), ("lit windows", "dark windows"),
+                 settings=(*_LAND, "street", "beach")),
+        Category("shop", "building", 5.0, COLOURS, ("brick", "stone", "wood"),
+                 ("pointed", "flat"), ("lit windows", "dark windows"),
+                 settings=("street", "beach", "snow"), text=True),
+        Category("tree", "plant", 5.0, ("green", "orange", "yellow", "pink"), (),
+                 ("round", "cone-shaped"), ("leafy", "bare", "bearing fruit"),
+                 settings=(*_LAND, "street")),
+        Category("bush", "plant", 1.1, ("green", "orange", "yellow"), (),
+                 ("round", "square"), ("leafy", "in bloom"), settings=("meadow", "snow", "street")),
+        Category("cactus", "plant", 0.8, ("green", "blue"), (), ("round", "branched"),
+                 ("in bloom", "not in bloom"), settings=("beach", *INDOOR)),
+        Category("flower", "plant", 0.62, VIVID + ("white",), (), ("round", "star-shaped"),
+                 ("in bloom", "wilted"), settings=("meadow", "street", *INDOOR)),
+        Category("sign", "sign", 2.0, COLOURS, ("wood", "metal"),
+                 ("round", "square", "triangular"), ("clean", "cracked"),
+                 settings=("meadow", "street", "beach", "snow"), text=True),
+        Category("ball", "prop", 0.25, COLOURS, ("fabric", "wood", "metal"),
+                 ("round",), ("resting", "bouncing"), settings=_ANYWHERE),
+        Category("balloon", "prop", 1.45, VIVID + ("white",), (), ("round", "heart-shaped"),
+                 ("floating",)),
+        Category("umbrella", "prop", 1.0, COLOURS, ("fabric",), (),
+                 ("open", "closed"), settings=("meadow", "beach", "snow", "street")),
+        Category("book", "prop", 0.27, COLOURS, ("fabric",), ("rectangular",),
+                 ("open", "closed")),
+        Category("hoop", "prop", 0.95, COLOURS, ("wood", "metal"), ("round", "square"), (),
+                 settings=_ANYWHERE),
+        Category("ladder", "prop", 1.9, COLOURS, ("wood", "metal"), (), ("leaning", "unfolded"),
+                 settings=("meadow", "street", "snow", *INDOOR)),
     )
 }  # fmt: skip
 

@@ -15,6 +15,7 @@ from PIL import Image
 from finecaption.synth.art.buildings import DRAW
 from finecaption.synth.art.core import Drawing, Look
 from finecaption.synth.art.paint import HEX
+from finecaption.synth.sizes import pixels
 from finecaption.synth.vocabulary import CATEGORIES, PITCHES
 
 PAD = 20
@@ -103,7 +104,6 @@ def test_draws_every_look(name: str) -> None:
 
 @pytest.mark.parametrize("name", DRAW)
 def test_box_encloses_the_matter(name: str) -> None:
-    low, high = CATEGORIES[name].height
     for look in looks(name):
         drawing = DRAW[name](look)
         alpha = rendered(drawing, flat=True)[..., 3] > 127
@@ -112,7 +112,7 @@ def test_box_encloses_the_matter(name: str) -> None:
         found = (xs.min() + x0 - PAD, ys.min() + y0 - PAD,
                  xs.max() + 1 + x0 - PAD, ys.max() + 1 + y0 - PAD)  # fmt: skip
         assert np.abs(np.subtract(found, drawing.box)).max() <= 3, (look, found)
-        assert low <= y1 - y0 <= high
+        assert y1 - y0 == pytest.approx({"house": 230, "tower": 295, "shop": 205}[name], abs=3)
 
 
 @pytest.mark.parametrize("name", DRAW)
@@ -184,4 +184,4 @@ def test_shop_word_is_large(shape: str) -> None:
     # the middle of the board, away from its outline
     middle = dark[:, 100:200]
     rows = np.nonzero(middle.sum(axis=1) > 0)[0]
-    assert (rows.max() - rows.min()) * CATEGORIES["shop"].height[0] / 205 >= 16
+    assert (rows.max() - rows.min()) * pixels(0.92 * CATEGORIES["shop"].size, -0.24) / 205 >= 16

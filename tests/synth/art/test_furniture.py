@@ -31,7 +31,7 @@ def looks(name: str) -> list[Look]:
 
 
 def matter(drawing: Drawing) -> np.ndarray:
-    """Where the drawing has matter: bool (400, 400), local (0, 0) at (200, 300)."""
+    """Where the drawing has matter: bool (440, 400), local (0, 0) at (200, 360)."""
     root = ET.fromstring(f"<g>{drawing.svg}</g>")
 
     def flatten(element: ET.Element) -> None:
@@ -47,8 +47,8 @@ def matter(drawing: Drawing) -> np.ndarray:
 
     flatten(root)
     svg = (
-        '<svg xmlns="http://www.w3.org/2000/svg" width="400" height="400">'
-        f'<defs>{drawing.defs}</defs><g transform="translate(200 300)">'
+        '<svg xmlns="http://www.w3.org/2000/svg" width="400" height="440">'
+        f'<defs>{drawing.defs}</defs><g transform="translate(200 360)">'
         f"{ET.tostring(root, encoding='unicode')}</g></svg>"
     )
     data = bytes(resvg_py.svg_to_bytes(svg_string=svg, skip_system_fonts=True))
@@ -60,7 +60,7 @@ def test_box_encloses_matter(name: str) -> None:
     for look in looks(name):
         drawing = DRAW[name](look)
         ys, xs = np.nonzero(matter(drawing))
-        seen = (xs.min() - 200, ys.min() - 300, xs.max() + 1 - 200, ys.max() + 1 - 300)
+        seen = (xs.min() - 200, ys.min() - 360, xs.max() + 1 - 200, ys.max() + 1 - 360)
         assert seen == pytest.approx(drawing.box, abs=3), look
 
 
@@ -117,7 +117,7 @@ def test_surface_of_a_table_is_matter() -> None:
         assert cy == ry
         assert cx < rx <= drawing.box[2]
         for t in (-0.9, 0, 0.9):
-            assert mask[round(300 + cy), round(200 + rx * t)]
+            assert mask[round(360 + cy), round(200 + rx * t)]
 
 
 def test_only_a_lamp_that_is_on_glows() -> None:

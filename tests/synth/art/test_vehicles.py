@@ -15,6 +15,7 @@ from PIL import Image
 from finecaption.synth.art.core import Drawing, Look
 from finecaption.synth.art.paint import HEX
 from finecaption.synth.art.vehicles import DRAW
+from finecaption.synth.sizes import pixels
 from finecaption.synth.vocabulary import CATEGORIES, PITCHES
 
 PAD = 20
@@ -103,7 +104,6 @@ def test_draws_every_look(name: str) -> None:
 
 @pytest.mark.parametrize("name", DRAW)
 def test_box_encloses_the_matter(name: str) -> None:
-    low, high = CATEGORIES[name].height
     for look in looks(name):
         drawing = DRAW[name](look)
         alpha = rendered(drawing, flat=True)[..., 3] > 127
@@ -112,7 +112,7 @@ def test_box_encloses_the_matter(name: str) -> None:
         found = (xs.min() + x0 - PAD, ys.min() + y0 - PAD,
                  xs.max() + 1 + x0 - PAD, ys.max() + 1 + y0 - PAD)  # fmt: skip
         assert np.abs(np.subtract(found, drawing.box)).max() <= 3, (look, found)
-        assert low <= y1 - y0 <= high
+        assert 120 <= y1 - y0 <= 175
 
 
 @pytest.mark.parametrize("name", DRAW)
@@ -171,7 +171,7 @@ def test_the_bus_word_is_large_and_unmirrored(facing: str) -> None:
     ink = (plain != word).any(axis=-1) & (word[..., :3].sum(axis=-1) < 260)
     rows = np.nonzero(ink.any(axis=1))[0]
     # capitals of 16 pixels on a canvas of 512 at the least height, strokes and board included
-    least = CATEGORIES["bus"].height[0] / 170
+    least = pixels(0.92 * CATEGORIES["bus"].size, 0.0) / 170
     assert (rows.max() - rows.min()) * least >= 20
 
 

@@ -9,9 +9,13 @@ from finecaption.synth.art.core import el, n, points
 from finecaption.synth.art.paint import linear, mix
 
 SIZE = 512
-# y of the horizon, and the nearest and farthest y on which feet stand.
-HORIZON = {"eye level": 300.0, "from above": 140.0}
-GROUND = {"eye level": (350.0, 490.0), "from above": (240.0, 490.0)}
+# Range of the horizon's y, and how far below it the farthest feet stand, by pitch.
+HORIZON = {"eye level": (228.0, 316.0), "from above": (96.0, 168.0)}
+_SETBACK = {"eye level": 38.0, "from above": 72.0}
+NEAR = 494.0  # y of the nearest feet
+# The same of a room: y of the wall's foot.
+WALL = {"eye level": (262.0, 330.0), "from above": (118.0, 178.0)}
+_STEP = {"eye level": 20.0, "from above": 44.0}
 
 
 @dataclass(frozen=True)
@@ -22,20 +26,49 @@ class Backdrop:
         svg: elements, in canvas pixels.
         defs: gradients and patterns; every id begins with "bg".
         ground: (y_far, y_near) in canvas pixels: where feet can stand.
+        limit: y of the farthest ground on which buildings and trees can stand.
+        road: (y_far, y_near) of where wheels can stand; None: no road.
+        water: (y_far, y_near) of where boats can float; None: no water.
     """
 
     svg: str
     defs: str
     ground: tuple[float, float]
+    limit: float
+    road: tuple[float, float] | None = None
+    water: tuple[float, float] | None = None
+
+
+def horizon(pitch: str, rng: random.Random) -> float:
+    """y of a horizon: one of many places, as photographers hold their cameras."""
+    return rng.uniform(*HORIZON[pitch])
 
 
 def band(y0: float, y1: float, fill: str) -> str:
     return el("rect", x=0, y=y0, width=SIZE, height=y1 - y0, fill=fill)
 
 
-def finish(svg: list[str], defs: str, pitch: str, under: str) -> Backdrop:
+def finish(
+    svg: list[str],
+    defs: str,
+    under: str,
+    ground: tuple[float, float],
+    limit: float,
+    road: tuple[float, float] | None = None,
+    water: tuple[float, float] | None = None,
+) -> Backdrop:
     """The backdrop of these elements, on a sheet of colour that closes the seams between them."""
-    return Backdrop(band(0, SIZE, under) + "".join(svg), defs, GROUND[pitch])
+    return Backdrop(band(0, SIZE, under) + "".join(svg), defs, ground, limit, road, water)
+
+
+def open_ground(pitch: str, h: float) -> tuple[float, float]:
+    """Where feet stand below a horizon at y = h."""
+    return h + _SETBACK[pitch], NEAR
+
+
+def room_ground(pitch: str, base: float) -> tuple[float, float]:
+    """Where feet stand in a room whose wall ends at y = base."""
+    return base + _STEP[pitch], NEAR
 
 
 def _cloud(x: float, y: float, s: float, colour: str) -> str:
@@ -119,9 +152,21 @@ def swell(rng: random.Random, y: float, amp: float, colour: str) -> str:
     return el("path", d=d, fill=colour)
 
 
-def wall_base(pitch: str) -> tuple[float, float]:
+def wall_base(pitch: str, rng: random.Random) -> tuple[float, float]:
     """y of a room's wall foot and y of the point to which its floor lines run."""
-    return (312.0, 215.0) if pitch == "eye level" else (156.0, -110.0)
+    base = rng.uniform(*WALL[pitch])
+    return base, base - (100.0 if pitch == "eye level" else 266.0)
+
+
+def lane(y0: float, y1: float, colour: str, edge: str, dashes: str) -> str:
+    """A road across the canvas from y0 down to y1, with a dashed middle."""
+    mid, t = (y0 + y1) / 2, max(2.0, (y1 - y0) * 0.07)
+    marks = "".join(f"M{k * 96 + 20} {n(mid)}h52" for k in range(6))
+    return (
+        band(y0 - 3, y1 + 4, edge)
+        + band(y0, y1, colour)
+        + el("path", d=marks, fill="none", stroke=dashes, stroke_width=t)
+    )
 
 
 def depths(vanish: float, y0: float, ratio: float) -> list[float]:

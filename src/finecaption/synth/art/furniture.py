@@ -5,164 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from finecaption.synth.art.core import Drawing, Look, el, group, n, points
+from finecaption.synth.art.chairs import chair
+from finecaption.synth.art.core import Drawing, Look, el, group, n
 from finecaption.synth.art.paint import HEX, INK, paint, shade
+from finecaption.synth.art.woodwork import EDGE, LINE, above, poly, rect
 
-Point = tuple[float, float]
-
-_LINE = {"stroke": INK, "stroke_width": 2.4, "stroke_linejoin": "round"}
-_E = 1.2  # half an outline
 _BRASS = "#e3c069"
-
-
-def _rect(x0: float, y0: float, x1: float, y1: float, fill: str, rx: float = 0) -> str:
-    return el("rect", x=x0, y=y0, width=x1 - x0, height=y1 - y0, rx=rx or None, fill=fill, **_LINE)
-
-
-def _poly(fill: str, *xy: Point) -> str:
-    return el("polygon", points=points(*xy), fill=fill, **_LINE)
-
-
-def _above(look: Look) -> bool:
-    return look.pitch == "from above"
-
-
-# Chair -------------------------------------------------------------------------------------
-
-_CHAIR_TOP = -166.0
-_SEAT = -58.0  # upper near edge of the seat
-
-
-def _cushion(colour: str, x0: float, x1: float, y: float, height: float) -> str:
-    """A plump cushion whose lower edge lies at y."""
-    mid, w = (x0 + x1) / 2, x1 - x0
-    d = (f"M{n(x0 + 6)} {n(y)}Q{n(x0 - 6)} {n(y - height / 2)} {n(x0 + 6)} {n(y - height + 3)}"
-         f"Q{n(mid)} {n(y - height - 7)} {n(x1 - 6)} {n(y - height + 3)}"
-         f"Q{n(x1 + 6)} {n(y - height / 2)} {n(x1 - 6)} {n(y)}"
-         f"Q{n(mid)} {n(y + 4)} {n(x0 + 6)} {n(y)}Z")  # fmt: skip
-    s = y - height * 0.4
-    seam = f"M{n(x0 + 3)} {n(s)}Q{n(mid)} {n(s + height * 0.1)} {n(x1 - 3)} {n(s)}"
-    return (
-        el("path", d=d, fill=HEX[colour], **_LINE)
-        + el("path", d=seam, fill="none", stroke=shade(HEX[colour], 0.35), stroke_width=2.4)
-        + el("ellipse", cx=mid - w * 0.18, cy=y - height * 0.78, rx=w * 0.18, ry=height * 0.1,
-             fill="#ffffff", opacity=0.45)
-    )  # fmt: skip
-
-
-def _seat(look: Look, fill: str, depth: float, near: float, far: float, dark: str) -> str:
-    """A seat seen from the front or back: half-widths of its near and far edges."""
-    thick = 11.0
-    if look.shape == "round-backed":
-        ry = depth / 2
-        cy = _SEAT - ry
-        edge = (f"M{n(-near)} {n(cy)}v{n(thick)}A{n(near)} {n(ry)} 0 0 0 {n(near)} {n(cy + thick)}"
-                f"v{n(-thick)}Z")  # fmt: skip
-        return el("path", d=edge, fill=dark, **_LINE) + el(
-            "ellipse", cx=0, cy=cy, rx=near, ry=ry, fill=fill, **_LINE
-        )
-    top = _poly(fill, (-near, _SEAT), (near, _SEAT), (far, _SEAT - depth), (-far, _SEAT - depth))
-    return top + _rect(-near, _SEAT, near, _SEAT + thick, dark)
-
-
-def _backrest(look: Look, fill: str, bottom: float) -> str:
-    top = _CHAIR_TOP + _E
-    if look.shape == "round-backed":
-        ry = (bottom - top) / 2
-        return el("ellipse", cx=0, cy=top + ry, rx=45, ry=ry, fill=fill, **_LINE)
-    return _rect(-45, top, 45, bottom, fill)
-
-
-def _inset(look: Look, bottom: float, colour: str) -> str:
-    """The inner line of a backrest's front."""
-    line = {"fill": "none", "stroke": shade(HEX[colour], -0.55), "stroke_width": 2.4}
-    if look.shape == "round-backed":
-        ry = (bottom - _CHAIR_TOP) / 2
-        return el("ellipse", cx=0, cy=_CHAIR_TOP + ry, rx=35, ry=ry - 10, **line)
-    return el("rect", x=-36, y=_CHAIR_TOP + 10, width=72, height=bottom - _CHAIR_TOP - 19, **line)
-
-
-def _chair_front(look: Look, fill: str, dark: str) -> str:
-    depth = 38.0 if _above(look) else 20.0
-    bottom = _SEAT - depth - 10
-    back_leg = -24.0 if _above(look) else -9.0
-    out = [_rect(s * 36 - 5, _SEAT, s * 36 + 5, back_leg, dark) for s in (-1, 1)]
-    out += [_rect(s * 30 - 5, bottom - 14, s * 30 + 5, _SEAT - depth / 2, fill) for s in (-1, 1)]
-    out += [_backrest(look, fill, bottom), _inset(look, bottom, look.colour)]
-    out.append(_seat(look, fill, depth, 49, 41, dark))
-    if look.state == "cushioned":
-        out.append(_cushion(look.accent, -44, 44, _SEAT - depth * 0.2, 30))
-    foot = 36 if look.shape == "round-backed" else 42
-    legs = [_rect(s * foot - 6.5, _SEAT + 11, s * foot + 6.5, -_E, fill) for s in (-1, 1)]
-    # A round seat curves over its legs.
-    return "".join(legs + out) if look.shape == "round-backed" else "".join(out + legs)
-
-
-def _chair_back(look: Look, fill: str, dark: str) -> str:
-    depth = 38.0 if _above(look) else 20.0
-    bottom = _SEAT - 24
-    far_leg = -24.0 if _above(look) else -9.0
-    out = [_rect(s * 36 - 5, _SEAT, s * 36 + 5, far_leg, dark) for s in (-1, 1)]
-    out.append(_seat(look, fill, depth, 49, 41, dark))
-    if look.state == "cushioned":
-        out.append(_cushion(look.accent, -52, 52, _SEAT + 2, 32))
-    out.append(_backrest(look, fill, bottom))
-    # From behind the frame is in front of the panel: two posts down to the ground, two rails.
-    rail = dark
-    high = _CHAIR_TOP + (20 if look.shape == "round-backed" else 8)
-    out += [_rect(s * 28 - 6, high, s * 28 + 6, -_E, fill) for s in (-1, 1)]
-    out += [_rect(-34, y, 34, y + 10, rail) for y in (_CHAIR_TOP + 34, -34)]
-    return "".join(out)
-
-
-def _chair_side(look: Look, fill: str, dark: str) -> str:
-    """Facing left; the scene's other side is its mirror image."""
-    depth = 30.0 if _above(look) else 15.0
-    lean = 7.0  # x shift of the far side
-    far_foot = -depth * 0.75
-    y = _SEAT
-    out = [_rect(x - 5, y - depth / 2, x + 5, far_foot, dark) for x in (-34 + lean, 40 + lean)]
-    top = _CHAIR_TOP + _E
-    if look.shape == "round-backed":
-        cy, ry = (top + y - 18) / 2, (y - 18 - top) / 2
-        back = el("ellipse", cx=43, cy=cy, rx=20, ry=ry, fill=fill, **_LINE)
-        rim = (f"M43 {n(cy - ry)}A20 {n(ry)} 0 0 1 43 {n(cy + ry)}l7 -1"
-               f"A20 {n(ry - 2)} 0 0 0 50 {n(cy - ry + 1)}Z")  # fmt: skip
-        back += el("path", d=rim, fill=dark, **_LINE)
-    else:
-        s = depth * 0.5
-        back = _poly(fill, (27, top + s), (54, top), (54, y - 24 - s), (27, y - 22))
-        back += _poly(dark, (54, top), (61, top), (61, y - 24 - s), (54, y - 24 - s))
-    post = _rect(32, y - 34, 43, y, fill)
-    seat = _poly(fill, (-46, y), (44, y), (44 + lean, y - depth), (-46 + lean, y - depth))
-    edge = _rect(-46, y, 44, y + 11, dark)
-    legs = [_rect(x - 6.5, y + 11, x + 6.5, -_E, fill) for x in (-37, 35)]
-    out.append(seat + back + post + edge)
-    if look.state == "cushioned":
-        out.append(_cushion(look.accent, -46, 32, y - depth * 0.2, 30))
-    return "".join(out + legs)
-
-
-def chair(look: Look) -> Drawing:
-    """A chair with a round or square back, seen from four sides, with or without a cushion."""
-    fill, defs = paint(look.material, look.colour, f"{look.uid}m", look.scale)
-    dark, more = paint(look.material, shade(HEX[look.colour], 0.22), f"{look.uid}d", look.scale)
-    depth = 38.0 if _above(look) else 20.0
-    wide = 53.2 if look.state == "cushioned" else 50.2
-    if look.facing in ("left", "right"):
-        svg = _chair_side(look, fill, dark)
-        left, right = -47.2, (71.4 if look.shape == "round-backed" else 62.2)
-        seat_x, seat_y = -6.0, _SEAT - (15.0 if _above(look) else 8.0)
-        if look.facing == "right":
-            svg = group(svg, transform="scale(-1 1)")
-            left, right, seat_x = -right, -left, -seat_x
-    else:
-        draw = _chair_back if look.facing == "back" else _chair_front
-        svg = draw(look, fill, dark)
-        wide = wide if look.facing == "back" else 50.2
-        left, right, seat_x, seat_y = -wide, wide, 0.0, _SEAT - depth * 0.4
-    box = (left, _CHAIR_TOP, right, 0.0)
-    return Drawing(svg, box, defs + more, {"seat": (seat_x, seat_y), "top": (0.0, _CHAIR_TOP)})
 
 
 # Table -------------------------------------------------------------------------------------
@@ -194,7 +42,7 @@ def _cloth(back: str, half: float, edge: float, hang: float, sag: float, accent:
     fold = f"M{n(-half)} {n(edge)}Q0 {n(edge + 2 * sag)} {n(half)} {n(edge)}"
     hem = f"M{n(-half - 2)} {n(y - 6)}Q0 {n(y - 6 + 2 * sag)} {n(half + 2)} {n(y - 6)}"
     return (
-        el("path", d=d, fill="#fffdf6", **_LINE)
+        el("path", d=d, fill="#fffdf6", **LINE)
         + el("path", d=fold, fill="none", stroke="#c9c6c9", stroke_width=2.2)
         + el("path", d=hem, fill="none", stroke=HEX[accent], stroke_width=3.4)
         + "".join(el("path", d=f"M{n(x)} {n(edge + sag + 5)}v{n(hang - 16)}", fill="none",
@@ -204,18 +52,18 @@ def _cloth(back: str, half: float, edge: float, hang: float, sag: float, accent:
 
 def _round_table(look: Look, fill: str, dark: str, cloth: bool) -> tuple[str, float, float]:
     """SVG, y of the surface's centre, half-width."""
-    rx, ry = 104.0, (36.0 if _above(look) else 15.0)
-    cy, thick = -_TABLE + ry + _E, 17.0
-    fy = 15.0 if _above(look) else 8.0
-    foot = -fy - _E
+    rx, ry = 104.0, (36.0 if above(look) else 15.0)
+    cy, thick = -_TABLE + ry + EDGE, 17.0
+    fy = 15.0 if above(look) else 8.0
+    foot = -fy - EDGE
     out = [
-        el("path", d=f"M-60 {n(foot - 8)}v8A60 {n(fy)} 0 0 0 60 {n(foot)}v-8Z", fill=dark, **_LINE),
-        el("ellipse", cx=0, cy=foot - 8, rx=60, ry=fy, fill=fill, **_LINE),
+        el("path", d=f"M-60 {n(foot - 8)}v8A60 {n(fy)} 0 0 0 60 {n(foot)}v-8Z", fill=dark, **LINE),
+        el("ellipse", cx=0, cy=foot - 8, rx=60, ry=fy, fill=fill, **LINE),
         el("path", d=f"M-17 {n(cy)}V-62Q-18 -36 -32 {n(foot - 6)}A32 {n(fy * 0.5)} 0 0 0 32 "
-           f"{n(foot - 6)}Q18 -36 17 -62V{n(cy)}Z", fill=fill, **_LINE),
+           f"{n(foot - 6)}Q18 -36 17 -62V{n(cy)}Z", fill=fill, **LINE),
         el("path", d=f"M{n(-rx)} {n(cy)}v{n(thick)}A{n(rx)} {n(ry)} 0 0 0 {n(rx)} "
-           f"{n(cy + thick)}v{n(-thick)}Z", fill=dark, **_LINE),
-        el("ellipse", cx=0, cy=cy, rx=rx, ry=ry, fill=fill, **_LINE),
+           f"{n(cy + thick)}v{n(-thick)}Z", fill=dark, **LINE),
+        el("ellipse", cx=0, cy=cy, rx=rx, ry=ry, fill=fill, **LINE),
     ]  # fmt: skip
     if cloth:
         half = 62.0
@@ -227,16 +75,16 @@ def _round_table(look: Look, fill: str, dark: str, cloth: bool) -> tuple[str, fl
 
 def _rect_table(look: Look, fill: str, dark: str, cloth: bool) -> tuple[str, float, float]:
     """SVG, y of the surface's centre, half-width at the centre."""
-    depth = 66.0 if _above(look) else 26.0
-    near, far = 110.0, (88.0 if _above(look) else 98.0)
-    y0 = -_TABLE + _E
+    depth = 66.0 if above(look) else 26.0
+    near, far = 110.0, (88.0 if above(look) else 98.0)
+    y0 = -_TABLE + EDGE
     y1 = y0 + depth
     back_foot = -depth * 0.62
-    out = [_rect(s * (far - 12) - 8, y1, s * (far - 12) + 8, back_foot, dark) for s in (-1, 1)]
-    out.append(_rect(-near + 8, y1 + 13, near - 8, y1 + 27, dark))
-    out += [_rect(s * (near - 15) - 10, y1 + 13, s * (near - 15) + 10, -_E, fill) for s in (-1, 1)]
-    out.append(_poly(fill, (-near, y1), (near, y1), (far, y0), (-far, y0)))
-    out.append(_rect(-near, y1, near, y1 + 14, fill))
+    out = [rect(s * (far - 12) - 8, y1, s * (far - 12) + 8, back_foot, dark) for s in (-1, 1)]
+    out.append(rect(-near + 8, y1 + 13, near - 8, y1 + 27, dark))
+    out += [rect(s * (near - 15) - 10, y1 + 13, s * (near - 15) + 10, -EDGE, fill) for s in (-1, 1)]
+    out.append(poly(fill, (-near, y1), (near, y1), (far, y0), (-far, y0)))
+    out.append(rect(-near, y1, near, y1 + 14, fill))
     if cloth:
         half = 64.0
         back = f"M{n(-half * far / near)} {n(y0)}H{n(half * far / near)}"
@@ -265,9 +113,7 @@ _RIM = -124.0  # y of the shade's lower rim
 def _glow(uid: str) -> tuple[str, str]:
     """Warm light around a shade, as fx; SVG and defs."""
     stops = ((0, 0.95), (0.45, 0.75), (0.8, 0.22), (1, 0))
-    inner = "".join(
-        el("stop", offset=o, stop_color="#ffd23e", stop_opacity=a) for o, a in stops
-    )
+    inner = "".join(el("stop", offset=o, stop_color="#ffd23e", stop_opacity=a) for o, a in stops)
     defs = f'<radialGradient id="{uid}g">{inner}</radialGradient>'
     rays = []
     for i in range(9):
@@ -282,50 +128,75 @@ def _glow(uid: str) -> tuple[str, str]:
 
 def _stand(look: Look, fill: str) -> str:
     """Pole, thick turned body and foot."""
-    fy = 12.0 if _above(look) else 7.0
-    foot = -fy - _E
+    fy = 12.0 if above(look) else 7.0
+    foot = -fy - EDGE
     body = ("M-12 -98C-12 -88 -38 -84 -38 -58C-38 -36 -22 -28 -20 -17L20 -17C22 -28 38 -36 38 -58"
             "C38 -84 12 -88 12 -98Z")  # fmt: skip
-    if look.variant % 3 == 1:
+    if look.variant % 4 == 2:
         body = "M-20 -98L-36 -80L-30 -17H30L36 -80L20 -98Z"
     disc = f"M-42 {n(foot - 8)}v8A42 {n(fy)} 0 0 0 42 {n(foot)}v-8Z"
     return (
-        _rect(-6, -132, 6, -94, fill)
-        + el("path", d=disc, fill=fill, **_LINE)
-        + el("ellipse", cx=0, cy=foot - 8, rx=42, ry=fy, fill=fill, **_LINE)
-        + el("path", d=body, fill=fill, **_LINE)
+        rect(-6, -132, 6, -94, fill)
+        + el("path", d=disc, fill=fill, **LINE)
+        + el("ellipse", cx=0, cy=foot - 8, rx=42, ry=fy, fill=fill, **LINE)
+        + el("path", d=body, fill=fill, **LINE)
+    )
+
+
+_TALL = 124.0  # how much higher the shade of a floor lamp hangs
+
+
+def stands_on_the_floor(look: Look) -> bool:
+    """Whether a lamp with this look is a floor lamp; else it belongs on a table."""
+    return look.variant % 2 == 1
+
+
+def _pole(look: Look, fill: str) -> str:
+    """The stand of a floor lamp: a column on a broad foot."""
+    fy = 13.0 if above(look) else 8.0
+    foot = -fy - EDGE
+    disc = f"M-46 {n(foot - 12)}v12A46 {n(fy)} 0 0 0 46 {n(foot)}v-12Z"
+    top = _RIM - _TALL - 8
+    column = f"M-7 {n(top)}L-12 {n(foot - 10)}H12L7 {n(top)}Z"
+    knob = el("ellipse", cx=0, cy=-150, rx=20, ry=17, fill=fill, **LINE)
+    return (
+        el("path", d=disc, fill=fill, **LINE)
+        + el("ellipse", cx=0, cy=foot - 12, rx=46, ry=fy, fill=fill, **LINE)
+        + el("path", d=column, fill=fill, **LINE)
+        + knob
+        + el("ellipse", cx=0, cy=foot - 22, rx=22, ry=13, fill=fill, **LINE)
     )
 
 
 def _shade(look: Look, fill: str, on: bool) -> str:
     """The shade, a part: seen from a little below at eye level, else from above."""
     base = HEX[look.colour]
-    above = _above(look)
+    high = above(look)
     w = 64.0
-    ry = 17.0 if above else 10.0
+    ry = 17.0 if high else 10.0
     cone = look.shape == "cone-shaped"
-    sweep = 1 if above else 0  # the near rim hangs lower seen from above
+    sweep = 1 if high else 0  # the near rim hangs lower seen from above
     close = f"A{n(w)} {n(ry)} 0 0 {sweep} {n(-w)} {_RIM}Z"
     out = []
-    if not above:
+    if not high:
         under = "#fff0a0" if on else shade(base, 0.5)
-        out.append(el("ellipse", cx=0, cy=_RIM, rx=w, ry=ry, fill=under, **_LINE))
+        out.append(el("ellipse", cx=0, cy=_RIM, rx=w, ry=ry, fill=under, **LINE))
     if cone:
-        ty, tx, try_ = _LAMP + 7 + _E, 19.0, (7.0 if above else 4.0)
-        if not above:
-            ty = _LAMP + try_ + _E
+        ty, tx, try_ = _LAMP + 7 + EDGE, 19.0, (7.0 if high else 4.0)
+        if not high:
+            ty = _LAMP + try_ + EDGE
         crown = f"A{n(tx)} {n(try_)} 0 0 1 {n(tx)} {n(ty)}"
         d = f"M{n(-w)} {_RIM}L{n(-tx)} {n(ty)}{crown}L{n(w)} {_RIM}{close}"
-        out.append(el("path", d=d, fill=fill, **_LINE))
-        if above:
+        out.append(el("path", d=d, fill=fill, **LINE))
+        if high:
             hole = "#fff0a0" if on else shade(base, 0.5)
-            out.append(el("ellipse", cx=0, cy=ty, rx=tx, ry=try_, fill=hole, **_LINE))
+            out.append(el("ellipse", cx=0, cy=ty, rx=tx, ry=try_, fill=hole, **LINE))
         mark = f"M-44 {_RIM - 14}L-17 {n(ty + 14)}"
     else:
-        top = _LAMP + 9 + _E
+        top = _LAMP + 9 + EDGE
         d = f"M{n(-w)} {_RIM}A{n(w)} {n(_RIM - top)} 0 0 1 {n(w)} {_RIM}{close}"
-        out.append(el("path", d=d, fill=fill, **_LINE))
-        out.append(el("circle", cx=0, cy=_LAMP + 6, r=4.8, fill=fill, **_LINE))
+        out.append(el("path", d=d, fill=fill, **LINE))
+        out.append(el("circle", cx=0, cy=_LAMP + 6, r=4.8, fill=fill, **LINE))
         mark = f"M-50 {_RIM - 16}A58 66 0 0 1 -26 {n(top + 12)}"
     out.append(el("path", d=mark, fill="none", stroke="#ffffff", stroke_width=5, opacity=0.5,
                   stroke_linecap="round"))  # fmt: skip
@@ -338,18 +209,27 @@ def _shade(look: Look, fill: str, on: bool) -> str:
 
 
 def lamp(look: Look) -> Drawing:
-    """A floor lamp whose shade is a part; switched on, it glows and its bulb is bright."""
+    """A floor lamp or a table lamp (see stands_on_the_floor); its shade is a part.
+
+    Switched on, it glows and its bulb is bright.
+    """
     fill, defs = paint(look.material, look.colour, f"{look.uid}m", look.scale)
     cover, more = paint(None, look.colour, f"{look.uid}s", look.scale)
-    on = look.state == "switched on"
-    above = _above(look)
+    on, high, tall = look.state == "switched on", above(look), stands_on_the_floor(look)
     glow, light = _glow(look.uid) if on else ("", "")
-    y = _RIM + (20.0 if above else 6.0)
-    bulb = el("circle", cx=0, cy=y, r=13, fill="#fff3a6" if on else "#c9cdd3", **_LINE)
+    y = _RIM + (20.0 if high else 6.0)
+    bulb = el("circle", cx=0, cy=y, r=13, fill="#fff3a6" if on else "#c9cdd3", **LINE)
     bulb += el("circle", cx=-4, cy=y + 2, r=3.5, fill="#ffffff", opacity=0.9)
-    stand, top = _stand(look, fill), _shade(look, cover, on)
-    svg = glow + stand + (bulb + top if above else top + bulb)
-    return Drawing(svg, (-65.2, _LAMP, 65.2, 0.0), defs + more + light, {"top": (0.0, _LAMP)})
+    head = bulb + _shade(look, cover, on) if high else _shade(look, cover, on) + bulb
+    lift = _TALL if tall else 0.0
+    raised = {"transform": f"translate(0 {n(-lift)})"}
+    svg = (
+        (group(glow, **raised) if glow else "")
+        + (_pole(look, fill) if tall else _stand(look, fill))
+        + group(head, **raised)
+    )
+    top = _LAMP - lift
+    return Drawing(svg, (-65.2, top, 65.2, 0.0), defs + more + light, {"top": (0.0, top)})
 
 
 # Cabinet -----------------------------------------------------------------------------------
@@ -374,31 +254,31 @@ def cabinet(look: Look) -> Drawing:
     fill, defs = paint(look.material, look.colour, f"{look.uid}m", look.scale)
     dark, more = paint(look.material, shade(HEX[look.colour], 0.2), f"{look.uid}d", look.scale)
     base = HEX[look.colour]
-    wide, above = look.shape == "wide", _above(look)
+    wide, high = look.shape == "wide", above(look)
     half, height = (94.0, 170.0) if wide else (54.0, 206.0)
-    depth = 36.0 if above else 9.0
-    y0, y1, y2 = -height + _E, -height + depth, -16.0
-    inset = half - (12.0 if above else 4.0)
-    out = [_rect(s * (half - 12) - 8, y2, s * (half - 12) + 8, -_E, dark) for s in (-1, 1)]
-    out.append(_poly(dark, (-half, y1), (half, y1), (inset, y0), (-inset, y0)))
-    out.append(_rect(-half, y1, half, y2, fill))
-    box = half + _E
+    depth = 36.0 if high else 9.0
+    y0, y1, y2 = -height + EDGE, -height + depth, -16.0
+    inset = half - (12.0 if high else 4.0)
+    out = [rect(s * (half - 12) - 8, y2, s * (half - 12) + 8, -EDGE, dark) for s in (-1, 1)]
+    out.append(poly(dark, (-half, y1), (half, y1), (inset, y0), (-inset, y0)))
+    out.append(rect(-half, y1, half, y2, fill))
+    box = half + EDGE
     ix, iy0, iy1 = half - 9, y1 + 10, y2 - 9
     if look.state == "open":
         flap = 42.0
-        out.append(_rect(-ix, iy0, ix, iy1, shade(base, 0.42)))
+        out.append(rect(-ix, iy0, ix, iy1, shade(base, 0.42)))
         count = 2 if wide else 3
         room = (iy1 - iy0) / count
         for i in range(1, count + 1):
             y = iy0 + i * room - (6 if i < count else 0)
             out.append(_goods(look, -ix, ix, y, room - 8))
             if i < count:
-                out.append(_rect(-ix, y, ix, y + 7, fill))
-        rise = 12.0 if above else -7.0
+                out.append(rect(-ix, y, ix, y + 7, fill))
+        rise = 12.0 if high else -7.0
         for s in (-1, 1):
             door = ((s * half, iy0 - 4), (s * (half + flap), iy0 - 4 + rise),
                     (s * (half + flap), -3.0), (s * half, iy1 + 5))  # fmt: skip
-            out.append(_poly(fill, *door))
+            out.append(poly(fill, *door))
             out.append(el("circle", cx=s * (half + flap - 9), cy=(iy0 + iy1) / 2 + 6, r=4.6,
                           fill=_BRASS, stroke=INK, stroke_width=2))  # fmt: skip
         box += flap

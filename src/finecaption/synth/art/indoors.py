@@ -12,15 +12,15 @@ from finecaption.synth.art.backdrop import (
     depths,
     finish,
     rays,
+    room_ground,
     wall_base,
 )
 from finecaption.synth.art.core import el, group, n, points
 from finecaption.synth.art.paint import linear, mix, shade
 
 
-def _boards(pitch: str, rng: random.Random, colour: str) -> str:
+def _boards(pitch: str, rng: random.Random, base: float, vanish: float, colour: str) -> str:
     """Floor boards that run away from the viewer, with staggered ends."""
-    base, vanish = wall_base(pitch)
     cx = rng.uniform(200, 312)
     line = shade(colour, 0.16)
     d = [rays(vanish, cx, base, 92)]
@@ -34,35 +34,14 @@ def _boards(pitch: str, rng: random.Random, colour: str) -> str:
     )
 
 
-_LIVING = (  # wall, stripe, skirting, floor, rug, curtain
-    ("#f0dfcd", "#f6eadc", "#fbf6ec", "#e3cbae", "#dcc3c6", "#e6c9b4"),
-    ("#d5e2df", "#e0ebe8", "#f7f6ee", "#dfcdb8", "#c6d0d8", "#bfd4cf"),
-    ("#e4daea", "#ece4f0", "#faf6f4", "#dccab9", "#d6cbdc", "#cfc0da"),
-    ("#e9e4c6", "#f0ecd6", "#fbf8ea", "#dcc6a8", "#cdd2b6", "#d6d3a4"),
-    ("#d3deee", "#dfe8f3", "#f6f6f4", "#dcc8b2", "#e2cfc0", "#bccbe0"),
-    ("#f2d8d4", "#f7e4e0", "#fcf4ee", "#e0cab0", "#cfd3d6", "#e6bfbc"),
-)
-
-
-def living_room(pitch: str, variant: int) -> Backdrop:
-    """Striped wallpaper, a window, boards and a rug."""
-    rng = random.Random(variant)
-    wall, stripe, skirting, floor, rug, curtain = rng.choice(_LIVING)
-    base, _ = wall_base(pitch)
-    eye = pitch == "eye level"
-    defs = linear("bgfloor", (0, shade(floor, 0.05)), (1, shade(floor, -0.18)))
-    svg = [band(0, base, wall)]
-    svg += [el("rect", x=k * 43, y=0, width=21, height=base, fill=stripe) for k in range(12)]
-    # A window with curtains; from above, only its lower half fits.
-    x, w = rng.choice((70.0, 190.0, 300.0)), 130.0
-    y0, y1 = (46.0, 208.0) if eye else (-60.0, 92.0)
-    defs += linear("bgpane", (0, "#d3e8f2"), (1, "#f2f6ea"))
-    svg += [
-        el("rect", x=x, y=y0, width=w, height=y1 - y0, fill="url(#bgpane)", stroke=skirting,
+def _window(x: float, y0: float, w: float, y1: float, frame: str, curtain: str) -> str:
+    """A window with a sill between two curtains on a pole; x: its left edge."""
+    svg = [
+        el("rect", x=x, y=y0, width=w, height=y1 - y0, fill="url(#bgpane)", stroke=frame,
            stroke_width=9),
         el("path", d=f"M{n(x + w / 2)} {n(y0)}V{n(y1)}M{n(x)} {n((y0 + y1) / 2)}H{n(x + w)}",
-           stroke=skirting, stroke_width=6),
-        el("rect", x=x - 14, y=y1, width=w + 28, height=9, fill=shade(skirting, 0.06)),
+           stroke=frame, stroke_width=6),
+        el("rect", x=x - 14, y=y1, width=w + 28, height=9, fill=shade(frame, 0.06)),
     ]  # fmt: skip
     for side in (-1, 1):
         cx = x + w / 2 + side * (w / 2 + 8)
@@ -77,17 +56,77 @@ def living_room(pitch: str, variant: int) -> Backdrop:
     svg.append(
         el("rect", x=x - 40, y=y0 - 18, width=w + 80, height=6, rx=3, fill=shade(curtain, 0.25))
     )
+    return "".join(svg)
+
+
+def _clock(x: float, y: float, r: float, rim: str, face: str) -> str:
+    """A wall clock; its hands stand at ten past ten, as in every shop window."""
+    hand = shade(rim, 0.25)
+    return (
+        el("circle", cx=x, cy=y, r=r, fill=rim)
+        + el("circle", cx=x, cy=y, r=r * 0.82, fill=face)
+        + el("path", d=f"M{n(x - r * 0.42)} {n(y - r * 0.3)}L{n(x)} {n(y)}L{n(x + r * 0.5)} "
+             f"{n(y - r * 0.42)}", fill="none", stroke=hand, stroke_width=3,
+             stroke_linecap="round")
+    )  # fmt: skip
+
+
+_LIVING = (  # wall, stripe, skirting, floor, rug, curtain
+    ("#f0dfcd", "#f6eadc", "#fbf6ec", "#e3cbae", "#dcc3c6", "#e6c9b4"),
+    ("#d5e2df", "#e0ebe8", "#f7f6ee", "#dfcdb8", "#c6d0d8", "#bfd4cf"),
+    ("#e4daea", "#ece4f0", "#faf6f4", "#dccab9", "#d6cbdc", "#cfc0da"),
+    ("#e9e4c6", "#f0ecd6", "#fbf8ea", "#dcc6a8", "#cdd2b6", "#d6d3a4"),
+    ("#d3deee", "#dfe8f3", "#f6f6f4", "#dcc8b2", "#e2cfc0", "#bccbe0"),
+    ("#f2d8d4", "#f7e4e0", "#fcf4ee", "#e0cab0", "#cfd3d6", "#e6bfbc"),
+)
+
+
+def living_room(pitch: str, variant: int) -> Backdrop:
+    """Wallpaper with a window, a picture and a clock above boards and a rug."""
+    rng = random.Random(variant)
+    wall, stripe, skirting, floor, rug, curtain = rng.choice(_LIVING)
+    base, vanish = wall_base(pitch, rng)
+    eye = pitch == "eye level"
+    defs = linear("bgfloor", (0, shade(floor, 0.05)), (1, shade(floor, -0.18)))
+    defs += linear("bgpane", (0, "#d3e8f2"), (1, "#f2f6ea"))
+    svg = [band(0, base, wall)]
+    svg += [el("rect", x=k * 43, y=0, width=21, height=base, fill=stripe) for k in range(12)]
+    x, w = rng.choice((70.0, 190.0, 300.0)), 130.0
+    # From above, only the window's lower half fits.
+    y0, y1 = (base - 256, base - 104) if eye else (base - 216, base - 64)
+    svg.append(_window(x, y0, w, y1, skirting, curtain))
+    tints = (mix(curtain, wall, 0.4), mix(rug, wall, 0.35), skirting)
+    room = sorted(((x - 50, 0.0), (SIZE - x - w - 50, x + w + 50)))  # beside the curtains
+    for (free, left), what in zip(reversed(room), ("picture", "clock"), strict=True):
+        if free < 76 or rng.random() < 0.25:
+            continue
+        mid = left + free / 2
+        if what == "picture":
+            pw = min(free - 36, rng.uniform(80, 130))
+            ph = pw * rng.uniform(0.65, 0.9)
+            py = y0 + 24 if eye else y1 - ph - 4
+            svg.append(_canvas(rng, mid - pw / 2, py, pw, ph, shade(curtain, 0.12), tints))
+        elif eye:
+            svg.append(_clock(mid, y0 + 44, 25, shade(curtain, 0.16), skirting))
     svg += [
-        _boards(pitch, rng, floor),
+        _boards(pitch, rng, base, vanish, floor),
         band(base - 20, base, skirting),
         band(base - 20, base - 17, shade(skirting, 0.1)),
         band(base - 1, base + 2, shade(floor, 0.22)),
     ]
-    rx, ry, cy = (210.0, 50.0, 428.0) if eye else (205.0, 112.0, 372.0)
-    cx = rng.uniform(226, 286)
+    cy, rx, ry = base + 0.58 * (SIZE - base), 208.0, (SIZE - base) * (0.27 if eye else 0.31)
+    cx = rng.uniform(206, 306)
+    square = rng.random() < 0.5
     for grow, colour in ((1.0, rug), (0.88, shade(rug, -0.45)), (0.8, shade(rug, -0.12))):
-        svg.append(el("ellipse", cx=cx, cy=cy, rx=rx * grow, ry=ry * grow, fill=colour))
-    return finish(svg, defs, pitch, wall)
+        x2, y2 = rx * grow, ry * grow
+        if square:
+            lean = 0.82
+            corners = ((cx - x2 * lean, cy - y2), (cx + x2 * lean, cy - y2), (cx + x2, cy + y2),
+                       (cx - x2, cy + y2))  # fmt: skip
+            svg.append(el("polygon", points=points(*corners), fill=colour))
+        else:
+            svg.append(el("ellipse", cx=cx, cy=cy, rx=x2, ry=y2, fill=colour))
+    return finish(svg, defs, wall, room_ground(pitch, base), base + 8)
 
 
 _KITCHEN = (  # wall, tile, floor, floor check, rail
@@ -120,13 +159,27 @@ def _tools(rng: random.Random, y: float, x: float, colour: str) -> str:
     return "".join(out)
 
 
+def _kitchen_wall(
+    rng: random.Random, base: float, eye: bool, check: str, rail: str, wall: str
+) -> list[str]:
+    """What hangs on a kitchen's wall: tools on one side, a window on the other, or a clock."""
+    left, right = rng.sample((118.0, 370.0), 2)
+    svg = [_tools(rng, base - (150 if eye else 100), left, mix(rail, wall, 0.35))]
+    if rng.random() < 0.7:
+        y0, y1 = (base - 236, base - 96) if eye else (base - 200, base - 52)
+        svg.append(_window(right - 58, y0, 116, y1, "#fbf9f2", mix(check, wall, 0.15)))
+    elif eye:
+        svg.append(_clock(right, base - 150, 27, shade(check, 0.12), "#fdfaf2"))
+    return svg
+
+
 def kitchen(pitch: str, variant: int) -> Backdrop:
-    """Wall tiles, a rail of tools and a checked floor."""
+    """Wall tiles, a window or a clock, a rail of tools and a checked floor."""
     rng = random.Random(variant)
     wall, tile, floor, check, rail = rng.choice(_KITCHEN)
-    base, vanish = wall_base(pitch)
+    base, vanish = wall_base(pitch, rng)
     eye = pitch == "eye level"
-    tiled = 128.0 if eye else 44.0  # the tiles' upper edge
+    tiled = base - (184.0 if eye else 112.0)  # the tiles' upper edge
     size = 34
     grout = shade(tile, 0.16)
     defs = (
@@ -144,13 +197,14 @@ def kitchen(pitch: str, variant: int) -> Backdrop:
         band(0, tiled, wall),
         band(tiled, base, "url(#bgtile)"),
         band(tiled - 8, tiled, mix(check, tile, 0.2)),
-        _tools(rng, 56 if eye else -14, rng.choice((130.0, 256.0, 380.0)), mix(rail, wall, 0.35)),
+        *_kitchen_wall(rng, base, eye, check, rail, wall),
         band(base, SIZE, "url(#bgfloor)"),
         el("path", d=checks(vanish, cx, base, 96, 0.2 if eye else 0.14), fill=check),
         band(base - 14, base, shade(check, 0.06)),
         band(base - 1, base + 2, shade(check, 0.2)),
     ]
-    return finish(svg, defs, pitch, tile)
+    defs += linear("bgpane", (0, "#d3e8f2"), (1, "#f2f6ea"))
+    return finish(svg, defs, tile, room_ground(pitch, base), base + 8)
 
 
 _GALLERY = (  # wall, frame, three tints of the pictures, floor
@@ -185,10 +239,10 @@ def gallery(pitch: str, variant: int) -> Backdrop:
     """Framed pictures above a polished floor."""
     rng = random.Random(variant)
     wall, frame, tints, floor = rng.choice(_GALLERY)
-    base, vanish = wall_base(pitch)
+    base, vanish = wall_base(pitch, rng)
     eye = pitch == "eye level"
     soft = mix(frame, wall, 0.3)
-    y, h = (70.0, 104.0) if eye else (-24.0, 112.0)
+    y, h = (base - 242, 104.0) if eye else (base - 180, 112.0)
     svg = [band(0, base, "url(#bgwall)")]
     if eye:
         svg.append(band(0, 18, shade(wall, -0.6)) + band(18, 22, shade(wall, 0.12)))
@@ -226,4 +280,4 @@ def gallery(pitch: str, variant: int) -> Backdrop:
         + linear("bgfloor", (0, shade(floor, -0.42)), (0.5, floor), (1, shade(floor, 0.04)))
         + linear("bgecho", (0, mix(soft, floor, 0.5)), (1, mix(floor, "#ffffff", 0.06)))
     )
-    return finish(svg, defs, pitch, wall)
+    return finish(svg, defs, wall, room_ground(pitch, base), base + 8)

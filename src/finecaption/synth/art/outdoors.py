@@ -5,11 +5,14 @@ from __future__ import annotations
 import random
 
 from finecaption.synth.art.backdrop import (
-    HORIZON,
+    NEAR,
     SIZE,
     Backdrop,
     band,
     finish,
+    horizon,
+    lane,
+    open_ground,
     peaks,
     rays,
     ridge,
@@ -29,9 +32,16 @@ _MEADOW = (  # sky top, sky low, far hill, near hill, grass
 )
 
 
+def _lane_of(ground: tuple[float, float]) -> tuple[float, float]:
+    """Where wheels stand on a country road across this ground."""
+    far, near = ground
+    return far + 0.16 * (near - far), far + 0.34 * (near - far)
+
+
 def meadow(pitch: str, variant: int) -> Backdrop:
-    """Grass and tufts below soft hills."""
-    rng, h = random.Random(variant), HORIZON[pitch]
+    """Grass and tufts below soft hills; through every second one leads a country road."""
+    rng = random.Random(variant)
+    h = horizon(pitch, rng)
     top, low, far, near, grass = rng.choice(_MEADOW)
     above, defs = sky(rng, top, low, h)
     svg = [
@@ -43,8 +53,12 @@ def meadow(pitch: str, variant: int) -> Backdrop:
     for t in (0.2, 0.5):
         svg.append(swell(rng, h + (SIZE - h) * t, 9, shade(grass, 0.05 if t < 0.4 else -0.12)))
     svg.append(tufts(rng, h + 12, 44 if h > 200 else 60, shade(grass, 0.22)))
+    ground = open_ground(pitch, h)
+    road = _lane_of(ground) if rng.random() < 0.45 else None
+    if road:
+        svg.append(lane(road[0] - 16, road[1] + 8, "#dccdb4", shade(grass, 0.16), "#f1e8d6"))
     defs += linear("bgground", (0, shade(grass, 0.06)), (1, grass))
-    return finish(svg, defs, pitch, grass)
+    return finish(svg, defs, grass, ground, h + 8, road)
 
 
 _STREET = (  # sky top, sky low, wall, pavement, road
@@ -58,7 +72,8 @@ _STREET = (  # sky top, sky low, wall, pavement, road
 
 def street(pitch: str, variant: int) -> Backdrop:
     """A low wall, pavement, kerb and a road with a dashed middle."""
-    rng, h = random.Random(variant), HORIZON[pitch]
+    rng = random.Random(variant)
+    h = horizon(pitch, rng)
     top, low, wall, pavement, road = rng.choice(_STREET)
     eye = pitch == "eye level"
     above, defs = sky(rng, top, low, h)
@@ -95,14 +110,16 @@ def street(pitch: str, variant: int) -> Backdrop:
         band(kerb + lip * 1.9, SIZE, "url(#bgroad)"),
     ]
     # The dashed middle of the road, in perspective: near edge longer than the far one.
-    y, t = (440.0, 9.0) if eye else (388.0, 13.0)
+    start = kerb + lip * 1.9
+    y, t = start + (SIZE - start) * 0.55, (9.0 if eye else 13.0)
     shift = rng.uniform(-60, 60)
     for k in range(-1, 5):
         x = k * 140 + shift
         dash = ((x, y), (x + 74, y), (x + 78, y + t), (x - 3, y + t))
         svg.append(el("polygon", points=points(*dash), fill=shade(road, -0.6)))
     defs += linear("bgroad", (0, shade(road, 0.06)), (1, shade(road, -0.15)))
-    return finish(svg, defs, pitch, road)
+    wheels = (start + 14, start + 0.45 * (SIZE - start))
+    return finish(svg, defs, road, (foot + 8, NEAR), foot + 4, wheels)
 
 
 _BEACH = (  # sky top, sky low, sea, sand
@@ -116,11 +133,12 @@ _BEACH = (  # sky top, sky low, sea, sand
 
 def beach(pitch: str, variant: int) -> Backdrop:
     """Sea, foam and sand."""
-    rng, h = random.Random(variant), HORIZON[pitch]
+    rng = random.Random(variant)
+    h = horizon(pitch, rng)
     top, low, sea, sand = rng.choice(_BEACH)
     eye = pitch == "eye level"
     above, defs = sky(rng, top, low, h)
-    shore = h + (34 if eye else 84)
+    shore = h + (40 if eye else 92)
     svg = [above, band(h, shore + 20, "url(#bgsea)")]
     waves = []
     rows = 3 if eye else 5
@@ -148,7 +166,9 @@ def beach(pitch: str, variant: int) -> Backdrop:
     )
     defs += linear("bgsea", (0, shade(sea, 0.08)), (1, shade(sea, -0.3)))
     defs += linear("bgsand", (0, shade(sand, 0.03)), (1, sand))
-    return finish(svg, defs, pitch, sand)
+    far, near = open_ground(pitch, h)
+    dry = (max(far, shore + 14), near)
+    return finish(svg, defs, sand, dry, shore + 10, None, (h + 0.45 * (shore - h), shore - 6))
 
 
 _SNOW = (  # sky top, sky low, mountain, snow
@@ -162,7 +182,8 @@ _SNOW = (  # sky top, sky low, mountain, snow
 
 def snow(pitch: str, variant: int) -> Backdrop:
     """Drifts below mountains, with flakes in the air."""
-    rng, h = random.Random(variant), HORIZON[pitch]
+    rng = random.Random(variant)
+    h = horizon(pitch, rng)
     top, low, rock, snow = rng.choice(_SNOW)
     svg = [
         band(0, h + 2, "url(#bgsky)"),
@@ -181,7 +202,11 @@ def snow(pitch: str, variant: int) -> Backdrop:
     defs = linear("bgsky", (0, top), (1, low)) + linear(
         "bgground", (0, shade(snow, 0.06)), (1, mix(snow, "#ffffff", 0.4))
     )
-    return finish(svg, defs, pitch, snow)
+    ground = open_ground(pitch, h)
+    road = _lane_of(ground) if rng.random() < 0.3 else None
+    if road:
+        svg.append(lane(road[0] - 16, road[1] + 8, "#cfd2da", "#ffffff", "#ecedf2"))
+    return finish(svg, defs, snow, ground, h + 12, road)
 
 
 _ICE = (  # sky top, sky low, mountain, bank, ice
@@ -195,7 +220,8 @@ _ICE = (  # sky top, sky low, mountain, bank, ice
 
 def frozen_lake(pitch: str, variant: int) -> Backdrop:
     """Smooth ice from the far bank down; it mirrors the mountains."""
-    rng, h = random.Random(variant), HORIZON[pitch]
+    rng = random.Random(variant)
+    h = horizon(pitch, rng)
     top, low, rock, bank, ice = rng.choice(_ICE)
     tall = h * 0.4
     state = rng.getstate()
@@ -233,4 +259,4 @@ def frozen_lake(pitch: str, variant: int) -> Backdrop:
     defs = linear("bgsky", (0, top), (1, low)) + linear(
         "bgice", (0, shade(ice, -0.35)), (0.5, ice), (1, shade(ice, 0.06))
     )
-    return finish(svg, defs, pitch, ice)
+    return finish(svg, defs, ice, open_ground(pitch, h), h + 4)

@@ -1,7 +1,10 @@
 """Colours and materials: the palette, shades of it, and fills that show what a thing is made of.
 
-Material textures have a pitch of 9 to 14 pixels on a 512-pixel canvas: plain at the high
-resolution of the encoders, lost at the low one, as the paper's materials are.
+Material textures have a pitch of 16 to 34 pixels on a 512-pixel canvas: plain at 256 pixels, the
+high resolution of the encoders, lost at the low one, as the paper's materials are. Each material
+has a mark of its own: wood boards with grain, metal hard bands of sheen, glass a pale body with
+white streaks, ceramic one soft gleam, fabric a tartan with stitches, stone specks, brick courses
+and wicker a weave.
 """
 
 from __future__ import annotations
@@ -94,58 +97,66 @@ def paint(material: str | None, colour: str, uid: str, scale: float = 1.0) -> tu
     stops: tuple[tuple[float, str], ...]
     if material == "wood":
         inner = (
-            el("rect", width=44, height=12, fill=base)
-            + el("path", d="M0 3 Q11 0 22 3 T44 3", fill="none", stroke=dark, stroke_width=2)
-            + el("path", d="M0 9 Q11 12 22 8.500 T44 9", fill="none", stroke=deep, stroke_width=1.6)
-            + el("ellipse", cx=31, cy=6, rx=4, ry=1.7, fill=deep)
-        )
-        return ref, _pattern(uid, 44, 12, scale, inner)
+            el("rect", width=68, height=36, fill=base)
+            + el("rect", y=18, width=68, height=18, fill=shade(base, -0.14))
+            + el("path", d="M0 0H68M0 18H68M46 0V18M12 18V36", fill="none", stroke=deep,
+                 stroke_width=2.4)
+            + el("path", d="M4 6H40M52 11Q60 7 68 11M0 13Q12 9 26 13T42 12M18 24H64M16 30Q30 26 "
+                 "44 30T68 30M0 27H8", fill="none", stroke=dark, stroke_width=1.7)
+            + el("ellipse", cx=34, cy=9, rx=5, ry=2.6, fill=deep)
+        )  # fmt: skip
+        return ref, _pattern(uid, 68, 36, scale, inner)
     if material == "metal":
-        stops = ((0, dark), (0.18, light), (0.3, shade(base, -0.75)), (0.42, base), (0.62, dark),
-                 (0.78, light), (0.9, base), (1, deep))  # fmt: skip
-        return ref, linear(uid, *stops, x2=1, y2=0.25)
+        stops = ((0, dark), (0.16, light), (0.24, shade(base, -0.8)), (0.34, base), (0.6, dark),
+                 (0.72, light), (0.78, shade(base, -0.6)), (0.86, base), (1, deep))  # fmt: skip
+        return ref, linear(uid, *stops, x2=1, y2=0.3)
     if material == "glass":
-        clear = mix(base, "#e9f7fb", 0.45)
-        stops = ((0, shade(clear, 0.12)), (0.2, clear), (0.24, "#ffffff"), (0.33, "#ffffff"),
-                 (0.37, clear), (0.6, mix(base, "#e9f7fb", 0.25)), (0.66, "#ffffff"),
-                 (0.7, clear), (1, base))  # fmt: skip
+        clear = mix(base, "#eef9fc", 0.5)
+        stops = ((0, shade(clear, 0.1)), (0.16, clear), (0.2, "#ffffff"), (0.32, "#ffffff"),
+                 (0.36, clear), (0.6, mix(base, "#eef9fc", 0.28)), (0.66, "#ffffff"),
+                 (0.71, "#ffffff"), (0.75, mix(base, "#eef9fc", 0.3)), (1, base))  # fmt: skip
         return ref, linear(uid, *stops, x2=1, y2=0.7)
     if material == "ceramic":
-        stops = ((0, "#ffffff"), (0.14, "#ffffff"), (0.22, shade(base, -0.2)), (0.6, base),
-                 (1, shade(base, 0.38)))  # fmt: skip
+        stops = ((0, "#ffffff"), (0.13, "#ffffff"), (0.2, shade(base, -0.16)), (0.6, base),
+                 (1, shade(base, 0.34)))  # fmt: skip
         return ref, radial(uid, *stops, cx=0.33, cy=0.28, r=0.8)
     if material == "fabric":
+        stitch = {"fill": "none", "stroke": "#fff8ea", "stroke_width": 1.8}
+        if sum(rgb(base)) > 600:
+            stitch["stroke"] = deep
         inner = (
-            el("rect", width=14, height=14, fill=base)
-            + el("rect", width=14, height=5, fill=light, opacity=0.75)
-            + el("rect", width=5, height=14, fill=dark, opacity=0.55)
+            el("rect", width=24, height=24, fill=base)
+            + el("rect", width=24, height=8, fill=dark, opacity=0.5)
+            + el("rect", width=8, height=24, fill=dark, opacity=0.5)
+            + el("path", d="M0 16H24M16 0V24", stroke_dasharray="4 4", **stitch)
         )
-        return ref, _pattern(uid, 14, 14, scale, inner, rotate=45)
+        return ref, _pattern(uid, 24, 24, scale, inner)
     if material == "stone":
-        inner = el("rect", width=26, height=26, fill=mix(base, "#a7a59e", 0.3)) + "".join(
+        inner = el("rect", width=34, height=34, fill=mix(base, "#a7a59e", 0.22)) + "".join(
             el("ellipse", cx=x, cy=y, rx=rx, ry=ry, fill=c)
             for x, y, rx, ry, c in (
-                (5, 5, 3.2, 2.4, deep), (17, 4, 2.2, 1.8, light), (12, 12, 3, 2.2, dark),
-                (22, 13, 2.6, 2.6, deep), (5, 19, 2.4, 2, light), (15, 22, 3.4, 2.2, dark),
+                (7, 7, 5, 3.6, deep), (22, 5, 3.2, 2.6, light), (17, 16, 4.2, 3.2, dark),
+                (28, 18, 3.6, 4, deep), (6, 24, 3.4, 3, light), (19, 28, 4.8, 3.2, deep),
+                (29, 29, 2.2, 2, light), (8, 15, 2, 1.6, dark),
             )
         )  # fmt: skip
-        return ref, _pattern(uid, 26, 26, scale, inner)
+        return ref, _pattern(uid, 34, 34, scale, inner)
     if material == "brick":
-        mortar = shade(base, -0.6) if sum(rgb(base)) < 600 else shade(base, 0.35)
+        mortar = shade(base, -0.66) if sum(rgb(base)) < 600 else shade(base, 0.35)
         inner = (
-            el("rect", width=28, height=20, fill=mortar)
-            + el("rect", x=1, y=1, width=26, height=8, fill=base)
-            + el("rect", x=-13, y=11, width=26, height=8, fill=shade(base, 0.12))
-            + el("rect", x=15, y=11, width=26, height=8, fill=shade(base, 0.12))
+            el("rect", width=32, height=24, fill=mortar)
+            + el("rect", x=1.5, y=1.5, width=29, height=9, fill=base)
+            + el("rect", x=-14.5, y=13.5, width=29, height=9, fill=shade(base, 0.14))
+            + el("rect", x=17.5, y=13.5, width=29, height=9, fill=shade(base, 0.14))
         )
-        return ref, _pattern(uid, 28, 20, scale, inner)
+        return ref, _pattern(uid, 32, 24, scale, inner)
     if material == "wicker":
         inner = (
-            el("rect", width=16, height=16, fill=deep)
-            + el("rect", x=0.5, y=1, width=7, height=6, rx=2.5, fill=light)
-            + el("rect", x=8.5, y=9, width=7, height=6, rx=2.5, fill=light)
-            + el("rect", x=9, y=0.5, width=6, height=7, rx=2.5, fill=base)
-            + el("rect", x=1, y=8.5, width=6, height=7, rx=2.5, fill=base)
+            el("rect", width=22, height=22, fill=deep)
+            + el("rect", x=0.5, y=1.5, width=10, height=8, rx=3.5, fill=light)
+            + el("rect", x=11.5, y=12.5, width=10, height=8, rx=3.5, fill=light)
+            + el("rect", x=12.5, y=0.5, width=8, height=10, rx=3.5, fill=base)
+            + el("rect", x=1.5, y=11.5, width=8, height=10, rx=3.5, fill=base)
         )
-        return ref, _pattern(uid, 16, 16, scale, inner)
+        return ref, _pattern(uid, 22, 22, scale, inner)
     return ref, linear(uid, (0, shade(base, -0.12)), (1, shade(base, 0.14)))

@@ -7,7 +7,10 @@ import random
 from collections.abc import Callable
 
 from finecaption.synth.art.core import Drawing, Look, el, group, n, points
+from finecaption.synth.art.extent import extent
 from finecaption.synth.art.paint import HEX, INK, paint, radial, rgb, shade
+
+Point = tuple[float, float]
 
 LINE = 2.6  # width of outlines
 HANDLE = "#b98d5e"  # bare wood of handles, the same on all
@@ -91,104 +94,156 @@ def _ball(look: Look) -> Drawing:
     )  # fmt: skip
 
 
+_KNOT = -150.0  # y of a balloon's knot: the string is long enough for it to float overhead
+
+
 def _balloon(look: Look) -> Drawing:
     rng = random.Random(look.variant)
     uid = look.uid
     base = HEX.get(look.colour, look.colour)
     defs = radial(f"{uid}m", (0, shade(base, -0.5)), (0.3, shade(base, -0.12)), (0.75, base),
                   (1, shade(base, 0.26)), cx=0.34, cy=0.28, r=0.8)  # fmt: skip
-    knot, top = -46.0, -140.0
-    sway = rng.choice((-1, 1)) * rng.uniform(5, 8)
-    string = f"M0 0C{n(sway)} -12 {n(-sway)} -30 0 {n(knot)}"
+    sway = rng.choice((-1, 1)) * rng.uniform(6, 9)
+    string = f"M0 0C{n(sway)} -40 {n(-sway)} -100 0 {n(_KNOT)}"
     if look.shape == "heart-shaped":
         w = 46.0
         d = (
-            f"M0 {n(knot)}C-10 -62 {n(-w)} -84 {n(-w)} -112C{n(-w)} -146 -8 -148 0 -118"
-            f"C8 -148 {n(w)} -146 {n(w)} -112C{n(w)} -84 10 -62 0 {n(knot)}Z"
+            "M0 -46C-10 -62 -46 -84 -46 -112C-46 -146 -8 -148 0 -118"
+            "C8 -148 46 -146 46 -112C46 -84 10 -62 0 -46Z"
         )
         gleam = "M-33 -110Q-35 -126 -22 -130"
-        top, half = -139.4, w + LINE / 2
+        top = -139.4
     else:
         w = 39.0
         d = (
-            f"M0 {n(knot)}C-14 -50 {n(-w)} -70 {n(-w)} -99C{n(-w)} -124 -22 -138.500 0 -138.500"
-            f"S{n(w)} -124 {n(w)} -99C{n(w)} -70 14 -50 0 {n(knot)}Z"
+            "M0 -46C-14 -50 -39 -70 -39 -99C-39 -124 -22 -138.500 0 -138.500"
+            "S39 -124 39 -99C39 -70 14 -50 0 -46Z"
         )
         gleam = "M-25 -100Q-26 -118 -12 -125"
-        half = w + LINE / 2
-    svg = (
-        _stroke(string, INK, 2.4)
-        + el("polygon", points=points((0, knot - 2), (-6, knot + 7), (6, knot + 7)),
-             fill=shade(base, 0.2), stroke=INK, stroke_width=2, stroke_linejoin="round")
-        + el("path", d=d, fill=f"url(#{uid}m)", stroke=INK, stroke_width=LINE,
-             stroke_linejoin="round")
-        + _stroke(gleam, "#ffffff", 5, opacity=0.8)
+        top = -140.0
+    half, lift = w + LINE / 2, _KNOT + 46.0
+    svg = _stroke(string, INK, 2.4) + group(
+        el("polygon", points=points((0, -48), (-6, -39), (6, -39)),
+           fill=shade(base, 0.2), stroke=INK, stroke_width=2, stroke_linejoin="round"),
+        el("path", d=d, fill=f"url(#{uid}m)", stroke=INK, stroke_width=LINE,
+           stroke_linejoin="round"),
+        _stroke(gleam, "#ffffff", 5, opacity=0.8),
+        transform=f"translate(0 {n(lift)})",
     )  # fmt: skip
+    top += lift
     return Drawing(svg, (-half, top, half, 0), defs, {"grip": (0, -1), "top": (0, top)})
 
 
 def _crook(x: float, top: float) -> str:
     """Shaft from (x, top) down to a hook whose lowest point is on the ground."""
     r = 9.0
-    return f"M{n(x)} {n(top)}V{n(-r - 5.3)}a{n(r)} {n(r)} 0 0 0 {n(2 * r)} 0v-5"
+    low, y = -3.5, -r - 5.3
+    return (
+        f"M{n(x)} {n(top)}V{n(y)}Q{n(x)} {n(low)} {n(x + r)} {n(low)}"
+        f"Q{n(x + 2 * r)} {n(low)} {n(x + 2 * r)} {n(y)}V-19"
+    )
+
+
+def in_hand(look: Look) -> bool:
+    """Whether an umbrella with this look is drawn as it is held in a hand.
+
+    Else an open one lies on the ground, and a folded one leans, its tip on the ground.
+    """
+    return look.variant % 2 == 1
+
+
+def _folded(look: Look, fill: str) -> str:
+    """A folded umbrella, tip down on the ground, its hooked handle at the top."""
+    mark, r, top = _mark(look.colour), 10.0, -150.0
+    hook = f"M0 -112V{n(top + r + 4)}Q0 {n(top + 3)} {n(r)} {n(top + 3)}Q{n(2 * r)} {n(top + 3)} "
+    hook += f"{n(2 * r)} {n(top + r + 6)}"
+    d = "M-5 -14C-9 -34 -17 -64 -18 -92L-13 -106Q0 -112 13 -106L18 -92C17 -64 9 -34 5 -14Z"
+    return (
+        _tube("M0 -3V-16", "#8b8790", 4)
+        + _tube(hook, HANDLE, 6)
+        + el("path", d=d, fill=fill, stroke=INK, stroke_width=LINE, stroke_linejoin="round")
+        + _stroke("M-7 -102Q-8 -60 -2 -20M7 -102Q8 -60 2 -20", mark, 2.4)
+        + el("path", d="M-17.500 -74Q0 -66 17.500 -74L16 -63Q0 -55 -16 -63Z", fill=mark, stroke=INK,
+             stroke_width=2)
+        + el("circle", cx=6, cy=-64, r=2.6, fill=PAPER)
+    )  # fmt: skip
+
+
+_SHAFT = 56.0  # how much longer the shaft is of an umbrella that is held overhead
+
+
+def _canopy(look: Look, fill: str) -> str:
+    """An open umbrella, its handle down."""
+    lift = _SHAFT if in_hand(look) else 0.0
+    mark = _mark(look.colour)
+    w, rim = 74.0, -82.0
+    apex = -140.0 if look.pitch == "eye level" else -136.0
+    xs = (-w, -w * 0.52, 0.0, w * 0.52, w)
+    # Rim points sink towards the middle when the canopy is seen from above.
+    sink = 0.0 if look.pitch == "eye level" else 15.0
+    ys = [rim + sink * (1 - (x / w) ** 2) for x in xs]
+    dome = f"M{n(-w)} {n(rim)}C{n(-w * 0.86)} {n(apex - 8)} {n(-w * 0.2)} {n(apex)} 0 {n(apex)}"
+    dome += f"C{n(w * 0.2)} {n(apex)} {n(w * 0.86)} {n(apex - 8)} {n(w)} {n(rim)}"
+    scallops = ""
+    for k in range(4, 0, -1):
+        mx = (xs[k] + xs[k - 1]) / 2
+        scallops += f"Q{n(mx)} {n((ys[k] + ys[k - 1]) / 2 - 13)} {n(xs[k - 1])} {n(ys[k - 1])}"
+    ribs = (
+        "".join(
+            f"M0 {n(apex)}Q{n(x * 0.9)} {n((apex + y) / 2 - 14)} {n(x)} {n(y)}"
+            for x, y in zip(xs[1:4], ys[1:4], strict=True)
+            if x
+        )
+        + f"M0 {n(apex)}V{n(ys[2])}"
+    )
+    return (
+        _tube(_crook(0, rim - 10 - lift), HANDLE, 6)
+        + group(
+            _tube(f"M0 {n(apex)}V-145", "#8b8790", 4),
+            el("path", d=dome + scallops + "Z", fill=fill, stroke=INK, stroke_width=LINE,
+               stroke_linejoin="round"),
+            _stroke(ribs, mark, 2.4),
+            _stroke(f"M{n(-w * 0.7)} {n(rim - 26)}Q{n(-w * 0.52)} {n(rim - 42)} "
+                    f"{n(-w * 0.3)} {n(rim - 49)}", "#ffffff", 4, opacity=0.6),
+            transform=f"translate(0 {n(-lift)})",
+        )
+    )  # fmt: skip
+
+
+def _turned(
+    svg: str, degrees: float, head: Point
+) -> tuple[str, tuple[float, float, float, float], Point]:
+    """A drawing turned and moved so that its lowest point is on the ground.
+
+    Returns:
+        The drawing, its box, and where its point ``head`` has got to.
+    """
+    x0, _, x1, y1 = extent(group(svg, transform=f"rotate({n(degrees)})"))
+    dx, dy = -(x0 + x1) / 2, -y1
+    moved = group(svg, transform=f"translate({n(dx)} {n(dy)}) rotate({n(degrees)})")
+    c, s = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    spot = (head[0] * c - head[1] * s + dx, head[0] * s + head[1] * c + dy)
+    return moved, extent(moved), spot
 
 
 def _umbrella(look: Look) -> Drawing:
     rng = random.Random(look.variant)
-    uid, mark = look.uid, _mark(look.colour)
-    fill, defs = paint(look.material, look.colour, f"{uid}m", look.scale)
-    bend = rng.choice((-1, 1))
+    fill, defs = paint(look.material, look.colour, f"{look.uid}m", look.scale)
+    side = rng.choice((-1, 1))
     if look.state == "closed":
-        top = -146.0
-        d = "M-4 -132C-11 -112 -31 -74 -32 -50Q-17 -37 0 -35Q17 -37 32 -50C31 -74 11 -112 4 -132Z"
-        folds = "M-2 -120Q-11 -84 -12 -42M2 -120Q11 -84 12 -42"
-        svg = (
-            _tube(_crook(0, -40), HANDLE, 6)
-            + _tube("M0 -128V-142", "#8b8790", 4)
-            + el("path", d=d, fill=fill, stroke=INK, stroke_width=LINE, stroke_linejoin="round")
-            + _stroke(folds, mark, 2.4)
-            + el("path", d="M-27 -72Q0 -63 27 -72L29.500 -64Q0 -54 -29.500 -64Z", fill=mark,
-                 stroke=INK, stroke_width=2)
-            + el("circle", cx=15, cy=-63.5, r=3, fill=PAPER)
-        )  # fmt: skip
-        half = (33.3, 33.3)
+        svg, grip, turn = _folded(look, fill), (0.0, -124.0), 11.0
     else:
-        top = -150.0
-        w, rim = 74.0, -82.0
-        apex = -140.0 if look.pitch == "eye level" else -136.0
-        xs = (-w, -w * 0.52, 0.0, w * 0.52, w)
-        # Rim points sink towards the middle when the canopy is seen from above.
-        sink = 0.0 if look.pitch == "eye level" else 15.0
-        ys = [rim + sink * (1 - (x / w) ** 2) for x in xs]
-        dome = f"M{n(-w)} {n(rim)}C{n(-w * 0.86)} {n(apex - 8)} {n(-w * 0.2)} {n(apex)} 0 {n(apex)}"
-        dome += f"C{n(w * 0.2)} {n(apex)} {n(w * 0.86)} {n(apex - 8)} {n(w)} {n(rim)}"
-        scallops = ""
-        for k in range(4, 0, -1):
-            mx = (xs[k] + xs[k - 1]) / 2
-            scallops += f"Q{n(mx)} {n((ys[k] + ys[k - 1]) / 2 - 13)} {n(xs[k - 1])} {n(ys[k - 1])}"
-        ribs = (
-            "".join(
-                f"M0 {n(apex)}Q{n(x * 0.9)} {n((apex + y) / 2 - 14)} {n(x)} {n(y)}"
-                for x, y in zip(xs[1:4], ys[1:4], strict=True)
-                if x
-            )
-            + f"M0 {n(apex)}V{n(ys[2])}"
-        )
-        svg = (
-            _tube(_crook(0, rim - 10), HANDLE, 6)
-            + _tube(f"M0 {n(apex)}V-145", "#8b8790", 4)
-            + el("path", d=dome + scallops + "Z", fill=fill, stroke=INK, stroke_width=LINE,
-                 stroke_linejoin="round")
-            + _stroke(ribs, mark, 2.4)
-            + _stroke(f"M{n(-w * 0.7)} {n(rim - 26)}Q{n(-w * 0.52)} {n(rim - 42)} "
-                      f"{n(-w * 0.3)} {n(rim - 49)}", "#ffffff", 4, opacity=0.6)
-        )  # fmt: skip
-        half = (w + 1, w + 1)
-    box = (-half[0], top, half[1], 0.0)
-    if bend < 0:
-        svg = group(svg, transform="scale(-1 1)")
-        box = (-half[1], top, half[0], 0.0)
-    return Drawing(svg, box, defs, {"grip": (0, -20), "top": (0, top)})
+        svg, grip, turn = _canopy(look, fill), (0.0, -20.0), -118.0  # on its rim and its handle
+    if in_hand(look):
+        box = extent(svg)
+    else:
+        svg, box, grip = _turned(svg, turn, grip)
+    if side < 0:
+        svg, box = group(svg, transform="scale(-1 1)"), (-box[2], box[1], -box[0], box[3])
+        grip = (-grip[0], grip[1])
+    return Drawing(
+        svg, box, defs, {"grip": grip, "head": grip, "rim": (0, -82 - _SHAFT), "top": (0, box[1])}
+    )
 
 
 def _book(look: Look) -> Drawing:
@@ -303,41 +358,59 @@ def _hoop(look: Look) -> Drawing:
     return Drawing(svg, (-r, -2 * r, r, 0), defs, {"inside": (0, c), "top": (0, -2 * r)})
 
 
-def _ladder(look: Look) -> Drawing:
-    rng = random.Random(look.variant)
-    uid = look.uid
-    fill, defs = paint(look.material, look.colour, f"{uid}m", look.scale)
+def _rungs(look: Look, fill: str, count: int, top: float, foot: float, head: float) -> str:
+    """Rungs between two rails that run from (+-foot, 0) to (+-head, top)."""
     ink = {"stroke": INK, "stroke_width": LINE, "stroke_linejoin": "round"}
-    top, foot, head, thick = -259.0, 44.0, 34.0, 13.0
-
-    def centre(y: float) -> float:
-        return foot + (head - foot) * y / top
-
-    count = rng.choice((6, 7))
-    drop = 2.0 if look.pitch == "eye level" else 5.0  # of each rung's upper side, from above
-    rungs = ""
+    drop = 3.0 if look.pitch == "eye level" else 6.0  # of each rung's upper side, from above
+    out = ""
     for k in range(count):
-        y = -26.0 + (top + 24.0 + 26.0) * k / (count - 1)
-        x = centre(y)
-        rungs += el("rect", x=-x, y=y - 5.5, width=2 * x, height=11, fill=fill, **ink)
-        rungs += el("rect", x=-x, y=y - 5.5, width=2 * x, height=drop + 1, opacity=0.7,
-                    fill=shade(look.colour, -0.45))  # fmt: skip
-    rails = feet = ""
+        y = -28.0 + (top + 52.0) * k / (count - 1)
+        x = foot + (head - foot) * y / top
+        out += el("rect", x=-x, y=y - 5.5, width=2 * x, height=11, fill=fill, **ink)
+        out += el("rect", x=-x, y=y - 5.5, width=2 * x, height=drop, opacity=0.7,
+                  fill=shade(look.colour, -0.45))  # fmt: skip
+    return out
+
+
+def _rails(fill: str, top: float, foot: float, head: float, thick: float, ground: float) -> str:
+    """Two rails with rubber feet on y = ground."""
+    ink = {"stroke": INK, "stroke_width": LINE, "stroke_linejoin": "round"}
+    h, out = thick / 2, ""
     for s in (-1, 1):
-        h = thick / 2
-        rail = (
-            (s * foot - h, -1.3),
-            (s * head - h, top),
-            (s * head + h, top),
-            (s * foot + h, -1.3),
-        )
-        rails += el("polygon", points=points(*rail), fill=fill, **ink)
-        shoe = ((s * foot - h, -1.3), (s * foot - h - 0.1, -10), (s * foot + h, -10),
-                (s * foot + h, -1.3))  # fmt: skip
-        feet += el("polygon", points=points(*shoe), fill="#77747d", **ink)
-    half = foot + thick / 2 + 1.3
-    box = (-half, top - 1.3, half, 0.0)
-    return Drawing(rungs + rails + feet, box, defs, {"top": (0, top)})
+        rail = ((s * foot - h, ground), (s * head - h, top), (s * head + h, top),
+                (s * foot + h, ground))  # fmt: skip
+        shoe = ((s * foot - h, ground), (s * foot - h, ground - 9), (s * foot + h, ground - 9),
+                (s * foot + h, ground))  # fmt: skip
+        out += el("polygon", points=points(*rail), fill=fill, **ink)
+        out += el("polygon", points=points(*shoe), fill="#77747d", **ink)
+    return out
+
+
+def _ladder(look: Look) -> Drawing:
+    """A ladder that leans to one side, or a stepladder on its own four feet."""
+    rng = random.Random(look.variant)
+    fill, defs = paint(look.material, look.colour, f"{look.uid}m", look.scale)
+    if look.state == "unfolded":
+        ink = {"stroke": INK, "stroke_width": LINE, "stroke_linejoin": "round"}
+        dark, more = paint(look.material, shade(HEX[look.colour], 0.3), f"{look.uid}d", look.scale)
+        rise = 12.0 if look.pitch == "eye level" else 30.0
+        hind = _rails(dark, -206, 78, 26, 10, -rise - 1.3)
+        hind += el("path", d=f"M-64 {n(-rise - 46)}H64", stroke=INK, stroke_width=9)
+        hind += el("path", d=f"M-64 {n(-rise - 46)}H64", stroke=shade(look.colour, 0.3),
+                   stroke_width=5)  # fmt: skip
+        lid = points((-38, -205), (38, -205), (34, -205 - rise * 0.7 - 4),
+                     (-34, -205 - rise * 0.7 - 4))  # fmt: skip
+        svg = (
+            hind + _rungs(look, fill, 5, -190, 56, 31) + _rails(fill, -200, 56, 31, 13, -1.3)
+            + el("polygon", points=lid, fill=fill, **ink)
+            + el("rect", x=-39, y=-205, width=78, height=12, fill=fill, **ink)
+        )  # fmt: skip
+        return Drawing(svg, extent(svg), defs + more, {"top": (0, -214)})
+    top, foot, head = -259.0, 42.0, 33.0
+    count = rng.choice((6, 7))
+    svg = _rungs(look, fill, count, top, foot, head) + _rails(fill, top, foot, head, 13, -1.3)
+    svg, box, tip = _turned(svg, rng.choice((-1, 1)) * rng.uniform(6, 10), (0.0, top))
+    return Drawing(svg, box, defs, {"top": (0, box[1]), "head": tip})
 
 
 DRAW: dict[str, Callable[[Look], Drawing]] = {

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from finecaption.synth.art import indoors, outdoors
-from finecaption.synth.art.backdrop import GROUND, HORIZON, SIZE, Backdrop
+from finecaption.synth.art.backdrop import HORIZON, SIZE, Backdrop
 
-__all__ = ["GROUND", "HORIZON", "SETTINGS", "SIZE", "Backdrop"]
+__all__ = ["HORIZON", "SETTINGS", "SIZE", "Backdrop"]
 
 # Each takes the camera's pitch (vocabulary.PITCHES) and a seed for palette and ornament.
 SETTINGS: dict[str, Callable[[str, int], Backdrop]] = {
