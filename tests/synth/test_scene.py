@@ -135,7 +135,7 @@ def test_faces_and_words_are_not_covered(sampled: dict[str, list[Scene]]) -> Non
             bottom = y0 + (y1 - y0) / 3
             nx0, ny0, nx1, ny1 = near.box
             wide, high = min(x1, nx1) - max(x0, nx0), min(bottom, ny1) - max(y0, ny0)
-            assert max(wide, 0) * max(high, 0) < 0.25 * (x1 - x0) * (bottom - y0), (scene.index)
+            assert max(wide, 0) * max(high, 0) < 0.25 * (x1 - x0) * (bottom - y0), scene.index
 
 
 def test_bonds_join_different_figures_of_the_scene(sampled: dict[str, list[Scene]]) -> None:

@@ -17,13 +17,14 @@ TWINS = {
     "bicycle": ("bush",),
     "ladder": ("tower", "tree", "house", "cabinet"),
 }
-_HELD = ("balloon", "umbrella", "flower", "book", "cup")  # the last is never overhead
+_HELD = ("balloon", "umbrella", "flower", "book", "cup")  # the last is tried last
 _LEANS = {"ladder": ("tree", "house", "tower", "cabinet"),
           "umbrella": ("tree", "house", "cabinet", "chair", "table")}  # fmt: skip
 # Meters of what stands on a table or a seat, where that is not the category's own size.
 _SMALL = {"lamp": 0.55, "flower": 0.42, "cactus": 0.34}
+_LANDMARKS = ("horse", "sign", "sign", "bush")
 _FLOOR = {"vase": 0.75}  # and on the floor
-_ON_TABLES = ("vase", "cup", "bottle", "bowl", "book", "cactus", "flower", "cat", "lamp")
+_ON_TABLES = ("vase", "cup", "bottle", "bowl", "book", "cactus", "lamp")
 _ON_CABINETS = ("vase", "bottle", "bowl", "book", "cactus", "flower", "lamp", "cat")
 _ON_CHAIRS = ("cat", "book", "flower", "cactus")
 
@@ -37,6 +38,7 @@ class Clusters(Artist):
         super().__init__(rng, pitch, want_unseen)
         self.setting = setting
         self.road = road
+        self.room = 512.0  # pixels above the ground line of the cluster that is being made
         self.bonds: list[tuple[Figure, str, Figure]] = []
 
     def fits(self, category: str) -> bool:
@@ -64,12 +66,20 @@ class Clusters(Artist):
             fixed.setdefault("state", "unfolded")
         if name == "chair":
             fixed.setdefault("facing", self.rng.choice(("front", "front", "left", "right", "back")))
-        return self.figure(self.look(name, **fixed), t, meters=_FLOOR.get(name))
+        figure = self.figure(self.look(name, **fixed), t, meters=_FLOOR.get(name))
+        height = figure.box[3] - figure.box[1]
+        if height > self.room and voc.CATEGORIES[name].group in ("building", "plant"):
+            figure = self.figure(figure.look, t, height=self.room)  # farther away than it seems
+        return figure
 
     def building(self, t: float) -> list[Figure]:
         """A building or a tree, far away."""
         names = self.names("building") + [n for n in ("tree", "tree") if self.fits(n)]
         return [self.thing(self.rng.choice(names), t)]
+
+    def landmark(self, t: float) -> list[Figure]:
+        """A horse, a sign or a bush, which need more room than other things."""
+        return [self.thing(self.rng.choice([n for n in _LANDMARKS if self.fits(n)]), t)]
 
     def vehicle(self, t: float) -> list[Figure]:
         """A vehicle on a road."""
@@ -106,7 +116,7 @@ class Clusters(Artist):
             before = self.count
             person = self.figure(replace(look, holding=held), t)
             thing = self._held(person, held, t)
-            if held == _HELD[-1] or not self._behind_head(person, thing):
+            if held == _HELD[-1] or not self._behind(person, thing):
                 break
             self.count = before
         self.bonds.append((person, "holding", thing))
@@ -143,14 +153,20 @@ class Clusters(Artist):
         return self.figure(umbrella.look, 0, height=height, grounded=False)
 
     @staticmethod
-    def _behind_head(person: Figure, thing: Figure) -> bool:
-        """Whether much of what someone holds is in the same place as the head."""
+    def _behind(person: Figure, thing: Figure) -> bool:
+        """Whether much of what someone holds is in the same place as the head or the trunk."""
         x0, y0, x1, y1 = person.box
+        tall, mid = y1 - y0, (x0 + x1) / 2
         tx0, ty0, tx1, ty1 = thing.box
-        low, mid, half = y0 + 0.34 * (y1 - y0), (x0 + x1) / 2, 0.17 * (y1 - y0)
-        wide = min(tx1, mid + half) - max(tx0, mid - half)
-        high = min(ty1, low) - max(ty0, y0)
-        return wide > 0 and high > 0 and wide * high > 0.2 * 2 * half * (low - y0)
+        most = 0.2 * (tx1 - tx0) * (ty1 - ty0)
+
+        def shared(half: float, top: float, bottom: float) -> float:
+            wide = min(tx1, mid + half) - max(tx0, mid - half)
+            high = min(ty1, bottom) - max(ty0, top)
+            return max(0.0, wide) * max(0.0, high)
+
+        neck = y0 + 0.34 * tall
+        return shared(0.17 * tall, y0, neck) > most or shared(0.1 * tall, neck, y1) > 2 * most
 
     def sitter(self, t: float) -> list[Figure]:
         """Someone on a chair."""
@@ -287,7 +303,7 @@ class Clusters(Artist):
         if front == "hoop":
             ratio = max((bx1 - bx0) / width, (by1 - by0) / height) * 1.08
         elif front == "ladder":
-            ratio = min(ratio, 1.04 * (by1 - by0) / height)
+            ratio = min(ratio, 1.04 * (by1 - by0) / height, 1.06 * self.room / height)
         f = self.figure(f.look, t, height=height * ratio)
         fx0, _, fx1, _ = f.box
         jitter = rng.uniform(-0.02, 0.02) * (fx1 - fx0)

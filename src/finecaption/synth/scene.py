@@ -101,7 +101,10 @@ class _Sampler:
         far, near = self.back.ground
         low, high = far + (0.4 if zone == "people" else 0.22) * (near - far), near
         if zone == "back":
-            low, high = self.back.limit, far + 0.06 * (near - far)
+            deep = 0.06 if self.pitch == "eye level" else 0.3
+            low, high = self.back.limit, far + deep * (near - far)
+            if self.setting == "frozen lake":  # on the far bank, not on the ice
+                high = low + 5
         elif zone == "middle":
             low, high = far + 0.02 * (near - far), far + 0.45 * (near - far)
         elif zone == "road":
@@ -117,6 +120,7 @@ class _Sampler:
         for _ in range(2):
             before = len(make.bonds)
             y, t = self._depth(zone)
+            make.room = y - 14
             cluster = maker(t)
             x0, x1 = min(f.box[0] for f in cluster), max(f.box[2] for f in cluster)
             y0, y1 = min(f.box[1] for f in cluster), max(f.box[3] for f in cluster)
@@ -147,6 +151,8 @@ class _Sampler:
                 twin = make.fits("ladder") and rng.random() < 0.4
                 plan.append(("back", make.twin_back if twin else make.leaning))
             plan += [("back", make.building)] * rng.choice((0, 1, 1, 2))
+        if setting != "frozen lake" and rng.random() < 0.55:
+            plan.append(("middle", make.landmark))
         if self.back.road:
             plan += [("road", make.vehicle)] * rng.choice((1, 1, 1, 2))
         return plan
@@ -178,7 +184,7 @@ class _Sampler:
     def _rest(self) -> tuple[str, Maker]:
         rng, make = self.rng, self.make
         kinds: list[Maker] = [make.animal, make.piece, make.twin]
-        weights = [4.0, 6.0, 2.2]
+        weights = [3.5, 6.0, 1.5]
         if make.fits("chair"):
             kinds += [make.laden_chair, make.laden]
             weights += [0.7, 0.9]
@@ -190,6 +196,8 @@ class _Sampler:
         plan = self._outdoors() if self.outdoor else self._indoors()
         plan += self._people()
         rng.shuffle(plan)
+        if rng.random() < 0.8:  # vehicles and boats find room only before all others
+            plan.sort(key=lambda step: step[0] not in ("road", "water"))
         wanted = rng.choices((2, 3, 4, 5, 6), weights=(1, 2.5, 3.5, 2.5, 1))[0]
         plan = plan[:wanted]
         while len(plan) < wanted + 2:

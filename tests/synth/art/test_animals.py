@@ -83,7 +83,7 @@ def test_standing_height_is_nominal_and_left_mirrors_right(category: str) -> Non
     left = DRAW[category](look(category))
     right = DRAW[category](look(category, facing="right"))
     nominal = {"cat": 110, "dog": 130, "rabbit": 110, "horse": 210}[category]
-    assert abs(left.box[3] - left.box[1] - nominal) <= 20
+    assert abs(left.box[3] - left.box[1] - nominal) <= 25
     assert left.box[0] == pytest.approx(-right.box[2])
     assert left.anchors["head"][0] < 0 < right.anchors["head"][0]
 

@@ -12,8 +12,8 @@ from PIL import Image
 
 from finecaption.synth import vocabulary as voc
 from finecaption.synth.art import signs
-from finecaption.synth.sizes import pixels
 from finecaption.synth.art.core import Drawing, Look
+from finecaption.synth.sizes import pixels
 
 SIGN = voc.CATEGORIES["sign"]
 
@@ -80,5 +80,5 @@ def test_letters_are_15_pixels_high_on_the_smallest_sign(
         look = Look("sign", "red", "pink", "u1", pitch=pitch, shape=shape, state="clean",
                     material="wood", text=text)  # fmt: skip
         drawing = signs.DRAW["sign"](look)
-        scale = pixels(0.92 * SIGN.size, 0.2) / (drawing.box[3] - drawing.box[1])
+        scale = pixels(0.92 * SIGN.size, 0.02) / (drawing.box[3] - drawing.box[1])
         assert heights.pop() * scale >= 15
