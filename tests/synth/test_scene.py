@@ -26,9 +26,9 @@ from finecaption.synth.sizes import LEAST, pixels
 # The shipped model was trained on these pictures, and its figures are of them: whoever changes
 # one of these has changed the world, and has to train again.
 PINNED = {
-    ("train", 0, 0): "3c435725dce75d37",
-    ("test", 7, 2): "de01ebc5edc1256d",
-    ("test-unseen", 1, 1): "9590cb91a4054167",
+    ("train", 0, 0): "629987d5f6d2acd4",
+    ("test", 7, 2): "4364d56bc3e1bf85",
+    ("test-unseen", 1, 1): "81977f706e8cce18",
 }
 
 

@@ -96,7 +96,7 @@ class Clusters(Artist):
     def piece(self, t: float) -> list[Figure]:
         """Anything else that stands here by itself."""
         groups = ("furniture", "vessel", "plant", "sign", "prop")
-        names = [n for n in self.names(*groups) if n != "tree"]
+        names = [n for n in self.names(*groups) if n not in ("tree", "hoop")]
         names += ["bicycle"] if self.fits("bicycle") else []
         return [self.thing(self.rng.choice(names), t)]
 
@@ -194,7 +194,8 @@ class Clusters(Artist):
         anchors = base.drawing.anchors
         x, y = base.point("surface" if "surface" in anchors else "seat")
         half = 0.5 * (base.box[2] - base.box[0]) * (0.86 if most > 1 else 0.5)
-        left, out = x - half, []
+        left = x - half
+        out: list[Figure] = []
         chosen = rng.sample(names, min(most, len(names)))
         for name in chosen:
             look = self.look(name, variant=self.variant(False))

@@ -207,7 +207,7 @@ class Plan:
     looks: int = 3
     masks: tuple[int, ...] = (3, 16, 24, 25, 38, 43, 60, 67)
     pairs: int = 8
-    told: tuple[int, tuple[int, ...]] = (24, (2, 5))
+    told: tuple[int, tuple[int, ...]] = (4, (4, 2))
 
 
 def gallery_captions(plan: Plan | None = None) -> str:

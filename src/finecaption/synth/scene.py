@@ -179,12 +179,12 @@ class _Sampler:
         kinds: list[Maker] = [make.person, make.holder, make.holder]
         if make.fits("chair"):
             kinds.append(make.sitter)
-        return [("people", rng.choice(kinds)) for _ in range(rng.choice((0, 1, 1, 1, 2, 2)))]
+        return [("people", rng.choice(kinds)) for _ in range(rng.choice((0, 1, 1, 2, 2, 2)))]
 
     def _rest(self) -> tuple[str, Maker]:
         rng, make = self.rng, self.make
         kinds: list[Maker] = [make.animal, make.piece, make.twin]
-        weights = [3.5, 6.0, 1.5]
+        weights = [3.5, 6.0, 2.0]
         if make.fits("chair"):
             kinds += [make.laden_chair, make.laden]
             weights += [0.7, 0.9]
@@ -195,6 +195,8 @@ class _Sampler:
         rng = self.rng
         plan = self._outdoors() if self.outdoor else self._indoors()
         plan += self._people()
+        if rng.random() < 0.34:
+            plan.append(("ground", self.make.twin))
         rng.shuffle(plan)
         if rng.random() < 0.8:  # vehicles and boats find room only before all others
             plan.sort(key=lambda step: step[0] not in ("road", "water"))

@@ -145,9 +145,9 @@ def paint(material: str | None, colour: str, uid: str, scale: float = 1.0) -> tu
         mortar = shade(base, -0.66) if sum(rgb(base)) < 600 else shade(base, 0.35)
         inner = (
             el("rect", width=32, height=24, fill=mortar)
-            + el("rect", x=1.5, y=1.5, width=29, height=9, fill=base)
-            + el("rect", x=-14.5, y=13.5, width=29, height=9, fill=shade(base, 0.1))
-            + el("rect", x=17.5, y=13.5, width=29, height=9, fill=shade(base, 0.1))
+            + el("rect", x=1, y=1, width=30, height=10, fill=base)
+            + el("rect", x=-15, y=13, width=30, height=10, fill=shade(base, 0.1))
+            + el("rect", x=17, y=13, width=30, height=10, fill=shade(base, 0.1))
         )
         return ref, _pattern(uid, 32, 24, scale, inner)
     if material == "wicker":
