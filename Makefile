@@ -2,6 +2,7 @@
 # constraints.txt, made once and again only when pyproject.toml or constraints.txt change.
 #   make demo      describe a region of a drawn picture; the annotated picture goes to out/
 #   make test      ruff, mypy, import direction, tests
+#   make test-random  the tests in random order; make test-random SEED=1 repeats an order
 #   make lint      the first three of these
 #   make bench     the benchmarks of speed that need no GPU; results in benchmarks/results
 #   make ablation  the paper's ablation in miniature: hours; goes on where it was left
@@ -24,7 +25,7 @@ DEMO_REGION ?= --point 128,300
 TEST_ENV := PYTHONDONTWRITEBYTECODE= HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench ablation ablation-smoke docs gallery clean
+.PHONY: help setup demo test test-random lint bench ablation ablation-smoke docs gallery clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -69,6 +70,12 @@ lint: setup
 
 test: lint
 	@$(TEST_ENV) $(PY) -m pytest -n 2 --dist worksteal
+
+# only the order: the tests seed what they draw from
+SEED ?= $(shell date +%s)
+test-random: setup
+	@$(TEST_ENV) $(PY) -m pytest -n 2 --dist worksteal -p randomly \
+	  --randomly-seed=$(SEED) --randomly-dont-reset-seed
 
 clean:
 	rm -rf $(VENV) out .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

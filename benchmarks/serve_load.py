@@ -34,7 +34,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -127,11 +127,12 @@ async def _once(client: httpx.AsyncClient, one: Piece, stream: bool) -> tuple[in
 
 
 async def _client(
-    url: str, work: Sequence[Piece], number: int, end: float, tally: Tally, again: bool
-) -> None:
+    url: str, work: Sequence[Piece], number: int, goes_on: Callable[[], bool], tally: Tally,
+    again: bool,
+) -> None:  # fmt: skip
     rng = random.Random(number)
     async with httpx.AsyncClient(base_url=url, timeout=120) as client:
-        while time.monotonic() < end:
+        while goes_on():
             one, stream = rng.choice(work), rng.random() < 1 / 8
             start = time.monotonic()
             while True:  # with `again`, until it is answered
@@ -156,21 +157,26 @@ async def _client(
 
 
 async def load(
-    url: str, work: Sequence[Piece], clients: int, seconds: float, *, again: bool = False
-) -> tuple[Tally, float]:
+    url: str, work: Sequence[Piece], clients: int, seconds: float, *, again: bool = False,
+    tally: Tally | None = None, enough: Callable[[], bool] = lambda: False,
+) -> tuple[Tally, float]:  # fmt: skip
     """Lets clients ask for so many seconds; every request that is begun is seen to its end.
 
     Args:
         again: whether what fails or is refused is asked again until it is answered.
+        tally: to count in, for a caller that looks at it meanwhile.
+        enough: ends it before the time is up.
 
     Returns:
         The tally, and the seconds until the last answer.
     """
-    tally = Tally()
+    tally = tally or Tally()
     start = time.monotonic()
-    await asyncio.gather(
-        *(_client(url, work, n, start + seconds, tally, again) for n in range(clients))
-    )
+
+    def goes_on() -> bool:
+        return time.monotonic() < start + seconds and not enough()
+
+    await asyncio.gather(*(_client(url, work, n, goes_on, tally, again) for n in range(clients)))
     return tally, time.monotonic() - start
 
 
@@ -205,7 +211,7 @@ class Server:
                     return time.monotonic() - begin
             except httpx.TransportError:
                 pass
-            assert time.monotonic() - begin < 240, "the server does not get ready"
+            assert time.monotonic() - begin < 600, "the server does not get ready"
             time.sleep(0.1)
 
     def end(self, how: signal.Signals = signal.SIGTERM) -> int:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 from hypothesis import settings
@@ -12,6 +14,8 @@ from hypothesis import settings
 # derandomized: a run fails for a change in the code, not for the draw; no deadline: machines vary
 settings.register_profile("suite", derandomize=True, deadline=None, max_examples=60)
 settings.load_profile("suite")
+
+BROWSER_PATIENCE = 180_000  # milliseconds; what takes one second takes twenty on a busy machine
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +33,46 @@ def without_meteor() -> Callable[[pytest.MonkeyPatch], None]:
         patch.setattr(captions, "meteor_for", none)
 
     return take
+
+
+@pytest.fixture(scope="module")  # not longer: while it lives, its event loop is running
+def browser() -> Iterator[Any]:
+    """Playwright's handle of the Chromium that is installed, without a window.
+
+    Without Chromium a test is skipped on a developer's machine, and fails in CI.
+    """
+    from playwright.sync_api import sync_playwright
+
+    names = ("chromium", "chromium-browser", "google-chrome")
+    path = next(filter(None, map(shutil.which, names)), None)
+    if path is None:
+        message = "no Chromium is installed (Debian and Ubuntu: apt-get install chromium)"
+        pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
+    with sync_playwright() as play:
+        chromium = play.chromium.launch(
+            executable_path=path, timeout=BROWSER_PATIENCE,
+            # root needs the first; containers often give little shared memory
+            args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
+        )  # fmt: skip
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Any]:
+    """A page of its own, which keeps a record.
+
+    Its `asked` are the addresses of its requests, `answered` those of the requests whose answers
+    have come to their end, `wrong` the errors of its scripts.
+    """
+    page = browser.new_page(accept_downloads=True)
+    page.set_default_timeout(BROWSER_PATIENCE)
+    page.asked, page.answered, page.wrong = [], [], []
+    page.on("request", lambda request: page.asked.append(request.url))
+    page.on("requestfinished", lambda request: page.answered.append(request.url))
+    page.on("pageerror", lambda error: page.wrong.append(str(error)))
+    yield page
+    page.close()
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,8 @@ STUB = Path(__file__).with_name("stub.py")
 SRC = Path(__file__).parents[2] / "src"
 KILLS = 3
 PICTURES = 45
+PAUSE = "0.25"  # seconds a batch: the rest of a run lasts longer than this test may be kept from it
+PATIENCE = 300  # seconds; a run takes a few
 
 
 def start(folder: Path, out: Path, *more: str) -> subprocess.Popen[bytes]:
@@ -29,23 +31,23 @@ def test_killed_and_resumed(tmp_path: Path, draw: Callable[..., Path]) -> None:
     for number in range(PICTURES):
         draw(tmp_path / "pictures" / f"{number % 4}" / f"{number:03}.png", number)
     folder, out = tmp_path / "pictures", tmp_path / "killed" / "c.jsonl"
-    assert start(folder, tmp_path / "whole" / "c.jsonl").wait(60) == 0
+    assert start(folder, tmp_path / "whole" / "c.jsonl").wait(PATIENCE) == 0
     chance = random.Random(3)
     done = 0
     for kill in range(KILLS):
-        process = start(folder, out, "--pause", "0.05", *["--resume"] * (kill > 0))
+        process = start(folder, out, "--pause", PAUSE, *["--resume"] * (kill > 0))
         wanted = done + chance.randint(1, 10)  # records on disk at which it is killed
-        limit = time.monotonic() + 60
+        limit = time.monotonic() + PATIENCE
         while time.monotonic() < limit and process.poll() is None:
             if out.exists() and out.read_bytes().count(b"\n") >= wanted:
                 break
             time.sleep(0.002)
-        time.sleep(chance.random() * 0.05)
+        time.sleep(chance.random() * float(PAUSE))
         process.kill()
         process.wait()
         done = out.read_bytes().count(b"\n")
         assert wanted <= done < PICTURES, "it was killed in the midst of it"
-    assert start(folder, out, "--resume").wait(60) == 0
+    assert start(folder, out, "--resume").wait(PATIENCE) == 0
     expected = (tmp_path / "whole" / "c.jsonl").read_text("utf-8").splitlines()
     found = out.read_text("utf-8").splitlines()
     assert sorted(found) == sorted(expected) and len(set(found)) == PICTURES

@@ -141,11 +141,11 @@ def samples():
     for k in range(600):
         if k % 5 == 0:
             image = np.full((4, 6, 3), k % 251, np.uint8)
-            time.sleep(0.004)
+            time.sleep(float(sys.argv[3]))
         yield RegionSample(image=image, size=(6, 4), task="cgic", text=f"sample {k}",
                            image_id=str(k // 5), prompt=f"{k % 5}?")
 
-to, out = sys.argv[1:]
+to, out = sys.argv[1:3]
 if to == "jsonl":
     convert(samples(), out, to)
 else:
@@ -160,9 +160,9 @@ def test_a_killed_writer_neither_loses_nor_repeats(to: str, kills: int, tmp_path
     rng = random.Random(7)
     killed = 0
 
-    def start() -> subprocess.Popen[bytes]:
+    def start(pause: str) -> subprocess.Popen[bytes]:
         env = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
-        return subprocess.Popen([sys.executable, "-c", CHILD, to, str(out)], env=env)
+        return subprocess.Popen([sys.executable, "-c", CHILD, to, str(out), pause], env=env)
 
     def mark() -> object:
         stat = begun.stat() if begun.exists() else None
@@ -170,7 +170,7 @@ def test_a_killed_writer_neither_loses_nor_repeats(to: str, kills: int, tmp_path
 
     for _ in range(kills):
         before = mark()
-        child = start()
+        child = start("0.02")  # 120 times: long enough that the kill comes before the end
         while child.poll() is None and mark() in (None, before):
             time.sleep(0.005)
         time.sleep(rng.random() * 0.15)
@@ -179,7 +179,7 @@ def test_a_killed_writer_neither_loses_nor_repeats(to: str, kills: int, tmp_path
             killed += 1
         child.wait()
     assert killed >= kills - 1  # a fast one may have come to its end
-    assert start().wait() == 0
+    assert start("0").wait() == 0
     found = list(open_data(out, form_of(to)))
     assert [s.text for s in found] == [f"sample {k}" for k in range(600)]
     assert [s.image_id for s in found] == [str(k // 5) for k in range(600)]

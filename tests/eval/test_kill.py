@@ -62,8 +62,9 @@ def test_killed_and_resumed(tmp_path: Path) -> None:
     predictions = killed / "predictions.jsonl"
     deaths = 0
     for wanted in (4, 60):  # kilobytes are not told: as many records as are on the disk
-        process = _start(killed, 0.04)
-        ends = time.monotonic() + 60
+        # 14 batches: seconds, so that the kill comes before the end on a busy machine too
+        process = _start(killed, 0.3)
+        ends = time.monotonic() + 300
         while process.poll() is None and time.monotonic() < ends:
             if predictions.exists() and predictions.read_bytes().count(b"\n") >= wanted:
                 process.send_signal(signal.SIGKILL)

@@ -27,6 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PARK = ROOT / "examples/park.png"
 RABBIT = ROOT / "examples/twins/rabbit.png"
 NAME = "finecaption-mini"
+PATIENCE = 120  # seconds; what a test waits for takes milliseconds on a machine with time to spare
 
 
 def data_uri(data: bytes, kind: str = "png") -> str:
@@ -73,10 +74,10 @@ class Live:
     def post(self, path: str, body: Any = None, **more: Any) -> httpx.Response:
         kind = {"content": body} if isinstance(body, bytes) else {"json": body}
         headers = {"content-type": "application/json", **more.pop("headers", {})}
-        return httpx.post(self.url + path, headers=headers, timeout=60, **kind, **more)
+        return httpx.post(self.url + path, headers=headers, timeout=PATIENCE, **kind, **more)
 
     def get(self, path: str, **more: Any) -> httpx.Response:
-        return httpx.get(self.url + path, timeout=60, **more)
+        return httpx.get(self.url + path, timeout=PATIENCE, **more)
 
 
 class Running:
@@ -95,12 +96,13 @@ class Running:
 @pytest.fixture(scope="session")
 def live() -> Iterator[Live]:
     """The shipped model behind the usual settings."""
-    settings = Settings(port=0, log_level="warning", max_pixels=1_000_000, max_body=3_000_000)
+    settings = Settings(
+        port=0, log_level="warning", max_pixels=1_000_000, max_body=3_000_000, timeout=PATIENCE,
+        # longer than clients keep a connection, or one may be closed as it is used again
+        keep_alive=PATIENCE,
+    )  # fmt: skip
     running = Running(create_app(settings), settings)
-    end = time.monotonic() + 120
-    while running.live.get("/readyz").status_code != 200:
-        assert time.monotonic() < end
-        time.sleep(0.1)
+    until(lambda: running.live.get("/readyz").status_code == 200)
     yield running.live
     running.stop()
 
@@ -155,7 +157,7 @@ class Stub:
 
         self.entered.set()
         for step in range(self.steps):
-            self.go.wait(10)
+            self.go.wait(PATIENCE)
             time.sleep(0.001)
             if self.fail is not None and step:
                 raise self.fail
@@ -195,9 +197,7 @@ def serve() -> Iterator[Callable[..., Live]]:
         chosen = Settings(port=0, **{"log_level": "critical", "grace": 5, **settings})
         running = Running(create_app(chosen, captioner, fetcher=fetcher), chosen)
         started.append(running)
-        end = time.monotonic() + 10
-        while not running.live.service.engine.ready and time.monotonic() < end:
-            time.sleep(0.005)
+        until(lambda: running.live.service.engine.ready)
         return running.live
 
     start.running = started  # type: ignore[attr-defined]  # for tests that stop it themselves
@@ -206,7 +206,7 @@ def serve() -> Iterator[Callable[..., Live]]:
         running.stop()
 
 
-def until(true: Callable[[], bool], seconds: float = 10) -> None:
+def until(true: Callable[[], bool], seconds: float = PATIENCE) -> None:
     """Waits for what another thread is about to do."""
     end = time.monotonic() + seconds
     while not true():

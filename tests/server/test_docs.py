@@ -19,7 +19,7 @@ import pytest
 from finecaption.cli import main
 from finecaption.server import Settings, load_settings
 
-from .conftest import Live
+from .conftest import PATIENCE, Live
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs/serve.md"
@@ -77,7 +77,7 @@ def test_commands(
             if words[0] == "finecaption":
                 assert main([*words[1:], "--print-config"]) == 0, line
             elif words[0] == "curl":
-                done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+                done = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE)
                 assert done.returncode == 0 and len(done.stdout) > 10, line
             else:
                 assert words[:2] == ["pip", "install"], line

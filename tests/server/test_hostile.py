@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import httpx
 
-from .conftest import Live, chat_body
+from .conftest import PATIENCE, Live, chat_body
 from .hostile import bodies
 
 
@@ -13,7 +13,7 @@ def test_hostile_bodies(live: Live, rabbit: str) -> None:
     assert len(every) >= 200
     before = live.post("/v1/chat/completions", chat_body(rabbit, "category")).json()
     threads = live.service.engine.admitted
-    with httpx.Client(base_url=live.url, timeout=60) as client:
+    with httpx.Client(base_url=live.url, timeout=PATIENCE) as client:
         for name, path, body in every:
             answer = client.post(path, content=body, headers={"content-type": "application/json"})
             assert 400 <= answer.status_code < 500, (name, path, answer.status_code, answer.text)

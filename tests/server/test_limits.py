@@ -15,9 +15,10 @@ import httpx
 import pytest
 from PIL import Image
 
-from .conftest import Live, Stub, chat_body, data_uri, png, small
+from .conftest import PATIENCE, Live, Stub, chat_body, data_uri, png, small, until
 
 Serve = Callable[..., Live]
+SENDS = 600  # a minute of a byte each tenth of a second: no deadline of these tests is that long
 
 
 def bomb(width: int = 100_000, height: int = 100_000, kind: int = 0) -> bytes:
@@ -60,31 +61,33 @@ def test_bodies_over_the_limit(serve: Serve, stub: Stub) -> None:
 
 def test_a_body_that_comes_slowly(serve: Serve, stub: Stub) -> None:
     live = serve(stub, body_timeout=0.4)
+    sent = []
 
     def parts() -> Iterator[bytes]:
-        for _ in range(20):
+        for number in range(SENDS):
             time.sleep(0.1)
+            sent.append(number)
             yield b" "
 
-    start = time.monotonic()
     try:
-        answer = httpx.post(f"{live.url}/v1/regions", content=parts(), timeout=20)
+        answer = httpx.post(f"{live.url}/v1/regions", content=parts(), timeout=PATIENCE)
         assert answer.status_code == 408
     except httpx.TransportError:
         pass  # cut off while it was still sending: as good
-    assert time.monotonic() - start < 3
+    assert len(sent) < SENDS, "it was not heard to its end"
     assert live.get("/healthz").status_code == 200
 
 
-def _until_closed(link: socket.socket) -> tuple[bytes, float]:
-    start, got = time.monotonic(), b""
-    link.settimeout(10)
+def _until_closed(link: socket.socket) -> bytes:
+    """What comes until the server closes the connection; raises TimeoutError if it does not."""
+    got = b""
+    link.settimeout(PATIENCE)
     try:
         while part := link.recv(4096):
             got += part
     except ConnectionError:
         pass
-    return got, time.monotonic() - start
+    return got
 
 
 @pytest.mark.parametrize(
@@ -92,34 +95,33 @@ def _until_closed(link: socket.socket) -> tuple[bytes, float]:
 )
 def test_a_slow_loris_is_cut_off(serve: Serve, stub: Stub, begun: bytes) -> None:
     live = serve(stub, header_timeout=0.5)
+    start = time.monotonic()  # before the server's own clock starts, which is that of its thread
     with socket.create_connection(("127.0.0.1", live.port)) as link:
         link.sendall(begun)
-        got, seconds = _until_closed(link)
-    assert 0.3 < seconds < 4
+        got = _until_closed(link)
+    assert time.monotonic() - start > 0.45, "not before the deadline"
     assert got.startswith(b"HTTP/1.1 408")
 
 
 def test_bytes_now_and_then_do_not_move_the_deadline(serve: Serve, stub: Stub) -> None:
-    live = serve(stub, header_timeout=0.6, keep_alive=1)
+    # long enough for the well-behaved request below on a busy machine
+    live = serve(stub, header_timeout=2.0, keep_alive=1)
     others = [socket.create_connection(("127.0.0.1", live.port)) for _ in range(30)]
-    start = time.monotonic()
     with socket.create_connection(("127.0.0.1", live.port)) as link:
         link.sendall(b"GET /healthz HTTP/1.1\r\n")
         with pytest.raises(OSError):
-            for _ in range(100):
+            for _ in range(SENDS):
                 time.sleep(0.1)
                 link.sendall(b"X-A: b\r\n")
                 assert live.get("/healthz").status_code == 200
-    assert time.monotonic() - start < 5
     for other in others:
-        _, seconds = _until_closed(other)
-        assert seconds < 4
+        _until_closed(other)
         other.close()
     # the second request of a kept connection has a deadline as well
     with socket.create_connection(("127.0.0.1", live.port)) as link:
         link.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /he")
-        got, seconds = _until_closed(link)
-    assert got.startswith(b"HTTP/1.1 200") and seconds < 4
+        got = _until_closed(link)
+    assert got.startswith(b"HTTP/1.1 200")
 
 
 def test_api_keys(serve: Serve, stub: Stub, tmp_path: Path) -> None:
@@ -160,12 +162,10 @@ def test_cors_is_off_unless_asked_for(serve: Serve, stub: Stub) -> None:
 def test_connections_are_limited(serve: Serve, stub: Stub) -> None:
     live = serve(stub, connections=5)
     links = [socket.create_connection(("127.0.0.1", live.port)) for _ in range(5)]
-    time.sleep(0.1)
-    assert live.get("/healthz").status_code == 503
+    until(lambda: live.get("/healthz").status_code == 503)
     for link in links:
         link.close()
-    time.sleep(0.1)
-    assert live.get("/healthz").status_code == 200
+    until(lambda: live.get("/healthz").status_code == 200)
 
 
 def test_only_known_formats_are_opened(serve: Serve, stub: Stub) -> None:

@@ -8,7 +8,7 @@ import json
 import re
 import signal
 import sys
-import time
+import threading
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from .conftest import Live, data_uri, in_thread, png, until
+from .conftest import PATIENCE, Live, data_uri, in_thread, png, until
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -45,7 +45,7 @@ def work(live: Live, bench: ModuleType) -> list[Any]:
         def ask(captioner: Any, picture: Any = picture, alpha: Any = alpha) -> Any:
             return captioner.caption(picture, mask=alpha, attributes=["Color", "Category Name"])
 
-        said = live.service.run(ask).result(60).regions[0].captions
+        said = live.service.run(ask).result(PATIENCE).regions[0].captions
         pieces += [bench.piece(data_uri(png(marked)), text, said[text]) for text in said]
     return pieces
 
@@ -67,20 +67,32 @@ def test_kill_and_stop(bench: ModuleType, work: list[Any]) -> None:
     server = bench.Server(queue=8)
     server.start()
     try:
-        loaded = in_thread(lambda: asyncio.run(bench.load(server.url, work, 4, 1.5, again=True)))
-        time.sleep(1.0)
+        tally, enough = bench.Tally(), threading.Event()
+
+        def ask(work: list[Any], clients: int, again: bool) -> None:
+            asyncio.run(bench.load(server.url, work, clients, 2 * PATIENCE, again=again,
+                                   tally=tally, enough=enough.is_set))  # fmt: skip
+
+        loaded = in_thread(ask, work, 4, True)
+        until(lambda: len(tally.seconds) >= 2)
         assert server.end(signal.SIGKILL) == -signal.SIGKILL
         server.start()
-        tally, _ = loaded.result(120)
-        assert tally.broken > 0 and not tally.wrong and len(tally.seconds) >= 4
+        wanted = len(tally.seconds) + 4
+        until(lambda: len(tally.seconds) >= wanted)
+        enough.set()
+        loaded.result(PATIENCE)
+        assert tally.broken > 0 and not tally.wrong
         assert set(tally.statuses) <= {200, 429, 503}
 
-        last = in_thread(lambda: asyncio.run(bench.load(server.url, work[:1], 6, 2.0)))
-        time.sleep(1.5)
+        tally, enough = bench.Tally(), threading.Event()
+        last = in_thread(ask, work[:1], 6, False)
+        until(lambda: len(tally.seconds) >= 6)
+        server.process.send_signal(signal.SIGTERM)
+        enough.set()
+        last.result(PATIENCE)
         # uvicorn finishes, then lets the signal end the process
-        assert server.end(signal.SIGTERM) in (0, -signal.SIGTERM)
-        tally, _ = last.result(60)
-        assert not tally.wrong and tally.seconds and set(tally.statuses) == {200}
+        assert server.process.wait(PATIENCE) in (0, -signal.SIGTERM)
+        assert not tally.wrong and set(tally.statuses) == {200}
     finally:
         if server.process.poll() is None:
             server.end(signal.SIGKILL)

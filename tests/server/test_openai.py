@@ -13,12 +13,12 @@ from PIL import Image
 
 from finecaption.io.masks import encode_base64_gzip, encode_polygons, encode_rle, load_mask
 
-from .conftest import NAME, PARK, RABBIT, Live, chat_body, small
+from .conftest import NAME, PARK, PATIENCE, RABBIT, Live, chat_body, small
 
 
 @pytest.fixture(scope="module")
 def client(live: Live) -> openai.OpenAI:
-    return openai.OpenAI(base_url=f"{live.url}/v1", api_key="none", max_retries=0, timeout=60)
+    return openai.OpenAI(base_url=f"{live.url}/v1", api_key="none", max_retries=0, timeout=PATIENCE)
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def truth(live: Live) -> Any:
             whole=True,
         )  # fmt: skip
 
-    return live.service.run(ask).result(60)
+    return live.service.run(ask).result(PATIENCE)
 
 
 def ask(client: openai.OpenAI, url: str, text: str, **more: Any) -> Any:
@@ -126,7 +126,7 @@ def test_streaming(client: openai.OpenAI, truth: Any, rabbit: str) -> None:
 def test_streams_and_answers_side_by_side(live: Live, truth: Any, rabbit: str) -> None:
     async def work() -> tuple[list[str], list[str]]:
         async with openai.AsyncOpenAI(
-            base_url=f"{live.url}/v1", api_key="none", max_retries=0, timeout=60
+            base_url=f"{live.url}/v1", api_key="none", max_retries=0, timeout=PATIENCE
         ) as client:
 
             async def stream() -> str:

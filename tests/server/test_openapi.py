@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 
 from finecaption.server import Settings, create_app
 
-from .conftest import Live, small
+from .conftest import PATIENCE, Live, small
 
 _SCHEMA = schemathesis.openapi.from_dict(
     create_app(Settings(docs=True), captioner=object()).openapi()  # type: ignore[arg-type]  # never asked
@@ -21,7 +21,7 @@ _SCHEMA = schemathesis.openapi.from_dict(
 @_SCHEMA.parametrize()
 @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 def test_nothing_that_the_openapi_allows_breaks_it(case: Any, live: Live) -> None:
-    answer = case.call(base_url=live.url, timeout=60)
+    answer = case.call(base_url=live.url, timeout=PATIENCE)
     assert answer.status_code < 500, answer.text
 
 

@@ -15,7 +15,7 @@ from finecaption.io.masks import decode_rle, encode_rle, load_mask, mask_iou
 from finecaption.server.region_field import to_region
 from finecaption.server.schemas import RegionModel
 
-from .conftest import PARK, RABBIT, Live, data_uri, small
+from .conftest import PARK, PATIENCE, RABBIT, Live, data_uri, small
 
 
 def ask(live: Live, path: str = "/v1/regions", **body: Any) -> Any:
@@ -102,7 +102,7 @@ def test_a_click(live: Live, park: str, form: str) -> None:
         encoded = captioner.segmenter.encode(str(PARK))
         return captioner.segmenter.predict(encoded, [(128, 300)])
 
-    truth = live.service.run(click).result(60)
+    truth = live.service.run(click).result(PATIENCE)
     assert np.array_equal(truth.mask, found) and entry["score"] == round(truth.score, 4)
 
 

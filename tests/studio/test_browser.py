@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+import time
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlparse
 
 import pytest
 from PIL import Image
 
-PATIENCE = 120_000  # milliseconds, for slow machines
+from ..conftest import BROWSER_PATIENCE
 
 
-@pytest.fixture(scope="module")
-def page(studio: str, browser: Any) -> Any:
-    page = browser.new_page(viewport={"width": 360, "height": 740}, accept_downloads=True)
-    page.set_default_timeout(PATIENCE)
-    page.asked, page.wrong = [], []
-    page.on("request", lambda request: page.asked.append(request.url))
-    page.on("pageerror", lambda error: page.wrong.append(str(error)))
+@pytest.fixture
+def opened(studio: str, page: Any) -> Any:
+    """The page of the studio, on a narrow screen, ready."""
+    page.set_viewport_size({"width": 360, "height": 740})
     page.goto(f"{studio}/")
     page.wait_for_selector(".fc[data-ready]")
-    yield page
-    page.close()
+    # messages are shown for some seconds only: what was shown is written down
+    page.evaluate(
+        "() => { window.toasts = []; const toast = document.querySelector('.fc-toast');"
+        "new MutationObserver(() => { if (!toast.hidden) window.toasts.push(toast.innerText); })"
+        ".observe(toast, { attributes: true, childList: true }); }"
+    )
+    return page
 
 
 def click(page: Any, x: float, y: float, **options: Any) -> None:
@@ -33,7 +38,22 @@ def click(page: Any, x: float, y: float, **options: Any) -> None:
     page.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"], **options)
 
 
-def told(page: Any, regions: int) -> None:
+@contextlib.contextmanager
+def told(page: Any, regions: int) -> Iterator[None]:
+    """Waits until the region that is made or changed in the block has been described.
+
+    First for one more answer in the page's record, then for the words: that something is being
+    written may be over before anyone looks.
+    """
+
+    def described() -> int:
+        return sum(url.endswith("/describe") for url in page.answered)
+
+    before, end = described(), time.monotonic() + BROWSER_PATIENCE / 1000
+    yield
+    while described() == before:
+        assert time.monotonic() < end, "nothing is described"
+        page.wait_for_timeout(20)
     page.wait_for_function(
         f"document.querySelectorAll('.fc-chip').length === {regions} && "
         "document.querySelector('.fc-lead .fc-w') && !document.querySelector('.fc-wait')"
@@ -49,33 +69,32 @@ def lit(page: Any) -> int:
     )
 
 
-def test_a_session(page: Any, studio: str) -> None:
+def test_a_session(opened: Any, studio: str) -> None:
+    page = opened
     # a broken file is told of, and does no harm
     page.set_input_files(
         "[data-el=file]",
         {"name": "broken.png", "mimeType": "image/png", "buffer": b"\x89PNG\r\n\x1a\nnothing"},
     )
-    page.wait_for_selector(".fc-toast:not([hidden])")
-    assert "broken.png" in page.inner_text(".fc-toast")
+    page.wait_for_function("window.toasts.length > 0")
+    assert "broken.png" in page.evaluate("window.toasts[0]")
 
     # click to caption
     page.click("[data-example=street]")
     page.wait_for_selector(".fc.fc-open")
     assert page.locator("[data-el=notice]").is_hidden()
     assert lit(page) == 0
-    click(page, 0.8, 0.68)
-    told(page, 1)
+    with told(page, 1):
+        click(page, 0.8, 0.68)
     assert lit(page) > 3000
     assert page.locator(".fc-card").count() == 17
     assert page.inner_text(".fc-lead").strip()
     before = page.evaluate("document.querySelector('[data-el=over]').toDataURL()")
     page.click("[data-sign=add]")
-    click(page, 0.8, 0.43)
-    page.wait_for_function(
-        "before => document.querySelector('[data-el=over]').toDataURL() !== before", arg=before
-    )
-    page.wait_for_selector(".fc-wait")
-    told(page, 1)
+    with told(page, 1), page.expect_response("**/segment") as refined:
+        click(page, 0.8, 0.43)
+    assert [positive for _, _, positive in refined.value.json()["points"]] == [True, True]
+    assert page.evaluate("document.querySelector('[data-el=over]').toDataURL()") != before
 
     # which pixels carried a word
     page.locator(".fc-lead .fc-w").last.click()
@@ -86,19 +105,19 @@ def test_a_session(page: Any, studio: str) -> None:
 
     # a box of two clicks
     page.click("[data-tool=box]")
-    click(page, 0.23, 0.32)
-    click(page, 0.74, 0.6)
-    told(page, 2)
+    with told(page, 2):
+        click(page, 0.23, 0.32)
+        click(page, 0.74, 0.6)
 
     # the brush
     page.click("[data-tool=brush]")
     box = page.locator("[data-el=over]").bounding_box()
     x, y = box["x"] + 0.53 * box["width"], box["y"] + 0.62 * box["height"]
-    page.mouse.move(x, y)
-    page.mouse.down()
-    page.mouse.move(x, y + 0.12 * box["height"], steps=4)
-    page.mouse.up()
-    told(page, 3)
+    with told(page, 3):
+        page.mouse.move(x, y)
+        page.mouse.down()
+        page.mouse.move(x, y + 0.12 * box["height"], steps=4)
+        page.mouse.up()
 
     # keys: the first region, and away with it
     page.keyboard.press("1")

@@ -44,8 +44,8 @@ def runs(tied: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("runs")
     data = write_jsonl(draw_samples(root / "pictures", pictures=9), root / "mine.jsonl")
     command = [
-        sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2",
-        "--master_port", str(29600 + os.getpid() % 300),
+        # standalone: torchrun takes a port that is free
+        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2",
         str(Path(__file__).with_name("two_processes.py")), str(root), str(tied), str(data),
     ]  # fmt: skip
     env = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
