@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import math
 import random
 import re
 import xml.etree.ElementTree as ET
@@ -12,9 +13,10 @@ import resvg_py
 from PIL import Image
 
 from finecaption.synth import vocabulary as voc
+from finecaption.synth.art.arms import mouth_of, mug_at
 from finecaption.synth.art.core import Drawing, Look
-from finecaption.synth.art.pen import Pen, symmetric
-from finecaption.synth.art.people import DRAW
+from finecaption.synth.art.pen import Pen, scaled, symmetric, tokens_of
+from finecaption.synth.art.people import DRAW, frame_of
 
 CATEGORIES = ("man", "woman", "boy", "girl")
 PLAIN = Look(
@@ -115,9 +117,7 @@ FIELDS = [
 
 @pytest.mark.parametrize("category", CATEGORIES)
 @pytest.mark.parametrize(("field", "values"), FIELDS)
-def test_every_value_can_be_told_apart(
-    field: str, values: tuple[str, ...], category: str
-) -> None:
+def test_every_value_can_be_told_apart(field: str, values: tuple[str, ...], category: str) -> None:
     pictures = [
         pixels(document(draw(replace(plain(category), **{field: v})), 0.5)).astype(int)
         for v in values
@@ -200,3 +200,73 @@ def test_symmetric_mirrors_the_right_half() -> None:
     tokens = symmetric((0, 0), ((5, 1), (6, 4)), ((0, 9),))
     assert tokens == ["M", 0, 0, "Q", 5, 1, 6, 4, "L", 0, 9, "L", 0, 9,
                       "L", -6, 4, "Q", -5, 1, 0, 0, "Z"]  # fmt: skip
+
+
+def test_a_path_is_written_in_units_of_a_head() -> None:
+    assert tokens_of("M 0 1.5 Q -2 3 4 5 Z") == ["M", 0, 1.5, "Q", -2, 3, 4, 5, "Z"]
+    assert scaled("M 0.5 -1 L 1 2 Z", 40, 10) == ["M", 20, -10, "L", 40, 20, "Z"]
+    by_text, by_tokens = Pen(), Pen()
+    by_text.path("M 0 0 L 4 7 Z", "#fff")
+    by_tokens.path(["M", 0, 0, "L", 4, 7, "Z"], "#fff")
+    assert (by_text.out, by_text.box) == (by_tokens.out, by_tokens.box)
+
+
+@pytest.mark.parametrize("facing", voc.FACINGS)
+@pytest.mark.parametrize("pose", ["standing", "walking", "waving"])
+@pytest.mark.parametrize("category", CATEGORIES)
+def test_a_held_thing_sits_in_a_fist_beside_the_body(category: str, pose: str, facing: str) -> None:
+    look = replace(plain(category), facing=facing, pose=pose, holding="cup", skin="tan")
+    drawing = draw(look)
+    x, y = drawing.anchors["hand"]
+    row, column = math.floor(y) + 360, math.floor(x) + 200
+    patch = pixels(document(drawing))[row - 1 : row + 2, column - 1 : column + 2, :3].astype(int)
+    assert np.abs(patch - (224, 170, 123)).max(axis=-1).min() < 12  # skin, beside finger lines
+    frame = frame_of(look)
+    reach = frame.depth if facing in ("left", "right") else max(frame.sw, frame.ww)
+    assert abs(x) > reach + 5
+    assert draw(replace(look, holding=None)).svg != drawing.svg
+
+
+def test_a_drinker_has_the_mug_at_the_mouth() -> None:
+    for category in CATEGORIES:
+        for facing in ("front", "right"):
+            frame = frame_of(replace(plain(category), facing=facing))
+            (mx, my), (x, y) = mouth_of(frame), mug_at(frame)
+            assert 10 < math.hypot(mx - x, my - y) < 28
+
+
+def test_ages_have_proportions_of_their_own() -> None:
+    def heads(look: Look) -> float:
+        return -draw(look).box[1] / (2 * frame_of(look).ry)
+
+    adult, child = heads(plain("man")), heads(plain("boy"))
+    assert child < 0.87 * adult
+    old = replace(plain("man"), age="elderly", skin_texture="wrinkled", hair_colour="grey")
+    assert frame_of(old).cy > frame_of(plain("man")).cy + 10  # the head sinks between the shoulders
+
+
+@pytest.mark.parametrize("category", CATEGORIES)
+def test_the_expression_shows_in_the_front_half_of_a_profile(category: str) -> None:
+    look = replace(plain(category), facing="right")
+    frame = frame_of(look)
+    shots = [
+        pixels(document(draw(replace(look, expression=e)))).astype(int) for e in voc.EXPRESSIONS
+    ]
+    top, bottom = round(frame.cy - frame.ry) + 360, round(frame.cy + frame.ry * 1.2) + 360
+    for i, a in enumerate(shots):
+        for b in shots[:i]:
+            changed = np.abs(a - b).max(axis=-1) > 45
+            assert changed[top:bottom, 200:].sum() > 150
+            assert changed.sum() == changed[top:bottom, 190:].sum()
+
+
+@pytest.mark.parametrize("category", CATEGORIES)
+def test_a_hat_leaves_hair_in_sight(category: str) -> None:
+    for facing in voc.FACINGS:
+        for style in voc.HAIR_STYLES[:-1]:
+            look = replace(plain(category), facing=facing, hair_style=style, accessory="hat")
+            red, black = (
+                pixels(document(draw(replace(look, hair_colour=c)), 0.5)).astype(int)
+                for c in ("red", "black")
+            )
+            assert (np.abs(red - black).max(axis=-1) > 60).sum() > 30, (facing, style)

@@ -62,7 +62,8 @@ def _from_side(look: Look, f: Frame, a: float) -> tuple[Arm, Arm]:
         mx, my = mug_at(f)
         return far, Arm(s, (d + 8 * a, y + 36 * a), (mx + 3, my + 17), "fist")
     if look.holding:
-        near = Arm(s, (x - 1, y + 37 * a), (d + 22 * a, y + 34 * a), "fist")
+        ahead = max(d + 24 * a, f.rx + f.stoop + 10 * a)
+        near = Arm(s, (x + 6, y + 37 * a), (ahead, y + 34 * a), "fist")
     if pose == "walking":
         back = Arm((x + 4, y), (x - 16 * a, y + 32 * a), (x - 34 * a, y + 54 * a))
         fore = Arm(s, (x + 10 * a, y + 36 * a), (x + 38 * a, y + 52 * a))
@@ -125,7 +126,7 @@ def hand_center(arm: Arm, f: Frame) -> Point:
     """Center of the hand at the end of an arm."""
     dx, dy = arm.wrist[0] - arm.elbow[0], arm.wrist[1] - arm.elbow[1]
     size = math.hypot(dx, dy) or 1.0
-    reach = f.aw * 0.42
+    reach = f.aw * 0.62
     return arm.wrist[0] + dx / size * reach, arm.wrist[1] + dy / size * reach
 
 
@@ -136,9 +137,9 @@ def _hand(pen: Pen, arm: Arm, f: Frame, o: Outfit) -> None:
     turn = math.degrees(math.atan2(arm.wrist[1] - arm.elbow[1], arm.wrist[0] - arm.elbow[0]))
     with pen.group(*hand_center(arm, f), turn):
         if arm.hand == "open":
-            tips: list[str | float] = []
+            tips = ""
             for angle in (-0.95, -0.3, 0.3, 0.95):
-                tips += ["M", 0, 0, "L", w * 1.1 * math.cos(angle), w * 1.1 * math.sin(angle)]
+                tips += f" M 0 0 L {w * 1.1 * math.cos(angle)} {w * 1.1 * math.sin(angle)}"
             pen.line(tips, INK, w * 0.42 + 2.6)
             pen.line(tips, o.skin, w * 0.42 - 2.6)
             pen.ellipse(0, 0, r, r, o.skin)
@@ -146,7 +147,7 @@ def _hand(pen: Pen, arm: Arm, f: Frame, o: Outfit) -> None:
         elif arm.hand == "fist":
             pen.ellipse(r * 0.1, 0, r * 1.05, r * 1.05, o.skin)
             for i in (-0.5, 0.0, 0.5):
-                pen.line(["M", r * 0.25, i * r, "L", r * 1.0, i * r], shade(o.skin, 0.5), 2)
+                pen.line(f"M {r * 0.25} {i * r} L {r * 1.0} {i * r}", shade(o.skin, 0.5), 2)
         else:
             side = -1 if arm.wrist[0] > 0 or f.side else 1
             pen.ellipse(r * 0.25, side * -r * 0.72, r * 0.62, r * 0.36, o.skin)
@@ -166,11 +167,21 @@ def draw_arm(pen: Pen, arm: Arm, f: Frame, o: Outfit) -> None:
     _hand(pen, arm, f, o)
     pen.limb(joints, w, o.sleeve, o.line)
     if o.garment == "coat":
-        pen.slab(along(arm.wrist, arm.elbow, 0.3), along(arm.wrist, arm.elbow, -0.05),
-                 (w * 1.15, w * 1.25), o.deep, o.line)  # fmt: skip
+        pen.slab(
+            along(arm.wrist, arm.elbow, 0.3),
+            along(arm.wrist, arm.elbow, -0.05),
+            (w * 1.15, w * 1.25),
+            o.deep,
+            o.line,
+        )
     elif o.garment == "striped sweater":
-        pen.slab(along(arm.wrist, arm.elbow, 0.12), along(arm.wrist, arm.elbow, -0.08),
-                 (w * 1.1, w), o.deep, o.line)  # fmt: skip
+        pen.slab(
+            along(arm.wrist, arm.elbow, 0.12),
+            along(arm.wrist, arm.elbow, -0.08),
+            (w * 1.1, w),
+            o.deep,
+            o.line,
+        )
 
 
 def draw_newspaper(pen: Pen, f: Frame, x: float, y: float) -> None:
@@ -178,22 +189,27 @@ def draw_newspaper(pen: Pen, f: Frame, x: float, y: float) -> None:
     k = 0.78 if f.child else 1.0
     with pen.group(x, y):
         if f.side:
-            pen.path(["M", -6 * k, -24 * k, "L", 30 * k, -36 * k, "L", 34 * k, 20 * k, "L", -2 * k,
-                      30 * k, "Z"], PAPER)  # fmt: skip
-            pen.line(["M", 2 * k, -18 * k, "L", 25 * k, -26 * k], "#4b464d", 5)
-            rows: list[str | float] = []
+            pen.path(
+                f"M {-6 * k} {-24 * k} L {30 * k} {-36 * k} L {34 * k} {20 * k} L {-2 * k} "
+                f"{30 * k} Z",
+                PAPER,
+            )
+            pen.line(f"M {2 * k} {-18 * k} L {25 * k} {-26 * k}", "#4b464d", 5)
+            rows = ""
             for i in range(4):
-                rows += ["M", 3 * k, (-8 + i * 9) * k, "L", 26 * k, (-15 + i * 9) * k]
+                rows += f" M {3 * k} {(-8 + i * 9) * k} L {26 * k} {(-15 + i * 9) * k}"
             pen.line(rows, PRINT, 2.4)
             return
         w = (f.ww * 0.45 + 24 * (0.72 if f.child else 1)) + (30 if f.back else 10 * k)
         for s in (-1, 1):
-            pen.path(["M", 0, -20 * k, "L", s * w, -28 * k, "L", s * w, 22 * k, "L", 0, 28 * k,
-                      "Z"], PAPER if s < 0 else shade(PAPER, 0.07))  # fmt: skip
-            pen.line(["M", s * 7, -15 * k, "L", s * (w - 7), -20 * k], "#4b464d", 5.5)
-            rows = []
+            pen.path(
+                f"M 0 {-20 * k} L {s * w} {-28 * k} L {s * w} {22 * k} L 0 {28 * k} Z",
+                PAPER if s < 0 else shade(PAPER, 0.07),
+            )
+            pen.line(f"M {s * 7} {-15 * k} L {s * (w - 7)} {-20 * k}", "#4b464d", 5.5)
+            rows = ""
             for i in range(3):
-                rows += ["M", s * 7, (-4 + i * 9) * k, "L", s * (w - 7), (-9 + i * 9) * k]
+                rows += f" M {s * 7} {(-4 + i * 9) * k} L {s * (w - 7)} {(-9 + i * 9) * k}"
             pen.line(rows, PRINT, 2.6)
 
 
@@ -202,7 +218,14 @@ def draw_mug(pen: Pen, f: Frame, x: float, y: float) -> None:
     k = 1.05 if f.child else 1.25
     with pen.group(x, y, -32):
         pen.ellipse(14 * k, 1, 7 * k, 8 * k, "none", "#3a2f38", stroke_width=4)
-        pen.path(["M", -12 * k, -14 * k, "L", 12 * k, -14 * k, "L", 11 * k, 14 * k, "Q", 0, 17 * k,
-                  -11 * k, 14 * k, "Z"], "#f8f5ee")  # fmt: skip
-        pen.path(["M", -11.5 * k, -4 * k, "L", 11.5 * k, -4 * k, "L", 11 * k, 5 * k, "L", -11 * k,
-                  5 * k, "Z"], "#6d7f9c", None)  # fmt: skip
+        pen.path(
+            f"M {-12 * k} {-14 * k} L {12 * k} {-14 * k} L {11 * k} {14 * k} Q 0 {17 * k} "
+            f"{-11 * k} {14 * k} Z",
+            "#f8f5ee",
+        )
+        pen.path(
+            f"M {-11.5 * k} {-4 * k} L {11.5 * k} {-4 * k} L {11 * k} {5 * k} "
+            f"L {-11 * k} {5 * k} Z",
+            "#6d7f9c",
+            None,
+        )

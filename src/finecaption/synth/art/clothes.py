@@ -133,23 +133,8 @@ def _skirt(pen: Pen, f: Frame, o: Outfit, hem: float) -> None:
     if f.side:
         d = f.depth
         pen.path(
-            [
-                "M",
-                -d,
-                top,
-                "L",
-                d,
-                top,
-                "L",
-                d * 1.45 + 4,
-                hem,
-                "Q",
-                0,
-                hem + 7,
-                -d * 1.45 - 4,
-                hem,
-                "Z",
-            ],
+            f"M {-d} {top} L {d} {top} L {d * 1.45 + 4} {hem} Q 0 {hem + 7} "
+            f"{-d * 1.45 - 4} {hem} Z",
             o.deep,
             o.line,
         )
@@ -181,9 +166,13 @@ def _torso_front(pen: Pen, f: Frame, o: Outfit, body: str, hem_y: float, wide: f
     ]
     pen.path(symmetric((0, sy - 5), *edge), body, o.line)
     if o.garment != "striped sweater" and o.garment != "overalls":
-        pen.path(["M", ww * 0.62, sy + 16, "Q", ww * 0.5, wy, low * 0.55, hem_y + 2, "L",
-                  low * 0.97, hem_y - 2, "Q", ww, f.hip, ww - 2, wy, "Q", sw - 2, sy + 30,
-                  sw - 3, sy + 20, "Z"], o.deep, None)  # fmt: skip
+        pen.path(
+            f"M {ww * 0.62} {sy + 16} Q {ww * 0.5} {wy} {low * 0.55} {hem_y + 2} "
+            f"L {low * 0.97} {hem_y - 2} Q {ww} {f.hip} {ww - 2} {wy} Q {sw - 2} {sy + 30} "
+            f"{sw - 3} {sy + 20} Z",
+            o.deep,
+            None,
+        )
     detail = {
         "coat": _coat,
         "dress": _dress,
@@ -196,7 +185,7 @@ def _torso_front(pen: Pen, f: Frame, o: Outfit, body: str, hem_y: float, wide: f
 
 def _coat(pen: Pen, f: Frame, o: Outfit, hem: float, low: float, wy: float, nw: float) -> None:
     if f.back:
-        pen.line(["M", 0, wy + 6, "L", 0, hem + 4], o.line, 2.4)
+        pen.line(f"M 0 {wy + 6} L 0 {hem + 4}", o.line, 2.4)
         pen.limb([(-f.ww * 0.6, wy), (f.ww * 0.6, wy)], 8, o.deep, o.line)
         pen.path(
             symmetric(
@@ -206,14 +195,18 @@ def _coat(pen: Pen, f: Frame, o: Outfit, hem: float, low: float, wy: float, nw: 
             o.line,
         )
         return
-    pen.line(["M", 0, f.sy + 26, "L", 0, hem + 4], o.line, 2.4)
+    pen.line(f"M 0 {f.sy + 26} L 0 {hem + 4}", o.line, 2.4)
     if f.female:
         pen.limb([(-f.ww * 0.93, wy), (f.ww * 0.93, wy)], 9, o.deep, o.line)
     for s in (-1, 1):
-        pen.path(["M", s * nw, f.sy - 7, "L", s * (nw + 12), f.sy + 6, "L", s * (nw + 4),
-                  f.sy + 16, "L", 0, f.sy + 34, "Z"], o.deep, o.line)  # fmt: skip
-        pen.line(["M", s * low * 0.35, f.hip - 2, "L", s * low * 0.72, f.hip - 5], o.line, 3)
-    pen.path(["M", -nw * 0.7, f.sy - 6, "L", nw * 0.7, f.sy - 6, "L", 0, f.sy + 22, "Z"], "#f3ecdc")
+        pen.path(
+            f"M {s * nw} {f.sy - 7} L {s * (nw + 12)} {f.sy + 6} L {s * (nw + 4)} "
+            f"{f.sy + 16} L 0 {f.sy + 34} Z",
+            o.deep,
+            o.line,
+        )
+        pen.line(f"M {s * low * 0.35} {f.hip - 2} L {s * low * 0.72} {f.hip - 5}", o.line, 3)
+    pen.path(f"M {-nw * 0.7} {f.sy - 6} L {nw * 0.7} {f.sy - 6} L 0 {f.sy + 22} Z", "#f3ecdc")
     for i in range(3):
         y = f.sy + 44 + i * (22 if not f.child else 15)
         if abs(y - wy) > 8 or not f.female:
@@ -223,37 +216,20 @@ def _coat(pen: Pen, f: Frame, o: Outfit, hem: float, low: float, wy: float, nw: 
 
 def _dress(pen: Pen, f: Frame, o: Outfit, hem: float, low: float, wy: float, nw: float) -> None:
     if not f.sitting:
-        pen.line(["M", -low * 0.96, hem - 6, "Q", 0, hem + 1, low * 0.96, hem - 6], o.trim, 4)
+        pen.line(f"M {-low * 0.96} {hem - 6} Q 0 {hem + 1} {low * 0.96} {hem - 6}", o.trim, 4)
     for s in (-1, 1):
-        pen.line(["M", s * f.ww * 0.4, wy + 10, "L", s * low * 0.5, hem - 8], o.line, 2)
+        pen.line(f"M {s * f.ww * 0.4} {wy + 10} L {s * low * 0.5} {hem - 8}", o.line, 2)
     pen.limb([(-f.ww * 0.93, wy + 1), (f.ww * 0.93, wy + 1)], 9, o.deep, o.line)
     if f.back:
         for s in (-1, 1):
-            pen.path(["M", 0, wy, "L", s * 15, wy - 9, "L", s * 15, wy + 9, "Z"], o.deep, o.line)
-            pen.line(["M", 0, wy + 2, "L", s * 8, wy + 26], o.line, 3)
+            pen.path(f"M 0 {wy} L {s * 15} {wy - 9} L {s * 15} {wy + 9} Z", o.deep, o.line)
+            pen.line(f"M 0 {wy + 2} L {s * 8} {wy + 26}", o.line, 3)
         return
-    pen.path(["M", -nw - 3, f.sy - 6, "Q", 0, f.sy + 24, nw + 3, f.sy - 6, "Z"], o.skin)
+    pen.path(f"M {-nw - 3} {f.sy - 6} Q 0 {f.sy + 24} {nw + 3} {f.sy - 6} Z", o.skin)
     for s in (-1, 1):
         pen.path(
-            [
-                "M",
-                0,
-                f.sy + 8,
-                "Q",
-                s * nw,
-                f.sy + 4,
-                s * (nw + 3),
-                f.sy - 6,
-                "L",
-                s * (nw + 9),
-                f.sy + 2,
-                "Q",
-                s * nw,
-                f.sy + 20,
-                0,
-                f.sy + 10,
-                "Z",
-            ],
+            f"M 0 {f.sy + 8} Q {s * nw} {f.sy + 4} {s * (nw + 3)} {f.sy - 6} L "
+            f"{s * (nw + 9)} {f.sy + 2} Q {s * nw} {f.sy + 20} 0 {f.sy + 10} Z",
             "#fbf6ea",
         )
 
@@ -269,28 +245,21 @@ def _overalls(pen: Pen, f: Frame, o: Outfit, hem: float, low: float, wy: float, 
             pen.limb([(s * f.sw * 0.52, f.sy + 1), (s * w * 0.8, top + 4)], 9, o.main, o.line)
     edge = f.ww + 1
     bib = top if not f.back else wy - 8
-    pen.path(symmetric((0, bib), ((w, bib),), ((w, wy - 10), (edge, wy - 2)),
-                       ((edge, wy + 8), (low * 1.03, f.hip - 8), (low * 1.04, hem)),
-                       ((low * 0.5, hem + 6), (0, hem + 6))), o.main, o.line)  # fmt: skip
+    pen.path(
+        symmetric(
+            (0, bib),
+            ((w, bib),),
+            ((w, wy - 10), (edge, wy - 2)),
+            ((edge, wy + 8), (low * 1.03, f.hip - 8), (low * 1.04, hem)),
+            ((low * 0.5, hem + 6), (0, hem + 6)),
+        ),
+        o.main,
+        o.line,
+    )
     if not f.back:
         pen.path(
-            [
-                "M",
-                -w * 0.5,
-                bib + 14,
-                "L",
-                w * 0.5,
-                bib + 14,
-                "L",
-                w * 0.45,
-                wy,
-                "Q",
-                0,
-                wy + 7,
-                -w * 0.45,
-                wy,
-                "Z",
-            ],
+            f"M {-w * 0.5} {bib + 14} L {w * 0.5} {bib + 14} L {w * 0.45} {wy} "
+            f"Q 0 {wy + 7} {-w * 0.45} {wy} Z",
             o.deep,
             o.line,
         )
@@ -299,21 +268,8 @@ def _overalls(pen: Pen, f: Frame, o: Outfit, hem: float, low: float, wy: float, 
     else:
         for s in (-1, 1):
             pen.path(
-                [
-                    "M",
-                    s * low * 0.2,
-                    f.hip - 12,
-                    "L",
-                    s * low * 0.78,
-                    f.hip - 12,
-                    "L",
-                    s * low * 0.74,
-                    f.hip + 6,
-                    "L",
-                    s * low * 0.24,
-                    f.hip + 6,
-                    "Z",
-                ],
+                f"M {s * low * 0.2} {f.hip - 12} L {s * low * 0.78} {f.hip - 12} L "
+                f"{s * low * 0.74} {f.hip + 6} L {s * low * 0.24} {f.hip + 6} Z",
                 o.deep,
                 o.line,
             )
@@ -328,11 +284,15 @@ def _shirt(pen: Pen, f: Frame, o: Outfit, hem: float, low: float, wy: float, nw:
     if f.back:
         pen.limb([(-nw * 0.8, f.sy - 5), (nw * 0.8, f.sy - 5)], 5, o.deep, o.line)
         return
-    pen.path(["M", -nw - 2, f.sy - 6, "Q", 0, f.sy + 17, nw + 2, f.sy - 6, "Z"], o.skin)
-    pen.line(["M", -nw - 2, f.sy - 5, "Q", 0, f.sy + 19, nw + 2, f.sy - 5], o.deep, 5)
+    pen.path(f"M {-nw - 2} {f.sy - 6} Q 0 {f.sy + 17} {nw + 2} {f.sy - 6} Z", o.skin)
+    pen.line(f"M {-nw - 2} {f.sy - 5} Q 0 {f.sy + 19} {nw + 2} {f.sy - 5}", o.deep, 5)
     y = f.sy + (30 if f.child else 40)
-    pen.path(["M", f.ww * 0.2, y - 9, "L", f.ww * 0.66, y - 9, "L", f.ww * 0.62, y + 8, "L",
-              f.ww * 0.24, y + 8, "Z"], o.deep, o.line)  # fmt: skip
+    pen.path(
+        f"M {f.ww * 0.2} {y - 9} L {f.ww * 0.66} {y - 9} L {f.ww * 0.62} {y + 8} "
+        f"L {f.ww * 0.24} {y + 8} Z",
+        o.deep,
+        o.line,
+    )
 
 
 def _torso_side(
@@ -343,56 +303,31 @@ def _torso_side(
     front = d * (1.0 + f.belly * 0.45) + (3 if f.female and not f.child else 0)
     waist = d * (1.0 + f.belly * 0.9) * (0.86 if f.female else 1.0)
     low = d * wide + (4 if skirt else 0)
-    pen.path(["M", st * 0.7 - 7, sy - 6, "Q", -d * 0.9 + st * 0.1, sy - 4, -d * 1.02 - st * 0.4,
-              sy + 26, "Q", -d * 0.95, wy, -d * (0.82 if f.female else 0.92), wy, "Q", -d, f.hip,
-              -low, hem_y, "Q", 0, hem_y + 6, low, hem_y, "Q", d * 0.95, f.hip - 6, waist, wy, "Q",
-              front + st * 0.5, sy + 34, front * 0.85 + st * 0.6, sy + 22, "Q",
-              d * 0.6 + st * 0.7, sy - 4, st * 0.7 + 8, sy - 6, "Z"], body, o.line)  # fmt: skip
+    pen.path(
+        f"M {st * 0.7 - 7} {sy - 6} Q {-d * 0.9 + st * 0.1} {sy - 4} "
+        f"{-d * 1.02 - st * 0.4} {sy + 26} Q {-d * 0.95} {wy} "
+        f"{-d * (0.82 if f.female else 0.92)} {wy} Q {-d} {f.hip} {-low} {hem_y} "
+        f"Q 0 {hem_y + 6} {low} {hem_y} Q {d * 0.95} {f.hip - 6} {waist} {wy} "
+        f"Q {front + st * 0.5} {sy + 34} {front * 0.85 + st * 0.6} {sy + 22} "
+        f"Q {d * 0.6 + st * 0.7} {sy - 4} {st * 0.7 + 8} {sy - 6} Z",
+        body,
+        o.line,
+    )
     if o.garment not in ("striped sweater", "overalls"):
         pen.path(
-            [
-                "M",
-                -d * 0.95,
-                sy + 30,
-                "Q",
-                -d * 0.4,
-                wy,
-                -low * 0.5,
-                hem_y + 2,
-                "L",
-                -low + 2,
-                hem_y - 1,
-                "Q",
-                -d * 0.9,
-                f.hip,
-                -d * 0.8,
-                wy,
-                "Z",
-            ],
+            f"M {-d * 0.95} {sy + 30} Q {-d * 0.4} {wy} {-low * 0.5} {hem_y + 2} "
+            f"L {-low + 2} {hem_y - 1} Q {-d * 0.9} {f.hip} {-d * 0.8} {wy} Z",
             o.deep,
             None,
         )
     if o.garment == "coat":
         pen.path(
-            [
-                "M",
-                st * 0.7 - 8,
-                sy - 10,
-                "L",
-                st * 0.7 + 12,
-                sy - 8,
-                "L",
-                d * 0.95 + st * 0.5,
-                sy + 30,
-                "L",
-                d * 0.3,
-                sy + 12,
-                "Z",
-            ],
+            f"M {st * 0.7 - 8} {sy - 10} L {st * 0.7 + 12} {sy - 8} L "
+            f"{d * 0.95 + st * 0.5} {sy + 30} L {d * 0.3} {sy + 12} Z",
             o.deep,
             o.line,
         )
-        pen.line(["M", d * 0.1, f.hip - 6, "L", d * 0.6, f.hip - 2], o.line, 3)
+        pen.line(f"M {d * 0.1} {f.hip - 6} L {d * 0.6} {f.hip - 2}", o.line, 3)
         for i in range(3):
             y = sy + 42 + i * (22 if not f.child else 14)
             pen.ellipse(d * 0.72, y, 3.2, 3.2, "#f1d37a")
@@ -401,7 +336,7 @@ def _torso_side(
     elif o.garment == "dress":
         if not f.sitting:
             pen.line(
-                ["M", -low * 0.94, hem_y - 6, "Q", 0, hem_y + 1, low * 0.94, hem_y - 6], o.trim, 4
+                f"M {-low * 0.94} {hem_y - 6} Q 0 {hem_y + 1} {low * 0.94} {hem_y - 6}", o.trim, 4
             )
         pen.limb([(-d * 0.74, wy), (waist * 0.92, wy)], 9, o.deep, o.line)
         pen.limb([(st * 0.7 - 6, sy - 6), (st * 0.7 + 10, sy - 2)], 7, "#fbf6ea")
@@ -409,10 +344,14 @@ def _torso_side(
         top = sy + (18 if f.child else 28)
         pen.limb([(st * 0.7, sy - 2), (front * 0.8, top + 2)], 9, o.main, o.line)
         pen.limb([(st * 0.7 - 4, sy - 2), (-d * 0.7, wy)], 9, o.main, o.line)
-        pen.path(["M", front * 0.45, top, "L", front + st * 0.3, top + 4, "Q", waist * 1.03, wy - 8,
-                  waist * 1.03, wy, "Q", d, f.hip - 6, low * 1.05, hem_y, "Q", 0, hem_y + 6,
-                  -low * 1.05, hem_y, "Q", -d * 1.02, f.hip, -d * 0.92, wy - 6, "Q", front * 0.3,
-                  wy - 8, front * 0.45, top, "Z"], o.main, o.line)  # fmt: skip
+        pen.path(
+            f"M {front * 0.45} {top} L {front + st * 0.3} {top + 4} Q {waist * 1.03} "
+            f"{wy - 8} {waist * 1.03} {wy} Q {d} {f.hip - 6} {low * 1.05} {hem_y} "
+            f"Q 0 {hem_y + 6} {-low * 1.05} {hem_y} Q {-d * 1.02} {f.hip} {-d * 0.92} "
+            f"{wy - 6} Q {front * 0.3} {wy - 8} {front * 0.45} {top} Z",
+            o.main,
+            o.line,
+        )
         pen.ellipse(front * 0.74, top + 7, 3.6, 3.6, "#f1d37a")
     elif o.garment == "striped sweater":
         pen.limb([(-low + 4, hem_y + 1), (low - 4, hem_y + 1)], 9, o.deep, o.line)

@@ -10,8 +10,18 @@ import random
 from finecaption.synth.art import features, hair, profile
 from finecaption.synth.art.core import Look
 from finecaption.synth.art.head import Head
-from finecaption.synth.art.paint import HEX, shade
-from finecaption.synth.art.pen import Pen, symmetric
+from finecaption.synth.art.paint import HAIR, HEX, shade
+from finecaption.synth.art.pen import Pen, scaled, symmetric
+
+# A bow in the color of the hair would not be seen: (hair, accent) to the color of the bow.
+_BOW = {
+    (HAIR["red"], "red"): "blue",
+    (HAIR["red"], "orange"): "blue",
+    (HAIR["blond"], "yellow"): "purple",
+    (HAIR["blond"], "orange"): "purple",
+    (HAIR["brown"], "brown"): "pink",
+    (HAIR["black"], "black"): "pink",
+}
 
 
 def draw_behind(pen: Pen, h: Head) -> None:
@@ -42,7 +52,9 @@ def _ears(pen: Pen, h: Head) -> None:
     y = h.ry * (0.22 if h.child else 0.12)
     for s in (-1, 1):
         pen.ellipse(s * h.rx * 1.02, y, h.rx * big, h.ry * big, h.skin)
-        pen.line(["M", s * h.rx * 1.08, y - 3, "Q", s * h.rx, y, s * h.rx * 1.08, y + 4], h.dark, 2)
+        pen.line(
+            f"M {s * h.rx * 1.08} {y - 3} Q {s * h.rx} {y} {s * h.rx * 1.08} {y + 4}", h.dark, 2
+        )
 
 
 def _skull(h: Head) -> list[str | float]:
@@ -56,8 +68,11 @@ def _skull(h: Head) -> list[str | float]:
         cheek, jaw, wide = 0.66, 0.98 if h.elderly else 0.92, 1.0
     if h.plump:
         jaw += 0.14
-    return symmetric((0, -ry), ((rx * 0.7, -ry), (rx * wide, -ry * 0.6), (rx * wide, -ry * 0.05)),
-                     ((rx * wide, ry * cheek), (rx * jaw, ry), (0, ry)))  # fmt: skip
+    return symmetric(
+        (0, -ry),
+        ((rx * 0.7, -ry), (rx * wide, -ry * 0.6), (rx * wide, -ry * 0.05)),
+        ((rx * wide, ry * cheek), (rx * jaw, ry), (0, ry)),
+    )
 
 
 def _front(pen: Pen, h: Head, look: Look) -> None:
@@ -66,7 +81,7 @@ def _front(pen: Pen, h: Head, look: Look) -> None:
     _ears(pen, h)
     pen.path(_skull(h), h.skin)
     if h.plump and not h.beard:
-        pen.line(["M", -rx * 0.36, ry * 0.9, "Q", 0, ry * 1.0, rx * 0.36, ry * 0.9], h.dark, 2.4)
+        pen.line(scaled("M -0.36 0.9 Q 0 1.0 0.36 0.9", rx, ry), h.dark, 2.4)
     if h.style == "bald":
         pen.ellipse(-rx * 0.32, -ry * 0.7, rx * 0.28, ry * 0.13, shade(h.skin, -0.5), None)
         if h.elderly and not h.hat:
@@ -97,22 +112,27 @@ def _side(pen: Pen, h: Head, look: Look) -> None:
 def _trims(pen: Pen, h: Head, look: Look) -> None:
     """What tells women, girls and boys apart whatever their hair: earrings, bow, cowlick."""
     rx, ry = h.rx, h.ry
-    if h.female and not h.child:
-        for x in (-rx * 0.16,) if h.side else (-rx * 1.06, rx * 1.06):
+    covered = look.facing == "back" and h.style == "long"
+    if h.female and not h.child and not covered:
+        ears: tuple[float, ...] = (-rx * 0.16,) if h.side else (-rx * 1.06, rx * 1.06)
+        for x in ears if not (h.hat and h.style == "bun") else ears[:1]:
             pen.ellipse(x, ry * (0.42 if h.side else 0.38), 4.8, 6.4, "#f3c53a")
     if h.female and h.child:
         x, y = (-rx * 0.66, -ry * 0.98) if not h.side else (-rx * 0.1, -ry * 1.02)
         if h.hat:
             x, y = (-rx * 1.0, -ry * 0.05) if not h.side else (-rx * 0.85, ry * 0.1)
-        c = HEX[look.accent]
+        c = HEX[_BOW.get((h.hair, look.accent), look.accent)]
         with pen.group(x, y, 0 if h.side or h.hat else -28):
             for s in (-1, 1):
-                pen.path(["M", 0, 0, "L", s * 18, -12, "Q", s * 23, 0, s * 18, 12, "Z"], c)
+                pen.path(f"M 0 0 L {s * 18} -12 Q {s * 23} 0 {s * 18} 12 Z", c)
             pen.ellipse(0, 0, 5, 5, shade(c, 0.2))
     if h.child and not h.female and h.style not in ("bald", "bun") and not h.hat:
         y = -ry * (1.22 if h.style == "curly" else 1.04)
-        pen.path(["M", -10, y + 3, "Q", -8, y - 15, 7, y - 17, "Q", 1, y - 8, 3, y - 5, "Q", 11,
-                  y - 12, 17, y - 10, "Q", 11, y - 3, 10, y + 4, "Z"], h.hair)  # fmt: skip
+        pen.path(
+            f"M -10 {y + 3} Q -8 {y - 15} 7 {y - 17} Q 1 {y - 8} 3 {y - 5} Q 11 {y - 12} "
+            f"17 {y - 10} Q 11 {y - 3} 10 {y + 4} Z",
+            h.hair,
+        )
 
 
 def _hat(pen: Pen, h: Head, look: Look) -> None:

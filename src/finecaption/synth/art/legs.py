@@ -66,15 +66,20 @@ def draw_legs(pen: Pen, f: Frame, o: Outfit, look: Look) -> None:
 def _shoe(pen: Pen, f: Frame, o: Outfit, knee: Point, ankle: Point, turn: float, skin: str) -> None:
     k = 0.8 if f.child else 1.0
     a, h = (14.5 * k, 15 * k)
-    dome: list[str | float]
+    dome: str
     if f.side:
-        dome = ["M", -a, 8, "L", -a, 8 - h, "L", a * 0.6, 8 - h, "Q", a * 0.8, 8 - h * 0.75,
-                a * 1.5, 8 - h * 0.65, "Q", a * 2.15, 8 - h * 0.5, a * 2.05, 8, "Z"]  # fmt: skip
-        sole: list[str | float] = ["M", -a, 6.2, "L", a * 2.05, 6.2]
+        dome = (
+            f"M {-a} 8 L {-a} {8 - h} L {a * 0.6} {8 - h} Q {a * 0.8} {8 - h * 0.75} "
+            f"{a * 1.5} {8 - h * 0.65} Q {a * 2.15} {8 - h * 0.5} {a * 2.05} 8 "
+            "Z"
+        )
+        sole = f"M {-a} 6.2 L {a * 2.05} 6.2"
     else:
-        dome = ["M", -a, 8, "Q", -a * 1.05, 8 - h * 1.25, 0, 8 - h * 1.25, "Q", a * 1.05,
-                8 - h * 1.25, a, 8, "Z"]  # fmt: skip
-        sole = ["M", -a * 0.9, 6.2, "L", a * 0.9, 6.2]
+        dome = (
+            f"M {-a} 8 Q {-a * 1.05} {8 - h * 1.25} 0 {8 - h * 1.25} Q {a * 1.05} "
+            f"{8 - h * 1.25} {a} 8 Z"
+        )
+        sole = f"M {-a * 0.9} 6.2 L {a * 0.9} 6.2"
     if o.shoes == "boots":
         leather, light = "#5f3f2c", "#94683f"
         top = along(ankle, knee, 0.72 if not f.sitting else 0.55)
@@ -92,12 +97,12 @@ def _shoe(pen: Pen, f: Frame, o: Outfit, knee: Point, ankle: Point, turn: float,
             pen.line(sole, "#c8c4c0", 4.4)
             y = 8 - h * 0.62
             if f.side:
-                pen.line(["M", -a * 0.4, y + 4, "L", a * 0.7, y - 1], "#56627a", 4)
+                pen.line(f"M {-a * 0.4} {y + 4} L {a * 0.7} {y - 1}", "#56627a", 4)
             elif not f.back:
                 for i in (0, 5):
-                    pen.line(["M", -a * 0.4, y + i - 2, "L", a * 0.4, y + i - 2], "#56627a", 2.6)
+                    pen.line(f"M {-a * 0.4} {y + i - 2} L {a * 0.4} {y + i - 2}", "#56627a", 2.6)
             else:
-                pen.line(["M", 0, y - 5, "L", 0, y + 4], "#56627a", 4.5)
+                pen.line(f"M 0 {y - 5} L 0 {y + 4}", "#56627a", 4.5)
             return
         strap = "#4f2f22" if o.skin > "#c" else "#e0b06c"
         pen.path(dome, skin)
@@ -105,26 +110,12 @@ def _shoe(pen: Pen, f: Frame, o: Outfit, knee: Point, ankle: Point, turn: float,
         y = 8 - h
         if f.side:
             pen.line(
-                ["M", -a * 0.7, y, "L", a * 0.4, y, "M", a * 0.8, 5, "L", a * 1.4, y + 6], strap, 4
+                f"M {-a * 0.7} {y} L {a * 0.4} {y} M {a * 0.8} 5 L {a * 1.4} {y + 6}", strap, 4
             )
         else:
             pen.line(
-                [
-                    "M",
-                    -a * 0.6,
-                    y - 2,
-                    "L",
-                    a * 0.6,
-                    y - 2,
-                    "M",
-                    -a * 0.7,
-                    y + 9,
-                    "Q",
-                    0,
-                    y,
-                    a * 0.7,
-                    y + 9,
-                ],
+                f"M {-a * 0.6} {y - 2} L {a * 0.6} {y - 2} M {-a * 0.7} {y + 9} Q 0 {y} "
+                f"{a * 0.7} {y + 9}",
                 strap,
                 4,
             )
@@ -140,30 +131,47 @@ def draw_lap(pen: Pen, f: Frame, o: Outfit) -> None:
         k = f.knee
         t = f.lw * 0.6
         if skirted and (f.female or o.garment != "coat"):
-            pen.path(["M", -f.depth, h - 12, "Q", -f.depth - 6, h + t, -f.depth * 0.6, h + t + 3,
-                      "L", k * 0.8, h + t + 14, "L", k + t + 4, h + t + 10, "Q", k + t + 4, h - t,
-                      k, h - t - 3, "L", f.depth, h - 16, "Z"], fill, o.line)  # fmt: skip
+            pen.path(
+                f"M {-f.depth} {h - 12} Q {-f.depth - 6} {h + t} {-f.depth * 0.6} {h + t + 3} "
+                f"L {k * 0.8} {h + t + 14} L {k + t + 4} {h + t + 10} Q {k + t + 4} {h - t} "
+                f"{k} {h - t - 3} L {f.depth} {h - 16} Z",
+                fill,
+                o.line,
+            )
             if trim:
-                pen.line(["M", k * 0.8, h + t + 9, "L", k + t + 3, h + t + 5], trim, 4)
+                pen.line(f"M {k * 0.8} {h + t + 9} L {k + t + 3} {h + t + 5}", trim, 4)
             return
         bare = o.garment == "t-shirt and shorts"
         if bare:
             pen.limb([(0, h), (k * 0.98, h + 1)], f.lw * 0.95, o.skin)
         cloth = o.legs if o.garment == "coat" else fill
         end, u = (k * 0.7, t * 1.08) if bare else (k + t * 0.7, t)
-        pen.path(["M", -f.depth, h - 12, "Q", -f.depth - 3, h + t, -f.depth * 0.5, h + t, "L", end,
-                  h + u, "Q", end + (3 if bare else t * 0.5), h, end, h - u, "L", f.depth * 0.9,
-                  h - t - 3, "L", f.depth, h - 14, "Z"], cloth, o.line)  # fmt: skip
+        pen.path(
+            f"M {-f.depth} {h - 12} Q {-f.depth - 3} {h + t} {-f.depth * 0.5} {h + t} "
+            f"L {end} {h + u} Q {end + (3 if bare else t * 0.5)} {h} {end} {h - u} "
+            f"L {f.depth * 0.9} {h - t - 3} L {f.depth} {h - 14} Z",
+            cloth,
+            o.line,
+        )
         if o.garment == "coat":  # its tail, over the seat and half of the thigh
-            pen.path(["M", -f.depth, h - 14, "Q", -f.depth - 8, h + t, -f.depth * 0.9, h + t + 16,
-                      "L", k * 0.3, h + t + 12, "L", k * 0.46, h - t - 2, "L", f.depth, h - 16,
-                      "Z"], fill, o.line)  # fmt: skip
+            pen.path(
+                f"M {-f.depth} {h - 14} Q {-f.depth - 8} {h + t} {-f.depth * 0.9} {h + t + 16} "
+                f"L {k * 0.3} {h + t + 12} L {k * 0.46} {h - t - 2} L {f.depth} {h - 16} "
+                "Z",
+                fill,
+                o.line,
+            )
         return
     if f.back:
         wide = f.hw * (1.38 if skirted else 1.25)
         low = h + (22 if skirted else 15)
-        pen.path(symmetric((0, h - 14), ((wide, h - 16), (wide, low - 9)),
-                           ((wide * 0.9, low), (0, low - 2))), fill, o.line)  # fmt: skip
+        pen.path(
+            symmetric(
+                (0, h - 14), ((wide, h - 16), (wide, low - 9)), ((wide * 0.9, low), (0, low - 2))
+            ),
+            fill,
+            o.line,
+        )
         return
     if skirted and (f.female or o.garment != "coat"):
         _skirt_over_knees(pen, f, o, fill, trim)
@@ -174,16 +182,31 @@ def draw_lap(pen: Pen, f: Frame, o: Outfit) -> None:
 def _skirt_over_knees(pen: Pen, f: Frame, o: Outfit, fill: str, trim: str | None) -> None:
     """A skirt drawn tight over two knees that come forward."""
     h, x, r = f.hip, f.knees, f.lw * 0.72
-    w = x + r + 5
-    pen.path(symmetric((0, h - 16), ((f.hw * 0.95, h - 18), (w, h - 8)),
-                       ((w + 3, h + 8), (w + 6, h + 30)), ((x, h + 35), (0, h + 33))), fill,
-             o.line)  # fmt: skip
+    w, hem = x + r + 5, h + (21 if f.child else 31)
+    pen.path(
+        symmetric(
+            (0, h - 16),
+            ((f.hw * 0.95, h - 18), (w, h - 8)),
+            ((w + 3, h + 8), (w + 6, hem - 1)),
+            ((x, hem + 4), (0, hem + 2)),
+        ),
+        fill,
+        o.line,
+    )
     for s in (-1, 1):
-        pen.path(["M", s * (x - r), h + 12, "Q", s * (x - r), h - 5, s * x, h - 5, "Q",
-                  s * (x + r), h - 5, s * (x + r), h + 12], "none", o.line, 2.4)  # fmt: skip
+        pen.path(
+            f"M {s * (x - r)} {h + 12} Q {s * (x - r)} {h - 5} {s * x} {h - 5} "
+            f"Q {s * (x + r)} {h - 5} {s * (x + r)} {h + 12}",
+            "none",
+            o.line,
+            2.4,
+        )
     if trim:
-        pen.line(["M", -w - 3, h + 25, "Q", -x, h + 30, 0, h + 28, "Q", x, h + 30, w + 3, h + 25],
-                 trim, 4)  # fmt: skip
+        pen.line(
+            f"M {-w - 3} {hem - 6} Q {-x} {hem - 1} 0 {hem - 3} Q {x} {hem - 1} {w + 3} {hem - 6}",
+            trim,
+            4,
+        )
 
 
 def _thighs(pen: Pen, f: Frame, o: Outfit, fill: str) -> None:
@@ -193,20 +216,31 @@ def _thighs(pen: Pen, f: Frame, o: Outfit, fill: str) -> None:
     cloth = o.legs if o.garment == "coat" else fill
     for s in (-1, 1):
         inner, outer = max(2.0, x - r), x + r
-        shape: list[str | float] = [
-            "M", s * inner * 0.4, h - 8, "L", s * max(f.hw * 0.98, x + 4), h - 12, "Q",
-            s * (outer + 2), h - 4, s * (outer + 1), h + 12, "Q", s * outer, h + 13 + r, s * x,
-            h + 13 + r, "Q", s * inner, h + 13 + r, s * inner, h + 10, "Z",
-        ]  # fmt: skip
+        shape = (
+            f"M {s * inner * 0.4} {h - 8} L {s * max(f.hw * 0.98, x + 4)} {h - 12} "
+            f"Q {s * (outer + 2)} {h - 4} {s * (outer + 1)} {h + 12} Q {s * outer} "
+            f"{h + 13 + r} {s * x} {h + 13 + r} Q {s * inner} {h + 13 + r} {s * inner} "
+            f"{h + 10} Z"
+        )
         pen.path(shape, o.skin if bare else cloth, INK if bare else o.line)
-        pen.line(["M", s * (x - r * 0.5), h + 8, "Q", s * x, h + 1, s * (x + r * 0.5), h + 8],
-                 o.line if not bare else shade(o.skin, 0.38), 2.2)  # fmt: skip
+        pen.line(
+            f"M {s * (x - r * 0.5)} {h + 8} Q {s * x} {h + 1} {s * (x + r * 0.5)} {h + 8}",
+            o.line if not bare else shade(o.skin, 0.38),
+            2.2,
+        )
         if bare:
-            pen.path(["M", s * inner * 0.4, h - 8, "L", s * max(f.hw, x + 4), h - 13, "Q",
-                      s * (outer + 4), h - 4, s * (outer + 4), h + 3, "Q", s * x, h + 8,
-                      s * (inner - 2), h + 4, "Z"], fill, o.line)  # fmt: skip
+            pen.path(
+                f"M {s * inner * 0.4} {h - 8} L {s * max(f.hw, x + 4)} {h - 13} Q "
+                f"{s * (outer + 4)} {h - 4} {s * (outer + 4)} {h + 3} Q {s * x} {h + 8} "
+                f"{s * (inner - 2)} {h + 4} Z",
+                fill,
+                o.line,
+            )
         if o.garment == "coat":  # the tails fall to both sides
-            pen.path(["M", s * f.hw * 0.5, h - 14, "L", s * (f.hw + 1), h - 16, "Q",
-                      s * (outer + 9), h, s * (outer + 8), h + 30, "L", s * (outer - 5), h + 26,
-                      "Q", s * (outer - 6), h, s * f.hw * 0.5, h - 14, "Z"],
-                     o.main, o.line)  # fmt: skip
+            pen.path(
+                f"M {s * f.hw * 0.5} {h - 14} L {s * (f.hw + 1)} {h - 16} Q {s * (outer + 9)} "
+                f"{h} {s * (outer + 8)} {h + 30} L {s * (outer - 5)} {h + 26} Q "
+                f"{s * (outer - 6)} {h} {s * f.hw * 0.5} {h - 14} Z",
+                o.main,
+                o.line,
+            )

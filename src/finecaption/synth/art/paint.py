@@ -20,7 +20,7 @@ HEX = {
 }  # fmt: skip
 SKIN = {"pale": "#f7d9c3", "tan": "#e0aa7b", "brown": "#a86f46", "dark": "#5c3a28"}
 HAIR = {
-    "black": "#2a2528", "brown": "#7d4a24", "blond": "#e8c25c", "red": "#d4622a",
+    "black": "#2a2528", "brown": "#874f24", "blond": "#e8c25c", "red": "#d4622a",
     "grey": "#b9b7b8",
 }  # fmt: skip
 INK = "#3a2f38"  # outlines: a warm dark, softer than black

@@ -53,6 +53,25 @@ def scallops(
     return [*tokens, "Z"]
 
 
+def tokens_of(text: str) -> list[str | float]:
+    """The tokens of a path written as text, such as "M 0 1 Q 2 3 4 5 Z", blanks between all."""
+    return [t if t in "MLQCZ" else float(t) for t in text.split()]
+
+
+def scaled(text: str, x: float, y: float) -> list[str | float]:
+    """The tokens of a path whose text is in units of x across and y down, as hair is of a head."""
+    out: list[str | float] = []
+    factor, other = x, y
+    for t in tokens_of(text):
+        if isinstance(t, str):
+            factor, other = x, y
+            out.append(t)
+        else:
+            out.append(t * factor)
+            factor, other = other, factor
+    return out
+
+
 def _num(value: float) -> str:
     text = f"{value:.1f}"
     text = text[:-2] if text.endswith(".0") else text
@@ -119,16 +138,23 @@ class Pen:
         self.box = (x0, y0, x1, y1)
 
     def path(
-        self, tokens: Tokens, fill: str, stroke: str | None = INK, width: float = LINE, **kw: object
+        self,
+        tokens: Tokens | str,
+        fill: str,
+        stroke: str | None = INK,
+        width: float = LINE,
+        **kw: object,
     ) -> None:
-        """One path, outlined unless stroke is None; its extent is recorded."""
+        """One path, tokens or their text, outlined unless stroke is None; records its extent."""
+        if isinstance(tokens, str):
+            tokens = tokens_of(tokens)
         self._grow(_samples(tokens), width / 2 if stroke else 0)
         w = None if width == LINE or not stroke else width
         self.out.append(
             f"<path {attrs(d=_write(tokens), fill=fill, stroke=stroke, stroke_width=w, **kw)}/>"
         )
 
-    def line(self, tokens: Tokens, stroke: str, width: float) -> None:
+    def line(self, tokens: Tokens | str, stroke: str, width: float) -> None:
         """One open stroke without a fill."""
         self.path(tokens, "none", stroke, width)
 

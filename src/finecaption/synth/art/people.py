@@ -18,22 +18,31 @@ def frame_of(look: Look) -> Frame:
     """Sizes of a body: about 280 units for adults, 200 for children, 8 less when stooped."""
     child = look.category in ("boy", "girl")
     female = look.category in ("woman", "girl")
-    k = {"slim": 0.68, "average": 1.0, "broad": 1.48}[look.build or "average"]
-    thin = {"slim": 0.74, "average": 1.0, "broad": 1.28}[look.build or "average"]
-    head = {"slim": 0.93, "average": 1.0, "broad": 1.1}[look.build or "average"]
+    k = {"slim": 0.62, "average": 1.0, "broad": 1.52}[look.build or "average"]
+    thin = {"slim": 0.68, "average": 1.0, "broad": 1.32}[look.build or "average"]
+    head = {"slim": 0.91, "average": 1.0, "broad": 1.12}[look.build or "average"]
     belly = 1.14 if k > 1 else 0.94 if k < 1 else 1.0
     if child:
-        sw, ww, hw, depth = (25, 22, 29, 19) if female else (30, 28, 28, 20)
+        sw, ww, hw, depth = (26, 24, 30, 21) if female else (31, 30, 29, 22)
         f = Frame(39 * head, 38, -161, -126, -64, sw, ww, hw, depth, 15, 18)
     elif female:
         f = Frame(34 * head, 39, -237, -190, -100, 36, 26, 38, 23, 16, 20)
     else:
         f = Frame(35 * head, 41, -237, -190, -98, 47, 39, 36, 27, 20, 24)
     f = replace(
-        f, sw=f.sw * (k * 0.5 + 0.5 if k > 1 else k), ww=f.ww * k * belly, hw=f.hw * k,
-        depth=f.depth * k, aw=f.aw * thin, lw=f.lw * thin, child=child, female=female,
-        belly=max(0.0, k - 1), side=look.facing in ("left", "right"), back=look.facing == "back",
-    )  # fmt: skip
+        f,
+        sw=f.sw * (k * 0.5 + 0.5 if k > 1 else k),
+        ww=f.ww * k * belly,
+        hw=f.hw * k,
+        depth=f.depth * k,
+        aw=f.aw * thin,
+        lw=f.lw * thin,
+        child=child,
+        female=female,
+        belly=max(0.0, k - 1),
+        side=look.facing in ("left", "right"),
+        back=look.facing == "back",
+    )
     if look.age == "elderly" and not child:
         f = replace(f, cy=f.cy + 16, stoop=14.0 if f.side else 0.0, rounded=True, sw=f.sw * 0.95)
     if look.pose == "sitting":
@@ -51,60 +60,18 @@ def _scarf(pen: Pen, f: Frame, look: Look) -> None:
     with pen.group(f.stoop * 0.8, y, data_part="scarf"):
         tx = -w * 0.65 if f.side else w * 0.3
         pen.path(
-            [
-                "M",
-                tx - 9 * k,
-                0,
-                "L",
-                tx + 9 * k,
-                0,
-                "L",
-                tx + 13 * k,
-                62 * k,
-                "L",
-                tx - 11 * k,
-                64 * k,
-                "Z",
-            ],
+            f"M {tx - 9 * k} 0 L {tx + 9 * k} 0 L {tx + 13 * k} {62 * k} L {tx - 11 * k} "
+            f"{64 * k} Z",
             c,
         )
         for i in (44, 54):
-            pen.line(["M", tx - 10 * k, i * k, "L", tx + 12 * k, i * k], dark, 3.4)
+            pen.line(f"M {tx - 10 * k} {i * k} L {tx + 12 * k} {i * k}", dark, 3.4)
         pen.path(
-            [
-                "M",
-                -w,
-                -4,
-                "Q",
-                -w,
-                -14,
-                -w * 0.7,
-                -13,
-                "Q",
-                0,
-                -4,
-                w * 0.7,
-                -13,
-                "Q",
-                w,
-                -14,
-                w,
-                -4,
-                "Q",
-                w,
-                10 * k,
-                0,
-                13 * k,
-                "Q",
-                -w,
-                10 * k,
-                -w,
-                -4,
-                "Z",
-            ],
+            f"M {-w} -4 Q {-w} -14 {-w * 0.7} -13 Q 0 -4 {w * 0.7} -13 Q {w} -14 {w} -4 "
+            f"Q {w} {10 * k} 0 {13 * k} Q {-w} {10 * k} {-w} -4 Z",
             c,
         )
-        pen.line(["M", -w * 0.85, 0, "Q", 0, 10, w * 0.85, 0], dark, 3)
+        pen.line(f"M {-w * 0.85} 0 Q 0 10 {w * 0.85} 0", dark, 3)
 
 
 def _strap(pen: Pen, f: Frame, look: Look) -> None:
@@ -124,63 +91,14 @@ def _bag(pen: Pen, f: Frame, look: Look) -> None:
     x = -f.depth * 0.3 if f.side else -f.hw - 6
     with pen.group(x, f.hip - 10 * k, data_part="bag"):
         pen.path(
-            [
-                "M",
-                -22 * k,
-                -6,
-                "Q",
-                -22 * k,
-                -12,
-                -16 * k,
-                -12,
-                "L",
-                16 * k,
-                -12,
-                "Q",
-                22 * k,
-                -12,
-                22 * k,
-                -6,
-                "L",
-                24 * k,
-                24 * k,
-                "Q",
-                0,
-                31 * k,
-                -24 * k,
-                24 * k,
-                "Z",
-            ],
+            f"M {-22 * k} -6 Q {-22 * k} -12 {-16 * k} -12 L {16 * k} -12 Q {22 * k} -12 "
+            f"{22 * k} -6 L {24 * k} {24 * k} Q 0 {31 * k} {-24 * k} {24 * k} "
+            "Z",
             c,
         )
         pen.path(
-            [
-                "M",
-                -22 * k,
-                -6,
-                "Q",
-                -22 * k,
-                -12,
-                -16 * k,
-                -12,
-                "L",
-                16 * k,
-                -12,
-                "Q",
-                22 * k,
-                -12,
-                22 * k,
-                -6,
-                "L",
-                22 * k,
-                4,
-                "Q",
-                0,
-                16 * k,
-                -22 * k,
-                4,
-                "Z",
-            ],
+            f"M {-22 * k} -6 Q {-22 * k} -12 {-16 * k} -12 L {16 * k} -12 Q {22 * k} -12 "
+            f"{22 * k} -6 L {22 * k} 4 Q 0 {16 * k} {-22 * k} 4 Z",
             dark,
         )
         pen.ellipse(0, 9 * k, 4, 4, "#f1d37a")
@@ -192,14 +110,14 @@ def _lights(pen: Pen, f: Frame, look: Look, arm: Arm) -> None:
         with pen.group(f.rx + 8, f.cy - f.ry * 0.6, class_="fx"):
             for x, y, s in ((0.0, 0.0, 9.0), (15.0, -20.0, 13.0), (36.0, -46.0, 18.0)):
                 a, b = (x + s, x) if look.facing == "left" else (x, x + s)  # mirrored later
-                z: list[str | float] = ["M", a, y - s, "L", b, y - s, "L", a, y, "L", b, y]
+                z: str = f"M {a} {y - s} L {b} {y - s} L {a} {y} L {b} {y}"
                 pen.line(z, "#ffffff", 7)
                 pen.line(z, "#4a5a8c", 3.6)
     elif look.pose == "waving":
         x, y = arm.wrist
         with pen.group(x, y - 8, class_="fx"):
             for side in (-1, 1):
-                pen.line(["M", side * 21, -14, "Q", side * 27, -2, side * 21, 10], "#5b5563", 3)
+                pen.line(f"M {side * 21} -14 Q {side * 27} -2 {side * 21} 10", "#5b5563", 3)
 
 
 def _compose(look: Look) -> tuple[Pen, Frame, Arm]:
@@ -245,8 +163,11 @@ def _compose(look: Look) -> tuple[Pen, Frame, Arm]:
         legs.draw_legs(pen, f, o, look)
         if lap_first:
             legs.draw_lap(pen, f, o)
-        pen.limb([(f.stoop * 0.9, f.cy + f.ry * 0.7), (f.stoop * 0.7, f.sy + 4)],
-                 f.aw * (1.05 if f.female else 1.35), shade(o.skin, 0.12))  # fmt: skip
+        pen.limb(
+            [(f.stoop * 0.9, f.cy + f.ry * 0.7), (f.stoop * 0.7, f.sy + 4)],
+            f.aw * (1.05 if f.female else 1.35),
+            shade(o.skin, 0.12),
+        )
         clothes.draw_torso(pen, f, o, look)
         if f.sitting and not lap_first:
             legs.draw_lap(pen, f, o)
