@@ -237,12 +237,12 @@ def draw_mouth(pen: Pen, h: Head, look: Look, y: float) -> None:
 
 def freckles(pen: Pen, h: Head, x: float, y: float, s: int) -> None:
     """Dots on a cheek about (x, y); s points outwards."""
-    spot = shade(h.skin, 0.62) if h.deep else mix(h.skin, "#a0562c", 0.75)
+    spot = shade(h.skin, 0.62) if h.deep else mix(h.skin, "#9c4f26", 0.9)
     dots = ""
     for dx, dy in ((-10, -3), (-3, 3), (5, -3), (-2, -7), (8, 4), (-10, 5), (2, 8)):
         px, py = x + dx * s, y + dy
         dots += f" M {px} {py} L {px + 0.1} {py}"
-    pen.line(dots, spot, 4.6)  # round caps make dots
+    pen.line(dots, spot, 5)  # round caps make dots
 
 
 def draw_cheeks(pen: Pen, h: Head, look: Look) -> None:
