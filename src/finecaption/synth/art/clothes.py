@@ -301,14 +301,17 @@ def _torso_side(
     sy, d, st = f.sy, f.depth, f.stoop
     wy = sy + 0.58 * (f.hip - sy)
     front = d * (1.0 + f.belly * 0.45) + (3 if f.female and not f.child else 0)
-    waist = d * (1.0 + f.belly * 0.9) * (0.86 if f.female else 1.0)
+    waist = d * (1.0 + f.belly * 0.9) * (0.86 if f.female and not f.belly else 1.0)
     low = d * wide + (4 if skirt else 0)
+    below, above, up = d * 0.95, front + st * 0.5, sy + 34
+    if f.belly:  # round at the waist
+        below, above, up = waist * 0.99, waist, wy - 0.22 * (f.hip - sy)
     pen.path(
         f"M {st * 0.7 - 7} {sy - 6} Q {-d * 0.9 + st * 0.1} {sy - 4} "
         f"{-d * 1.02 - st * 0.4} {sy + 26} Q {-d * 0.95} {wy} "
         f"{-d * (0.82 if f.female else 0.92)} {wy} Q {-d} {f.hip} {-low} {hem_y} "
-        f"Q 0 {hem_y + 6} {low} {hem_y} Q {d * 0.95} {f.hip - 6} {waist} {wy} "
-        f"Q {front + st * 0.5} {sy + 34} {front * 0.85 + st * 0.6} {sy + 22} "
+        f"Q 0 {hem_y + 6} {low} {hem_y} Q {below} {f.hip - 6} {waist} {wy} "
+        f"Q {above} {up} {front * 0.85 + st * 0.6} {sy + 22} "
         f"Q {d * 0.6 + st * 0.7} {sy - 4} {st * 0.7 + 8} {sy - 6} Z",
         body,
         o.line,
@@ -346,7 +349,7 @@ def _torso_side(
         pen.limb([(st * 0.7 - 4, sy - 2), (-d * 0.7, wy)], 9, o.main, o.line)
         pen.path(
             f"M {front * 0.45} {top} L {front + st * 0.3} {top + 4} Q {waist * 1.03} "
-            f"{wy - 8} {waist * 1.03} {wy} Q {d} {f.hip - 6} {low * 1.05} {hem_y} "
+            f"{wy - 8} {waist * 1.03} {wy} Q {below * 1.04} {f.hip - 6} {low * 1.05} {hem_y} "
             f"Q 0 {hem_y + 6} {-low * 1.05} {hem_y} Q {-d * 1.02} {f.hip} {-d * 0.92} "
             f"{wy - 6} Q {front * 0.3} {wy - 8} {front * 0.45} {top} Z",
             o.main,

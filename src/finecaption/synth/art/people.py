@@ -19,6 +19,7 @@ def frame_of(look: Look) -> Frame:
     child = look.category in ("boy", "girl")
     female = look.category in ("woman", "girl")
     k = {"slim": 0.62, "average": 1.0, "broad": 1.52}[look.build or "average"]
+    deep = {"slim": 0.56, "average": 1.0, "broad": 1.54}[look.build or "average"]
     thin = {"slim": 0.68, "average": 1.0, "broad": 1.32}[look.build or "average"]
     head = {"slim": 0.91, "average": 1.0, "broad": 1.12}[look.build or "average"]
     belly = 1.14 if k > 1 else 0.94 if k < 1 else 1.0
@@ -34,7 +35,7 @@ def frame_of(look: Look) -> Frame:
         sw=f.sw * (k * 0.5 + 0.5 if k > 1 else k),
         ww=f.ww * k * belly,
         hw=f.hw * k,
-        depth=f.depth * k,
+        depth=f.depth * deep,
         aw=f.aw * thin,
         lw=f.lw * thin,
         child=child,
