@@ -18,10 +18,10 @@ def frame_of(look: Look) -> Frame:
     """Sizes of a body: about 280 units for adults, 200 for children, 8 less when stooped."""
     child = look.category in ("boy", "girl")
     female = look.category in ("woman", "girl")
-    k = {"slim": 0.62, "average": 1.0, "broad": 1.52}[look.build or "average"]
-    deep = {"slim": 0.56, "average": 1.0, "broad": 1.54}[look.build or "average"]
-    thin = {"slim": 0.68, "average": 1.0, "broad": 1.32}[look.build or "average"]
-    head = {"slim": 0.91, "average": 1.0, "broad": 1.12}[look.build or "average"]
+    k = {"slim": 0.54, "average": 1.0, "broad": 1.52}[look.build or "average"]
+    deep = {"slim": 0.48, "average": 1.0, "broad": 1.54}[look.build or "average"]
+    thin = {"slim": 0.6, "average": 1.0, "broad": 1.32}[look.build or "average"]
+    head = {"slim": 0.88, "average": 1.0, "broad": 1.12}[look.build or "average"]
     belly = 1.14 if k > 1 else 0.94 if k < 1 else 1.0
     if child:
         sw, ww, hw, depth = (26, 24, 30, 21) if female else (31, 30, 29, 22)
