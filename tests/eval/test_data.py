@@ -22,6 +22,7 @@ from finecaption.eval.data import (
     twin_pairs,
 )
 from finecaption.io.geometry import box_iou
+from finecaption.synth import WORLD_VERSION
 from finecaption.synth.dataset import render_split
 
 from .conftest import region
@@ -47,6 +48,7 @@ def test_a_rendered_folder_is_the_same_as_the_split_drawn_on_the_way(
     list(render_split("test", 2, 0, tmp_path / "folder", workers=1))
     source = open_source(str(tmp_path / "folder"), workers=0)
     assert source.identity["name"] == "folder" and not source.unseen_only
+    assert source.identity["world"] == WORLD_VERSION
     for a, b in zip(source.pictures(), drawn[0][:2], strict=True):
         assert same(a, b)
     assert [p.index for p in source.pictures(1)] == [1]
@@ -140,7 +142,9 @@ def test_data_that_cannot_be_used(text: str, said: str) -> None:
 
 
 def test_seed_is_part_of_the_name() -> None:
-    assert open_source("synth:val:7").identity == {"name": "synth:val:7", "split": "val", "seed": 7}
+    assert open_source("synth:val:7").identity == {
+        "name": "synth:val:7", "split": "val", "seed": 7, "world": WORLD_VERSION,
+    }  # fmt: skip
     assert open_source("synth:val:0").identity["name"] == "synth:val"
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 from finecaption.attributes import ATTRIBUTE_NAMES
 from finecaption.errors import InputError
 from finecaption.io.masks import box_from_mask, decode_rle
-from finecaption.synth import dataset
+from finecaption.synth import WORLD_VERSION, dataset
 from finecaption.synth import vocabulary as voc
 from finecaption.synth.compose import render_rgb
 from finecaption.synth.dataset import RECORDS, render_split
@@ -200,6 +200,7 @@ def test_dense_maps_agree_with_masks(
     rendered: Path, name: str, table: str, value: Callable[[dict[str, Any]], str]
 ) -> None:
     index = json.loads((rendered / "index.json").read_text())
+    assert index["world"] == WORLD_VERSION
     checked = 0
     for record in read(rendered):
         if not record["region_id"] or (name == "material" and record["part_of"]):

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 from finecaption.errors import InputError
 from finecaption.model.configuration import FineCaptionConfig
 from finecaption.model.preparation import prepare_mask
+from finecaption.synth import WORLD_VERSION
 from finecaption.synth.observe import observe
 from finecaption.synth.scene import sample_scene
 from finecaption.train import pool as module
@@ -101,6 +104,20 @@ def test_a_pool_of_other_settings_is_refused(
     wanted = {"folder": pool_folder, "split": "train", "seed": 0, "scenes": 6, **sizes, **change}
     with pytest.raises(InputError, match="holds a pool of .* use another folder"):
         list(render_pool(**wanted))
+
+
+def test_a_pool_of_another_world_is_refused(
+    sizes: dict[str, Any], pool_folder: Path, tmp_path: Path
+) -> None:
+    old = tmp_path / "old"
+    shutil.copytree(pool_folder, old)
+    note = json.loads((old / "pool.json").read_text())
+    assert note["world"] == WORLD_VERSION
+    (old / "pool.json").write_text(json.dumps(note | {"world": 1}))
+    with pytest.raises(InputError, match="of version 1 of the drawn world.*draw the pool again"):
+        Pool(old)
+    with pytest.raises(InputError, match="of version 1 of the drawn world.*another folder"):
+        list(render_pool(old, "train", 0, 6, **sizes))
 
 
 def test_access_is_checked(pool: Pool, pool_folder: Path, tmp_path: Path) -> None:

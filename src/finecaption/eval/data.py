@@ -28,6 +28,7 @@ from finecaption.errors import InputError
 from finecaption.io import masks
 from finecaption.io.geometry import box_iou
 from finecaption.io.images import load_image
+from finecaption.synth import WORLD_VERSION
 from finecaption.synth.compose import render_rgb
 from finecaption.synth.dataset import captions, scene_name
 from finecaption.synth.observe import observe
@@ -239,7 +240,12 @@ class SynthSource:
     @property
     def identity(self) -> dict[str, Any]:
         name = f"synth:{self.split}" + (f":{self.seed}" if self.seed else "")
-        return {"name": name, "split": self.split, "seed": self.seed}
+        return {
+            "name": name,
+            "split": self.split,
+            "seed": self.seed,
+            "world": WORLD_VERSION,
+        }
 
     @property
     def unseen_only(self) -> bool:
@@ -310,7 +316,13 @@ class FolderSource:
 
     @property
     def identity(self) -> dict[str, Any]:
-        return {"name": self.root.resolve().name, "annotations_sha256": self._digest}
+        index = self.root / "index.json"
+        world = json.loads(index.read_text("utf-8")).get("world", 1) if index.is_file() else None
+        return {
+            "name": self.root.resolve().name,
+            "annotations_sha256": self._digest,
+            "world": world,
+        }
 
     @property
     def unseen_only(self) -> bool:

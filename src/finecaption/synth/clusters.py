@@ -96,7 +96,7 @@ class Clusters(Artist):
     def piece(self, t: float) -> list[Figure]:
         """Anything else that stands here by itself."""
         groups = ("furniture", "vessel", "plant", "sign", "prop")
-        names = [n for n in self.names(*groups) if n not in ("tree", "hoop")]
+        names = [n for n in self.names(*groups) if n not in ("tree", "hoop", "cabinet")]
         names += ["bicycle"] if self.fits("bicycle") else []
         return [self.thing(self.rng.choice(names), t)]
 
@@ -220,7 +220,8 @@ class Clusters(Artist):
     def laden(self, t: float) -> list[Figure]:
         """A table with things on it."""
         base = self.thing("table", t)
-        return [base, *self._load(base, t, _ON_TABLES, self.rng.choice((1, 2, 3, 3, 4)))]
+        names = tuple(n for n in _ON_TABLES if n != "lamp" or self.fits("lamp"))
+        return [base, *self._load(base, t, names, self.rng.choice((1, 2, 3, 3, 4)))]
 
     def laden_cabinet(self, t: float) -> list[Figure]:
         """A cabinet with things on it."""

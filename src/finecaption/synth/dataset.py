@@ -6,7 +6,7 @@ Layout of the folder::
     scenes/000000.svg       the same picture as vectors; masks can be read off it again
     dense/000000.npz        on request: category, colour, material a pixel (uint8; see index.json)
     annotations.jsonl       a record a region, and one for the whole picture (region_id 0)
-    index.json              the settings, and what the numbers of the dense maps mean
+    index.json              the world's version, the settings, and what dense numbers mean
     .records/000000.jsonl   a scene's records, until annotations.jsonl has those of all scenes
 
 Rendering resumes: a scene whose files and records are on disk is not drawn again.
@@ -30,6 +30,7 @@ from PIL import Image
 
 from finecaption.errors import InputError
 from finecaption.io import masks
+from finecaption.synth import WORLD_VERSION, check_world
 from finecaption.synth import vocabulary as voc
 from finecaption.synth.compose import figure_of, render_rgb
 from finecaption.synth.language import paraphrases, region_paragraph, scene_paragraph
@@ -186,7 +187,8 @@ def render_split(
         references: cross-references ``(entity_id_k)`` in the sentences.
 
     Raises:
-        InputError: unknown split, count or workers below 1, or a folder begun with other settings.
+        InputError: unknown split, count or workers below 1, or a folder begun with other settings
+            or in another version of the world.
     """
     if split not in SPLITS:
         raise InputError(f"unknown split {split!r}; choose one of {', '.join(SPLITS)}")
@@ -198,6 +200,7 @@ def render_split(
     settings = {"split": split, "seed": seed, "dense": dense, "references": references}
     index_file = root / "index.json"
     if index_file.exists():
+        check_world(index_file, "use another folder")
         found = json.loads(index_file.read_text())["settings"]
         if found != settings:
             raise InputError(f"{root} was begun with {found}, not {settings}; use another folder")
@@ -205,6 +208,7 @@ def render_split(
     for name in (*kinds, RECORDS):
         (root / name).mkdir(parents=True, exist_ok=True)
     index = {
+        "world": WORLD_VERSION,
         "settings": settings,
         "category": CATEGORY_INDEX, "colour": COLOUR_INDEX, "material": MATERIAL_INDEX,
     }  # fmt: skip

@@ -202,6 +202,8 @@ class _Sampler:
             plan.sort(key=lambda step: step[0] not in ("road", "water"))
         wanted = rng.choices((2, 3, 4, 5, 6), weights=(1, 2.5, 3.5, 2.5, 1))[0]
         plan = plan[:wanted]
+        if not any(zone in ("people", "ground") for zone, _ in plan):  # no empty foreground
+            plan[-1:] = [("people", self.make.holder)]
         while len(plan) < wanted + 2:
             plan.append(self._rest())
         for zone, maker in plan:

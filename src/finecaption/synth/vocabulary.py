@@ -113,7 +113,7 @@ CATEGORIES: dict[str, Category] = {
                  ("tall", "wide"), ("open", "closed"), settings=INDOOR),
         Category("vase", "vessel", 0.36, COLOURS, ("ceramic", "glass", "metal", "stone"),
                  ("round", "tall", "square"), ("empty", "filled with flowers"), settings=INDOOR),
-        Category("cup", "vessel", 0.13, COLOURS, ("ceramic", "metal", "wood"),
+        Category("cup", "vessel", 0.11, COLOURS, ("ceramic", "metal", "wood"),
                  ("round", "tall", "square"), ("empty", "steaming")),
         Category("bottle", "vessel", 0.32, COLOURS, ("glass", "metal", "ceramic"),
                  ("round", "tall", "square"), ("corked", "open")),

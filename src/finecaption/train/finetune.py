@@ -41,6 +41,7 @@ from finecaption.model.modeling import FineCaptionForConditionalGeneration
 from finecaption.model.parts import part_of, unused_by_captions
 from finecaption.model.processing import FineCaptionProcessor
 from finecaption.model.quantisation import check_sizes, keep_gradients, nf4_settings
+from finecaption.synth import WORLD_VERSION
 from finecaption.train import lora
 from finecaption.train.console import ConsoleCallback
 from finecaption.train.curve import CurveCallback
@@ -441,6 +442,11 @@ def finish_folder(processor: FineCaptionProcessor, temporary: Path, target: Path
     temporary.rename(target)
 
 
+def _is_drawn(data: str) -> bool:
+    """Whether data is a folder of the drawn world; its reader refuses other versions."""
+    return all((Path(data) / name).is_file() for name in ("annotations.jsonl", "index.json"))
+
+
 def _note(
     config: TrainConfig, base: Path, data: Sequence[str], out: Path, result: Path,
     note: dict[str, Any],
@@ -448,7 +454,8 @@ def _note(
     """provenance.json: of OUT, and in the model's folder that of all stages that led to it."""
     told = {
         "stage": f"stage{config.stage}", "recipe": config.name, "seed": config.seed,
-        "trains": list(config.trains), "lr": config.lr, "data": list(data), **note,
+        "trains": list(config.trains), "lr": config.lr, "data": list(data),
+        **({"world": WORLD_VERSION} if any(map(_is_drawn, data)) else {}), **note,
         "hardware": hardware(), "processes": processes(), "torch": torch.__version__,
         "transformers": transformers.__version__, "finished": time.strftime("%Y-%m-%d"),
     }  # fmt: skip

@@ -29,6 +29,7 @@ from PIL import Image
 
 from finecaption.errors import InputError
 from finecaption.model.preparation import prepare_image, prepare_mask
+from finecaption.synth import WORLD_VERSION, check_world
 from finecaption.synth.compose import render_rgb
 from finecaption.synth.dataset import leave_interrupts
 from finecaption.synth.observe import Observed, observe
@@ -106,12 +107,21 @@ def render_pool(
     ``workers``, the number of processes (default: one a core).
 
     Raises:
-        InputError: the folder holds a pool of another split, seed or size.
+        InputError: the folder holds a pool of another split, seed or size, or of another version
+            of the world.
     """
     root = Path(folder)
     root.mkdir(parents=True, exist_ok=True)
-    settings = {"split": split, "seed": seed, "clip_size": clip_size, "hr_size": hr_size}
+    settings = {
+        "world": WORLD_VERSION,
+        "split": split,
+        "seed": seed,
+        "clip_size": clip_size,
+        "hr_size": hr_size,
+    }
     note = root / "pool.json"
+    if note.exists():
+        check_world(note, "use another folder")
     if note.exists() and json.loads(note.read_text()) != settings:
         raise InputError(
             f"{root} holds a pool of {json.loads(note.read_text())}, not of {settings}; "
@@ -150,9 +160,11 @@ class Pool:
         """Opens the shards that are there; ``limit``: the first so many scenes only.
 
         Raises:
-            InputError: when the folder holds no shard.
+            InputError: when the folder holds no shard, or another version of the world.
         """
         self.folder = Path(folder)
+        if (self.folder / "pool.json").exists():
+            check_world(self.folder / "pool.json", "draw the pool again, in another folder")
         shards = sorted(self.folder.glob("shard-*"))
         if not shards:
             raise InputError(f"no shard in {folder}; draw the pool first")

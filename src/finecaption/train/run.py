@@ -29,6 +29,7 @@ from finecaption.errors import InputError
 from finecaption.model.modeling import FineCaptionForConditionalGeneration
 from finecaption.model.processing import FineCaptionProcessor
 from finecaption.segment import save_segmenter
+from finecaption.synth import WORLD_VERSION, check_world
 from finecaption.train import build
 from finecaption.train.clicks import ClickPretraining
 from finecaption.train.joint import JointTraining
@@ -104,7 +105,9 @@ class Run:
         """Writes recipe.json; a stage that has begun may not change any more."""
         path = self.root / "recipe.json"
         new = json.loads(json.dumps(dataclasses.asdict(self.recipe)))
+        new["world"] = WORLD_VERSION
         if path.exists():
+            check_world(path, "use another folder")
             old = json.loads(path.read_text())
             before = {s["name"]: s for s in old["stages"]}
             for stage in new["stages"]:
@@ -140,7 +143,7 @@ class Run:
     def _note(self, stage: Stage, metrics: dict[str, float]) -> dict[str, Any]:
         return {
             "stage": stage.name, "recipe": self.recipe.name, "seed": self.recipe.seed,
-            "trains": list(stage.trains), "steps": stage.steps,
+            "world": WORLD_VERSION, "trains": list(stage.trains), "steps": stage.steps,
             "pictures": stage.steps * stage.batch,
             "lr": stage.lr, "seconds": metrics["seconds"], "hardware": hardware(),
             "train_loss": metrics.get("train_loss"),

@@ -57,3 +57,10 @@ def test_what_is_wrong_is_named(world: Path, tmp_path: Path) -> None:
         list(open_source("synth", world / "images"))
     with pytest.raises(InputError, match="sentences is 0"):
         open_source("synth", world, sentences=0)
+
+
+def test_another_version_of_the_world_is_refused(world: Path, tmp_path: Path) -> None:
+    (tmp_path / "annotations.jsonl").write_bytes((world / "annotations.jsonl").read_bytes())
+    (tmp_path / "index.json").write_text('{"world": 1, "settings": {}}')
+    with pytest.raises(InputError, match="of version 1 of the drawn world.*render the folder"):
+        list(open_source("synth", tmp_path, images=world / "images", problems="skip"))

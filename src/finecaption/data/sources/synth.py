@@ -11,6 +11,7 @@ from typing import Any
 from finecaption.data.sources.base import Source
 from finecaption.data.sources.reading import parse_json, text_lines
 from finecaption.errors import InputError
+from finecaption.synth import check_world
 from finecaption.types import RegionSample
 
 _NEEDED = ("image", "width", "height", "region_id", "mask", "captions")
@@ -34,6 +35,9 @@ class Synth(Source):
 
     def _samples(self) -> Iterator[RegionSample]:
         file = self.path / "annotations.jsonl" if self.path.is_dir() else self.path
+        index = file.with_name("index.json")
+        if index.is_file():
+            check_world(index, "render the folder again")
         with self.at(file):
             for number, line in text_lines(file):
                 with self.at(file, f"line {number}"):
