@@ -26,8 +26,8 @@ from finecaption.synth.sizes import LEAST, pixels
 # The shipped model was trained on these pictures, and its figures are of them: whoever changes
 # one of these has changed the world, and has to train again.
 PINNED = {
-    ("train", 0, 0): "629987d5f6d2acd4",
-    ("test", 7, 2): "4364d56bc3e1bf85",
+    ("train", 0, 0): "947c5d4c06dd5679",
+    ("test", 7, 2): "6491ba5577582852",
     ("test-unseen", 1, 1): "df61b84371ae6350",
 }
 
