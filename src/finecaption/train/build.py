@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +35,13 @@ from finecaption.synth.language import corpus
 from finecaption.train import data
 from finecaption.train.clicks import ClickPretraining
 from finecaption.train.contrast import ContrastivePretraining
+from finecaption.train.crops import CropItems, collate_crops
 from finecaption.train.dense import DenseHead, DensePretraining
 from finecaption.train.joint import JointTraining, LabelHeads
 from finecaption.train.pool import Pool
 from finecaption.train.recipes import Recipe, Stage
 from finecaption.train.regions import RegionHead
+from finecaption.train.rolling_pool import RollingPool, Window, rendering_ahead
 
 STATE = "state.safetensors"  # a finished stage-0 module
 HEADS_STATE = "heads.safetensors"  # label heads, beside the model that they were trained with
@@ -95,6 +99,7 @@ class Job:
         items, collate: its data.
         part_of: parameter name -> part of the finished model, None for what is thrown away.
         idle: parameters that its loss does not depend on.
+        beside: what must go on while it runs, as a context.
     """
 
     module: nn.Module
@@ -102,6 +107,7 @@ class Job:
     collate: Callable[[Sequence[Any]], Any]
     part_of: Callable[[str], str | None]
     idle: frozenset[str] = frozenset()
+    beside: contextlib.AbstractContextManager[None] = field(default_factory=contextlib.nullcontext)
 
 
 def _prefix(table: dict[str, str]) -> Callable[[str], str | None]:
@@ -124,20 +130,21 @@ def _click_module(config: FineCaptionConfig) -> ClickPretraining:
 
 
 def pretraining_job(
-    recipe: Recipe, stage: Stage, pool: Pool, config: FineCaptionConfig,
+    recipe: Recipe, stage: Stage, open_pool: Callable[[], Pool], config: FineCaptionConfig,
     processor: FineCaptionProcessor, root: Path,
 ) -> Job:  # fmt: skip
     """A stage that trains one part alone, from random weights or on from the run of its kind."""
     earlier = [s for s in recipe.stages[: recipe.stages.index(stage)] if s.kind == stage.kind]
-    job = _part_job(recipe, stage, pool, config, processor, recipe.seed + 100 * len(earlier))
+    seed = recipe.seed + 100 * len(earlier)
+    job = _part_job(recipe, stage, open_pool, config, processor, seed, root)
     if earlier:
         job.module.load_state_dict(_stage_state(root, earlier[-1]))
     return job
 
 
 def _part_job(
-    recipe: Recipe, stage: Stage, pool: Pool, config: FineCaptionConfig,
-    processor: FineCaptionProcessor, seed: int,
+    recipe: Recipe, stage: Stage, open_pool: Callable[[], Pool], config: FineCaptionConfig,
+    processor: FineCaptionProcessor, seed: int, root: Path,
 ) -> Job:  # fmt: skip
     count = stage.steps * stage.batch
     tokenizer = processor.tokenizer
@@ -147,10 +154,16 @@ def _part_job(
         module: nn.Module = DensePretraining(
             tower, statistics, config.image_grid, config.convnext_channels
         )
-        items: Dataset = data.DenseItems(pool, count, seed)
-        return Job(module, items, data.collate_dense, _prefix({"tower.": "convnext"}))
+        parts = _prefix({"tower.": "convnext"})
+        if stage.crop:
+            crops = crop_items(stage, config, root / f"pool-{stage.name}", seed)
+            workers = max(1, (os.cpu_count() or 1) - 1)
+            beside = rendering_ahead(crops.pool, workers)
+            return Job(module, crops, collate_crops, parts, beside=beside)
+        items: Dataset = data.DenseItems(open_pool(), count, seed)
+        return Job(module, items, data.collate_dense, parts)
     if stage.kind == "clicks":
-        items = data.DenseItems(pool, count, seed + 1)
+        items = data.DenseItems(open_pool(), count, seed + 1)
         return Job(
             _click_module(config), items, data.collate_dense, _prefix({"dense.tower.": "sam"})
         )
@@ -160,13 +173,22 @@ def _part_job(
             ((config.mask_mean,), (config.mask_std,)),
             len(tokenizer), tokenizer.eos_token_id, regions=stage.regions,
         )  # fmt: skip
-        items = data.ContrastItems(pool, count, seed + 2)
+        items = data.ContrastItems(open_pool(), count, seed + 2)
         table = {"clip.vision.": "clip", "clip.alpha.": "alpha"}
         return Job(module, items, data.ContrastCollator(tokenizer), _prefix(table))
     module = AutoModelForCausalLM.from_config(config.text_config)
-    items = data.TextItems(pool, count, seed + 3, *Texts(processor, image=False).cached())
+    items = data.TextItems(open_pool(), count, seed + 3, *Texts(processor, image=False).cached())
     collate = data.TextCollator(tokenizer.pad_token_id)
     return Job(module, items, collate, lambda name: "llm")
+
+
+def crop_items(stage: Stage, config: FineCaptionConfig, folder: Path, seed: int) -> CropItems:
+    """The crops of a dense stage, on a rolling pool of its own."""
+    window = Window(stage.window, stage.uses)
+    pool = RollingPool(
+        folder, "train", seed, window, clip_size=config.clip_size, hr_size=config.image_size
+    )
+    return CropItems(pool, stage.steps * stage.batch, seed, stage.crop)
 
 
 _CAPTIONER = "captioner."  # JointTraining's prefix of the model's parameters

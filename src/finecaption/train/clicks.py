@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from finecaption.segment import PAD, ClickDecoder
-from finecaption.train.dense import DensePretraining, dense_loss, patch_targets
+from finecaption.train.dense import DensePretraining, dense_loss, in_sight, patch_cells
 
 PROMPTS = 4  # a picture
 POINTS = 5  # the most a prompt
@@ -257,7 +257,7 @@ class ClickPretraining(nn.Module):
         Args:
             pixel_values: uint8 (B, 3, S, S), raw.
             ids: uint8 (B, d, d) region id a pixel, parts before wholes, 0 the backdrop.
-            labels: int8 (B, rows, heads), see `patch_targets`.
+            labels: int8 (B, rows, heads), see `dense_loss`.
             parent: int8 (B, rows), see `region_targets`.
 
         Returns:
@@ -265,7 +265,9 @@ class ClickPretraining(nn.Module):
             prompts.
         """
         embeddings = self.dense.features(pixel_values)
-        named, accuracy = dense_loss(self.dense.head(embeddings), *patch_targets(ids, labels))
+        cells, rows = patch_cells(ids), labels.shape[1]
+        logits = self.dense.head(embeddings, cells, rows)
+        named, accuracy = dense_loss(logits, labels, in_sight(cells, rows))
         prompts = sample_prompts(ids, labels.shape[1], pixel_values.shape[-1], parent)
         # Positions and areas need more than bfloat16's eight bits.
         with torch.autocast(embeddings.device.type, enabled=False):

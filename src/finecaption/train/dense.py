@@ -1,9 +1,10 @@
-"""Stage 0 of the high-resolution towers: name every patch of a drawn picture.
+"""Stage 0 of the high-resolution towers: name every region of a synthetic scene.
 
-Captions alone teach fine detail very slowly (docs/log.md), so each tower first learns to say, for
-every 8 x 8 pixels, what the region there is: the class under every head of train.labels.
+Captions alone teach fine detail very slowly (docs/log.md), so each tower first learns to say what
+each region is: its class under every head of train.labels, read off the region's patches of 8 x 8
+pixels.
 
-Legend: B pictures, g the grid of the features, n = 32 patches a side, K classes over all heads.
+Legend: B images or crops, g the grid of the features, n patches a side, 32 for a whole image.
 """
 
 from __future__ import annotations
@@ -15,10 +16,16 @@ from torch import nn
 from finecaption.model.encoders import ConvNextTower, SamTower
 from finecaption.model.fusion import normalise
 from finecaption.train.labels import BACKGROUND, CLASSES, IGNORE
+from finecaption.train.pool import IDS_SIZE
 
 PATCHES = 32
-_WIDTH = 64  # of a patch's own feature, before the heads
-_TYPICAL = 8  # heads that apply to a patch, so that the loss is about that of one head
+Logits = tuple[torch.Tensor, ...]  # of each head
+
+_WIDTH = 64  # channels of a patch's own feature
+_MIXED = 128  # channels of what the heads read
+_TYPICAL = 8  # heads that apply to a region, so that the loss is about that of one head
+_BACKDROP = 0.3  # weight of the backdrop beside a region's
+_MIDDLE = 0.5  # weight of the stage before the last
 
 
 class ChannelNorm(nn.LayerNorm):
@@ -29,74 +36,95 @@ class ChannelNorm(nn.LayerNorm):
 
 
 class DenseHead(nn.Module):
-    """From a feature map to classes a patch; thrown away after pretraining.
+    """From a feature map to the classes of each region; thrown away after pretraining.
 
-    Normed on the way: without it the first hundreds of steps go into growing the head's signal
+    Every patch gives its own logits, and for each head a score of how much it has to say: the
+    logits of a region are the mean of its patches', weighted by the softmax of their scores. A shoe
+    need not know the expression of the face above it (docs/log.md).
+
+    Normalized on the way: without it the first hundreds of steps go into growing the head's signal
     (docs/log.md).
     """
 
     def __init__(self, channels: int, grid: int) -> None:
+        """
+        Args:
+            channels: of the feature map.
+            grid: side of the map for a whole image; a crop's is smaller in proportion.
+        """
         super().__init__()
         self.split = PATCHES // grid
         self.norm = ChannelNorm(channels)
         self.spread = nn.Conv2d(channels, _WIDTH * self.split**2, 1)
         self.mix = nn.Sequential(
-            ChannelNorm(_WIDTH), nn.GELU(), nn.Conv2d(_WIDTH, 128, 1), ChannelNorm(128), nn.GELU()
-        )
+            ChannelNorm(_WIDTH), nn.GELU(), nn.Conv2d(_WIDTH, _MIXED, 1), ChannelNorm(_MIXED),
+            nn.GELU(),
+        )  # fmt: skip
         self.sizes = [n + (head == "category") for head, n in CLASSES.items()]
-        self.heads = nn.Conv2d(128, sum(self.sizes), 1)
+        self.score = nn.Conv2d(_MIXED, len(self.sizes), 1)
+        nn.init.zeros_(self.score.weight)  # a plain mean at first
+        self.heads = nn.Linear(_MIXED, sum(self.sizes))
 
-    def forward(self, features: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """(B, C, g, g) -> logits a head, each (B, classes, n, n)."""
-        patches = F.pixel_shuffle(self.spread(self.norm(features)), self.split)
-        return self.heads(self.mix(patches)).split(self.sizes, dim=1)
+    def forward(self, features: torch.Tensor, cells: torch.Tensor, rows: int) -> Logits:
+        """(B, C, g, g) -> logits of each head, (B, rows, classes).
+
+        Args:
+            cells: int64 (B, n, n), the region id of each patch.
+            rows: number of region ids, the backdrop's 0 included; logits of an id without patches
+                are those of no evidence at all, and mean nothing.
+        """
+        mixed = self.mix(F.pixel_shuffle(self.spread(self.norm(features)), self.split))
+        patches = mixed.flatten(2).transpose(1, 2)  # (B, n * n, _MIXED)
+        scores = self.score(mixed).flatten(2)  # (B, heads, n * n)
+        inside = F.one_hot(cells.flatten(1), rows).transpose(1, 2).to(scores.dtype)
+        pull = (scores - scores.amax(2, keepdim=True)).exp()
+        weights = torch.einsum("brn,bhn->bhrn", inside, pull)
+        weights = weights / (weights.sum(-1, keepdim=True) + 1e-6)
+        seen = torch.einsum("bhrn,bnd->hbrd", weights, patches)
+        matrices = self.heads.weight.split(self.sizes)
+        biases = self.heads.bias.split(self.sizes)
+        return tuple(F.linear(*args) for args in zip(seen, matrices, biases, strict=True))
 
 
-def patch_targets(ids: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Targets and weights a patch.
-
-    Args:
-        ids: uint8 (B, 128, 128) region ids.
-        labels: int8 (B, rows, heads), row i the classes of region id i, row 0 the backdrop.
-
-    Returns:
-        targets int64 (B, n, n, heads) with IGNORE, and weights (B, n, n): a region weighs as the
-        root of its patch count, so that a cup is not drowned by a house.
-    """
-    step = ids.shape[-1] // PATCHES
-    cells = ids[:, step // 2 :: step, step // 2 :: step].long()  # (B, n, n)
-    flat = cells.flatten(1)
-    targets = torch.gather(
-        labels.long(), 1, flat.unsqueeze(-1).expand(-1, -1, labels.shape[-1])
-    ).unflatten(1, cells.shape[1:])
-    counts = torch.zeros(len(ids), labels.shape[1]).to(ids.device)
-    counts.scatter_add_(1, flat, torch.ones_like(flat, dtype=counts.dtype))
-    weights = torch.gather(counts.clamp(min=1).rsqrt(), 1, flat).unflatten(1, cells.shape[1:])
-    return targets, weights
+def patch_cells(ids: torch.Tensor) -> torch.Tensor:
+    """Region id of each patch: int64 (B, n, n) from uint8 (B, d, d), d at most IDS_SIZE."""
+    step = IDS_SIZE // PATCHES
+    return ids[:, step // 2 :: step, step // 2 :: step].long()
 
 
 def dense_loss(
-    logits: tuple[torch.Tensor, ...], targets: torch.Tensor, weights: torch.Tensor
+    logits: Logits, labels: torch.Tensor, weights: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Weighted cross-entropy over all patches and heads, and accuracy a head (nan where unasked).
+    """Cross-entropy over all regions and heads, and accuracy of each head (nan where unasked).
 
-    One sum for all heads: a mean a head would give the few patches of a rare head the pull of all
+    One sum for all heads: a mean for each would give the few regions of a rare head the pull of all
     the others together, and at the start that is all noise (docs/log.md).
+
+    Args:
+        logits: of a DenseHead.
+        labels: int8 (B, rows, heads) with IGNORE; row i holds the classes of region id i.
+        weights: float (B, rows); 0 for a region that is not in sight.
     """
+    labels = labels.long()
+    region = labels[..., 0] != BACKGROUND
+    # Every image has a backdrop; it is easy and must not dominate.
+    weights = weights * torch.where(region, 1.0, _BACKDROP)
     losses, right = [], []
-    region = targets[..., 0] != BACKGROUND
-    # A third of the pictures' area is backdrop; it is easy and must not dominate.
-    weights = weights * torch.where(region, 1.0, 0.3)
     for i, head in enumerate(logits):
-        target = targets[..., i]
+        target = labels[..., i]
         weight = weights * (target != IGNORE)
-        loss = F.cross_entropy(head, target.clamp(min=0), reduction="none")
-        losses.append((loss * weight).sum())
-        hit = (head.detach().argmax(1) == target).to(weight.dtype)
-        # The accuracy of the category leaves the backdrop out.
+        loss = F.cross_entropy(head.flatten(0, 1), target.clamp(min=0).flatten(), reduction="none")
+        losses.append((loss * weight.flatten()).sum())
+        hit = (head.detach().argmax(-1) == target).to(weight.dtype)
         counted = weight * region
         right.append(((hit * counted).sum() / counted.sum()).cpu())  # 0 / 0 is nan: unasked
-    return torch.stack(losses).sum() / weights.sum() / _TYPICAL, torch.stack(right)
+    asked = (weights * (labels[..., 0] != IGNORE)).sum().clamp(min=1)
+    return torch.stack(losses).sum() / asked / _TYPICAL, torch.stack(right)
+
+
+def in_sight(cells: torch.Tensor, rows: int) -> torch.Tensor:
+    """Which region ids have patches: float (B, rows), 1 or 0."""
+    return F.one_hot(cells.flatten(1), rows).amax(1).float()
 
 
 class DensePretraining(nn.Module):
@@ -134,14 +162,32 @@ class DensePretraining(nn.Module):
         return self.tower(pixels)
 
     def forward(
-        self, pixel_values: torch.Tensor, ids: torch.Tensor, labels: torch.Tensor,
+        self,
+        pixel_values: torch.Tensor,
+        ids: torch.Tensor,
+        labels: torch.Tensor,
+        weights: torch.Tensor | None = None,
         parent: torch.Tensor | None = None,
-    ) -> dict[str, torch.Tensor]:  # fmt: skip
-        """loss (), and accuracy (heads,) on this batch; ``parent`` is for clicks alone."""
+    ) -> dict[str, torch.Tensor]:
+        """One batch of whole images or of crops of one size.
+
+        Args:
+            pixel_values: uint8 (B, 3, S, S), raw.
+            ids: uint8 (B, d, d) region id of each cell.
+            labels: int8 (B, rows, heads).
+            weights: float (B, rows) of the regions; None weighs all that are in sight alike.
+            parent: is for clicks alone.
+
+        Returns:
+            loss (), and accuracy (heads,).
+        """
         self._middle.clear()
-        logits = self.head(self.features(pixel_values))
-        targets = patch_targets(ids, labels)
-        loss, accuracy = dense_loss(logits, *targets)
+        cells, rows = patch_cells(ids), labels.shape[1]
+        seen = in_sight(cells, rows)
+        weights = seen if weights is None else weights * seen
+        logits = self.head(self.features(pixel_values), cells, rows)
+        loss, accuracy = dense_loss(logits, labels, weights)
         if self.middle_head is not None:
-            loss = loss + 0.5 * dense_loss(self.middle_head(self._middle.pop()), *targets)[0]
+            early = self.middle_head(self._middle.pop(), cells, rows)
+            loss = loss + _MIDDLE * dense_loss(early, labels, weights)[0]
         return {"loss": loss, "accuracy": accuracy}

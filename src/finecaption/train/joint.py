@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from finecaption.model.modeling import FineCaptionForConditionalGeneration
-from finecaption.train.dense import DenseHead, dense_loss, patch_targets
+from finecaption.train.dense import DenseHead, dense_loss, in_sight, patch_cells
 from finecaption.train.regions import RegionHead, region_loss
 
 
@@ -89,9 +89,14 @@ class JointTraining(nn.Module):
             loss = loss + caption
             out["caption_loss"] = caption.detach()
         if self.dense:
-            targets = patch_targets(ids, classes)
+            cells, rows = patch_cells(ids), classes.shape[1]
+            seen = in_sight(cells, rows)
             channels = model.config.convnext_channels
-            first, _ = dense_loss(self.heads.convnext(features[:, :channels]), *targets)
-            second, _ = dense_loss(self.heads.sam(model.sam_embeddings(features)), *targets)
-            loss = loss + self.dense * (first + second)
+            maps = (
+                (self.heads.convnext, features[:, :channels]),
+                (self.heads.sam, model.sam_embeddings(features)),
+            )
+            for head, features_of_tower in maps:
+                named, _ = dense_loss(head(features_of_tower, cells, rows), classes, seen)
+                loss = loss + self.dense * named
         return {"loss": loss, **out}

@@ -40,6 +40,8 @@ HEADS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "age": ("Age Range", "age", voc.AGES),
 }
 CLASSES = {head: len(classes) for head, (_, _, classes) in HEADS.items()}
+_TEXT = list(HEADS).index("text")
+_NO_TEXT = HEADS["text"][2].index("no text")
 BACKGROUND = CLASSES["category"]  # one class more for the category head: no region here
 
 # Asked of whole regions alone: the relation and the interaction that are said first, and to what.
@@ -87,3 +89,33 @@ def scene_labels(truth: SceneTruth) -> np.ndarray:
     for region in truth.regions:
         rows[region.region_id] = region_labels(region)
     return rows
+
+
+def _swap_sides(classes: tuple[str, ...]) -> np.ndarray:
+    """The class that each class becomes in a mirror: int8 (classes,)."""
+    words = {"left": "right", "right": "left"}
+    swapped = [" ".join(words.get(w, w) for w in c.split()) for c in classes]
+    return np.array(
+        [classes.index(s) if s in classes else i for i, s in enumerate(swapped)], dtype=np.int8
+    )
+
+
+_MIRROR = [_swap_sides(classes) for _, _, classes in HEADS.values()]
+
+
+def mirrored(rows: np.ndarray) -> np.ndarray:
+    """Class rows of a scene flipped left to right: int8 (rows, len(HEADS)).
+
+    Args:
+        rows: of scene_labels. Written words do not survive a mirror, see has_text.
+    """
+    out = rows.copy()
+    for head, table in enumerate(_MIRROR):
+        known = (rows[:, head] >= 0) & (rows[:, head] < len(table))
+        out[known, head] = table[rows[known, head]]
+    return out
+
+
+def has_text(rows: np.ndarray) -> bool:
+    """Whether a region of a scene bears a word."""
+    return bool(((rows[:, _TEXT] >= 0) & (rows[:, _TEXT] != _NO_TEXT)).any())

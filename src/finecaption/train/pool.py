@@ -23,6 +23,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -50,22 +51,34 @@ def id_map(observed: Observed, size: int = IDS_SIZE) -> np.ndarray:
     return full[step // 2 :: step, step // 2 :: step]
 
 
-def _write_shard(job: tuple[str, int, range, int, str, int, int]) -> int:
-    split, seed, scenes, shard, folder, clip_size, hr_size = job
-    final = Path(folder) / f"shard-{shard:04d}"
+def render_shard(
+    folder: str | os.PathLike[str], settings: dict[str, Any], number: int, first: int, count: int
+) -> int:
+    """Renders scenes first .. first + count - 1 into one shard, unless it is there already.
+
+    Args:
+        folder: of the pool.
+        settings: of the pool, from open_folder.
+        number: of the shard, in its name.
+
+    Returns:
+        ``number``.
+    """
+    final = shard_folder(folder, number)
     # A pool that grows had a last shard of fewer scenes.
-    if final.exists() and len(np.load(final / "starts.npy")) > len(scenes):
-        return shard
+    if final.exists() and len(np.load(final / "starts.npy")) > count:
+        return number
+    clip_size, hr_size = settings["clip_size"], settings["hr_size"]
     clip: list[np.ndarray] = []
     hr: list[np.ndarray] = []
     ids: list[np.ndarray] = []
     masks: list[np.ndarray] = []
     labels: list[np.ndarray] = []
     starts, lines = [0], []
-    for index in scenes:
-        observed = observe(sample_scene(split, seed, index))
-        # Two scenes in three are drawn at the target size, at a third of the cost; the others go
-        # through a resize as users' pictures do, so that the model knows both kinds of edge.
+    for index in range(first, first + count):
+        observed = observe(sample_scene(settings["split"], settings["seed"], index))
+        # Two scenes in three are rendered at the target size, at a third of the cost; the others
+        # go through a resize as users' images do, so that the model knows both kinds of edge.
         picture = Image.fromarray(render_rgb(observed.svg, SIZE if index % 3 == 0 else hr_size))
         small, large = prepare_image(picture, clip_size, hr_size)
         clip.append(small)
@@ -76,35 +89,41 @@ def _write_shard(job: tuple[str, int, range, int, str, int, int]) -> int:
         labels.append(scene_labels(observed.truth))
         starts.append(len(masks))
         lines.append(json.dumps(truth_to_json(observed.truth)))
-    temporary = final.with_name(f".{final.name}.part")
+    # Named by process: two that render the same shard do not write into each other's.
+    temporary = final.with_name(f".{final.name}.{os.getpid()}.part")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     arrays = {
-        "clip": np.stack(clip), "hr": np.stack(hr), "ids": np.stack(ids),
-        "masks": np.stack(masks), "labels": np.concatenate(labels), "starts": np.array(starts),
-    }  # fmt: skip
+        "clip": np.stack(clip),
+        "hr": np.stack(hr),
+        "ids": np.stack(ids),
+        "masks": np.stack(masks),
+        "labels": np.concatenate(labels),
+        "starts": np.array(starts),
+    }
     for name, array in arrays.items():
         np.save(temporary / f"{name}.npy", array)
     (temporary / "truth.jsonl").write_text("\n".join(lines) + "\n")
     shutil.rmtree(final, ignore_errors=True)
-    os.replace(temporary, final)
-    return shard
+    try:
+        os.replace(temporary, final)
+    except OSError:  # another process finished the same shard first
+        shutil.rmtree(temporary)
+    return number
 
 
-def render_pool(
-    folder: str | os.PathLike[str],
-    split: str,
-    seed: int,
-    scenes: int,
-    *,
-    clip_size: int,
-    hr_size: int,
-    workers: int | None = None,
-) -> Iterator[int]:
-    """Draws a pool of ``scenes`` scenes; yields each shard's number as it is done.
+def shard_folder(folder: str | os.PathLike[str], number: int) -> Path:
+    """Where shard ``number`` of a pool lies."""
+    return Path(folder) / f"shard-{number:04d}"
 
-    Interrupted, it goes on with the shards that are missing. The arrays do not depend on
-    ``workers``, the number of processes (default: one a core).
+
+def open_folder(
+    folder: str | os.PathLike[str], split: str, seed: int, clip_size: int, hr_size: int
+) -> dict[str, Any]:
+    """Makes the folder of a pool, or checks that it holds scenes of these settings.
+
+    Returns:
+        The settings, as pool.json has them.
 
     Raises:
         InputError: the folder holds a pool of another split, seed or size, or of another version
@@ -130,15 +149,41 @@ def render_pool(
     temporary = root / ".pool.json.part"
     temporary.write_text(json.dumps(settings) + "\n")
     os.replace(temporary, note)
+    return settings
+
+
+def _render_job(job: tuple[str, dict[str, Any], int, int, int]) -> int:
+    return render_shard(*job)
+
+
+def render_pool(
+    folder: str | os.PathLike[str],
+    split: str,
+    seed: int,
+    scenes: int,
+    *,
+    clip_size: int,
+    hr_size: int,
+    workers: int | None = None,
+) -> Iterator[int]:
+    """Renders a pool of ``scenes`` scenes; yields each shard's number as it is done.
+
+    Interrupted, it goes on with the shards that are missing. The arrays do not depend on
+    ``workers``, the number of processes (default: one a core).
+
+    Raises:
+        InputError: the folder holds a pool of another split, seed or size.
+    """
+    settings = open_folder(folder, split, seed, clip_size, hr_size)
     jobs = [
-        (split, seed, range(first, min(first + SHARD, scenes)), k, str(root), clip_size, hr_size)
-        for k, first in enumerate(range(0, scenes, SHARD))
+        (str(folder), settings, number, first, min(SHARD, scenes - first))
+        for number, first in enumerate(range(0, scenes, SHARD))
     ]
     if workers == 1 or len(jobs) == 1:
-        yield from map(_write_shard, jobs)
+        yield from map(_render_job, jobs)
         return
     with ProcessPoolExecutor(workers, initializer=leave_interrupts) as pool:
-        yield from pool.map(_write_shard, jobs)
+        yield from pool.map(_render_job, jobs)
 
 
 @dataclass(frozen=True)

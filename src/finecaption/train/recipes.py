@@ -15,6 +15,7 @@ from finecaption.errors import InputError
 from finecaption.train.asking import Asking
 
 PARTS = ("clip", "alpha", "convnext", "sam", "adapter", "llm")
+CONSTANT = "constant_with_warmup"
 KINDS = ("dense", "clicks", "contrast", "text", "captions")
 
 
@@ -37,6 +38,13 @@ class Stage:
         regions: of a contrast stage, whether regions are contrasted too (Alpha-CLIP).
         decoder_only: of a clicks stage, start from the finished model and fit the decoder alone.
         workers: loader processes.
+        schedule: of the learning rate, a name of transformers': "cosine", "constant_with_warmup"
+            for a run that may go on, "linear" for the decay after it.
+        warmup: fraction of the steps, or if 1 or more their number.
+        crop: of a dense stage, side of the crops as a fraction of the image's; 0 takes whole
+            images of the fixed pool.
+        window: of a dense stage with crops, scenes that are in use at once.
+        uses: crops per scene before it is replaced by a new one.
     """
 
     name: str
@@ -52,6 +60,11 @@ class Stage:
     regions: bool = True
     decoder_only: bool = False
     workers: int = 0
+    schedule: str = "cosine"
+    warmup: float = 0.03
+    crop: float = 0.0
+    window: int = 0
+    uses: float = 0.0
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -98,17 +111,24 @@ class Recipe:
 
 
 def mini() -> Recipe:
-    """The shipped model, in about three hours of two CPU cores; more steps make it better."""
+    """The shipped model. Its first stage may go on for as long as there is time."""
+    crops: dict[str, Any] = {"crop": 0.5, "window": 2000, "uses": 16.0}
     return Recipe(
         name="mini",
         preset="mini",
         scenes=10000,
         seed=0,
         stages=(
-            Stage("stage0-convnext", "dense", ("convnext",), steps=2000, batch=8, lr=3e-3),
-            # Warm restarts with both cores, for as long as there was time.
-            Stage("stage0-convnext-2", "dense", ("convnext",), steps=1000, batch=16, lr=2.5e-3),
-            Stage("stage0-convnext-3", "dense", ("convnext",), steps=3400, batch=16, lr=2.5e-3),
+            Stage(
+                "stage0-convnext", "dense", ("convnext",), steps=100_000, batch=32, lr=2e-3,
+                schedule=CONSTANT, warmup=200, **crops,
+            ),
+            # The same at a falling rate, from wherever the constant one stands, on whole images,
+            # which are what captions see.
+            Stage(
+                "stage0-convnext-decay", "dense", ("convnext",), steps=2500, batch=16, lr=2e-3,
+                schedule="linear", warmup=0.0, **{**crops, "crop": 1.0},
+            ),
             Stage("stage0-sam", "clicks", ("sam",), steps=1500, batch=8, lr=1.5e-3),
             Stage("stage0-sam-2", "clicks", ("sam",), steps=500, batch=16, lr=1.5e-3),
             Stage("stage0-clip", "contrast", ("clip", "alpha"), steps=150, batch=16, lr=1e-3),
@@ -159,6 +179,7 @@ def smoke() -> Recipe:
             steps=2,
             batch=2,
             workers=0,
+            window=min(4, s.window),
             asking=dataclasses.replace(s.asking, regions=min(2, s.asking.regions), questions=3),
         )
         for s in full.stages

@@ -11,6 +11,7 @@ Layout of the folder::
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -34,7 +35,7 @@ from finecaption.train import build
 from finecaption.train.clicks import ClickPretraining
 from finecaption.train.joint import JointTraining
 from finecaption.train.pool import SHARD, Pool, render_pool
-from finecaption.train.recipes import Recipe, Stage
+from finecaption.train.recipes import CONSTANT, Recipe, Stage
 from finecaption.train.trainer import processes, train_stage
 
 Say = Callable[[str], None]
@@ -114,7 +115,9 @@ class Run:
                 name = stage["name"]
                 begun = (self.root / name).exists() or (self.root / "work" / name).exists()
                 was = before.get(name, stage)
-                changed = [k for k in stage if was.get(k) != stage[k]]
+                # At a constant rate the number of steps decides nothing but the end.
+                free = {"steps"} if stage["schedule"] == CONSTANT else set()
+                changed = [k for k in stage if was.get(k) != stage[k] and k not in free]
                 changed += [k for k in ("preset", "seed", "scenes") if old[k] != new[k]]
                 if begun and changed:
                     raise InputError(
@@ -126,8 +129,10 @@ class Run:
         temporary.write_text(json.dumps(new, indent=1) + "\n")
         temporary.replace(path)
 
-    def draw(self) -> None:
-        """Draws the scenes that are missing."""
+    def draw(self, stages: Sequence[Stage]) -> None:
+        """Renders the scenes that are missing, if a stage takes any from the fixed pool."""
+        if all(stage.crop for stage in stages):
+            return
         wanted = self.recipe.scenes
         if not is_first():
             wait_until(lambda: len(Pool(self.pool_folder)) >= wanted)
@@ -176,6 +181,10 @@ class Run:
                 notes += _history(self.root / s.name)
         _save_model(model, self.processor, self.root / ASSEMBLED, notes)
 
+    def open_pool(self) -> Pool:
+        """The fixed pool of scenes."""
+        return Pool(self.pool_folder, self.recipe.scenes)
+
     def stage(self, stage: Stage) -> None:
         """Runs one stage, unless it is done; from its last checkpoint if it was interrupted."""
         folder = self.root / stage.name
@@ -183,7 +192,6 @@ class Run:
             self.say(f"{stage.name}: done before")
             return
         set_seed(self.recipe.seed)
-        pool = Pool(self.pool_folder, self.recipe.scenes)
         source: Path | None = None
         trains = ", ".join(stage.trains) or "the click decoder"
         self.say(f"{stage.name}: {stage.steps} steps of {stage.batch}; trains {trains}")
@@ -191,24 +199,39 @@ class Run:
             source = self._previous(stage)
             model = self._model(source)
             job = build.caption_job(
-                self.recipe, stage, pool, model, self.processor, self.root, source
+                self.recipe, stage, self.open_pool(), model, self.processor, self.root, source
             )
         elif stage.decoder_only:
             source = self._previous(stage)
-            job = build.decoder_job(self.recipe, stage, pool, self._model(source), self.root)
+            model = self._model(source)
+            job = build.decoder_job(self.recipe, stage, self.open_pool(), model, self.root)
         else:
             job = build.pretraining_job(
-                self.recipe, stage, pool, self.config, self.processor, self.root
+                self.recipe, stage, self.open_pool, self.config, self.processor, self.root
             )
-        metrics = train_stage(
-            job.module, stage, job.items, job.collate, self.root / "work" / stage.name,
-            self.recipe.seed, job.part_of, job.idle,
-        )  # fmt: skip
+        with job.beside if is_first() else contextlib.nullcontext():
+            metrics = train_stage(
+                job.module, stage, job.items, job.collate, self.root / "work" / stage.name,
+                self.recipe.seed, job.part_of, job.idle, self._snapshot(stage, job.module, folder),
+            )  # fmt: skip
         meet()
         if is_first():
             self._finish(stage, job, folder, source, self._note(stage, metrics))
             shutil.rmtree(self.root / "work" / stage.name / "checkpoints", ignore_errors=True)
         meet()
+
+    def _snapshot(
+        self, stage: Stage, module: torch.nn.Module, folder: Path
+    ) -> Callable[[], None] | None:
+        """Writes the state of a stage that may go on for ever, for others to begin from."""
+        if stage.schedule != CONSTANT or stage.kind == "captions":
+            return None
+
+        def write() -> None:
+            folder.mkdir(parents=True, exist_ok=True)
+            build.save_state(module, folder / build.STATE)
+
+        return write
 
     def _finish(
         self, stage: Stage, job: build.Job, folder: Path, source: Path | None, note: dict[str, Any]
@@ -254,7 +277,7 @@ def run_recipe(
     """
     stages = [recipe.stage(name) for name in only] or list(recipe.stages)
     run = Run(recipe, out, pool, say)
-    run.draw()
+    run.draw(stages)
     for stage in stages:
         run.stage(stage)
     return run.root / [s.name for s in recipe.stages if s.kind == "captions"][-1]

@@ -158,6 +158,25 @@ class StageTrainer(Trainer):
         super().log(logs, *args, **kwargs)
 
 
+def warmup_steps(stage: Stage) -> int:
+    """Steps until the learning rate is at its peak; at least one, unless warmup is 0."""
+    if not stage.warmup or stage.warmup >= 1:
+        return int(stage.warmup)
+    return max(1, round(stage.warmup * stage.steps))
+
+
+class Snapshot(TrainerCallback):
+    """Calls a function at each checkpoint, so that other stages can begin from a running one."""
+
+    def __init__(self, write: Callable[[], None]) -> None:
+        self.write = write
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, *_: Any, **__: Any) -> None:
+        """Writes, in the first process."""
+        if state.is_world_process_zero:
+            self.write()
+
+
 def last_checkpoint(folder: Path) -> str | None:
     """The newest complete checkpoint in a folder; None where there is none.
 
@@ -177,6 +196,7 @@ def last_checkpoint(folder: Path) -> str | None:
 def train_stage(
     model: nn.Module, stage: Stage, items: Dataset, collate: Callable[[Any], Any],
     folder: Path, seed: int, part_of: PartOf, idle: Collection[str] = (),
+    snapshot: Callable[[], None] | None = None,
 ) -> dict[str, float]:  # fmt: skip
     """Runs a stage, from its last checkpoint if there is one; the model ends up trained.
 
@@ -187,6 +207,7 @@ def train_stage(
         model: its forward takes what ``collate`` gives and returns {"loss": ...}.
         folder: of the stage's checkpoints and its tensorboard log.
         part_of, idle: see freeze.
+        snapshot: called at each checkpoint.
 
     Returns:
         Trainer's figures: seconds, samples a second, mean loss.
@@ -209,8 +230,8 @@ def train_stage(
         per_device_train_batch_size=stage.batch // world,
         ddp_find_unused_parameters=not idle,  # a caption job names them, the others need the search
         learning_rate=stage.lr,
-        lr_scheduler_type="cosine",
-        warmup_steps=max(1, round(0.03 * stage.steps)),
+        lr_scheduler_type=stage.schedule,
+        warmup_steps=warmup_steps(stage),
         max_grad_norm=1.0,
         bf16=cuda,
         use_cpu=not cuda,
@@ -230,6 +251,8 @@ def train_stage(
     )  # fmt: skip
     console, clock = ConsoleCallback(stage.name), Clock(folder / "seconds.json")
     trainer.add_callback(clock)
+    if snapshot is not None:
+        trainer.add_callback(Snapshot(snapshot))
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(console)
     folder.mkdir(parents=True, exist_ok=True)
