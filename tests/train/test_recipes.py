@@ -55,7 +55,7 @@ def test_mini_paper_has_captions_alone() -> None:
 def test_smoke_is_mini_but_short() -> None:
     def same(stage: Stage) -> dict[str, object]:
         plain = dataclasses.asdict(stage)
-        for key in ("steps", "batch", "asking", "workers"):
+        for key in ("steps", "batch", "asking", "workers", "window"):
             del plain[key]
         return plain
 

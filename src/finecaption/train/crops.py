@@ -68,8 +68,8 @@ class CropItems(Dataset):
         if self.mirror and rng.random() < 0.5 and not has_text(labels):
             cut, cells, labels = cut[:, ::-1], cells[:, ::-1], mirrored(labels)
         return {
-            "pixel_values": torch.from_numpy(np.ascontiguousarray(cut.transpose(2, 0, 1))),
-            "ids": torch.from_numpy(np.ascontiguousarray(cells)),
+            "pixel_values": torch.from_numpy(cut.transpose(2, 0, 1).copy()),
+            "ids": torch.from_numpy(cells.copy()),
             "labels": torch.from_numpy(labels),
             "weights": torch.from_numpy(_weights(ids, cells, region, len(labels))),
         }

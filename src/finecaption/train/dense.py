@@ -76,11 +76,11 @@ class DenseHead(nn.Module):
         mixed = self.mix(F.pixel_shuffle(self.spread(self.norm(features)), self.split))
         patches = mixed.flatten(2).transpose(1, 2)  # (B, n * n, _MIXED)
         scores = self.score(mixed).flatten(2)  # (B, heads, n * n)
-        inside = F.one_hot(cells.flatten(1), rows).transpose(1, 2).to(scores.dtype)
-        pull = (scores - scores.amax(2, keepdim=True)).exp()
-        weights = torch.einsum("brn,bhn->bhrn", inside, pull)
-        weights = weights / (weights.sum(-1, keepdim=True) + 1e-6)
-        seen = torch.einsum("bhrn,bnd->hbrd", weights, patches)
+        outside = cells.flatten(1).unsqueeze(1) != torch.arange(rows, device=cells.device)[:, None]
+        # A large negative number and not infinity: a row without patches must not give NaN.
+        lowest = torch.finfo(scores.dtype).min
+        weights = scores.unsqueeze(2).masked_fill(outside.unsqueeze(1), lowest).softmax(-1)
+        seen = torch.einsum("bhrn,bnd->hbrd", weights, patches)  # rows of their own, for each head
         matrices = self.heads.weight.split(self.sizes)
         biases = self.heads.bias.split(self.sizes)
         return tuple(F.linear(*args) for args in zip(seen, matrices, biases, strict=True))

@@ -18,15 +18,17 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import multiprocessing
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from multiprocessing.pool import AsyncResult
 from pathlib import Path
 
 import numpy as np
@@ -177,23 +179,29 @@ def keep_rendering(folder: Path, size: int, ahead: int, workers: int) -> None:
     """
     settings = json.loads((folder / "pool.json").read_text())
     parent = os.getppid()
-    waiting: dict[int, Future[int]] = {}
-    with ProcessPoolExecutor(workers, initializer=leave_interrupts) as pool:
+    waiting: dict[int, AsyncResult[int]] = {}
+    # SIGTERM leaves the block, which ends the workers; by itself it would leave them behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with multiprocessing.Pool(workers, initializer=_start_worker) as pool:
         while os.getppid() == parent:
             first = read_position(folder)
             for path in folder.glob("shard-*"):
                 if int(path.name.partition("-")[2]) < first:
                     shutil.rmtree(path, ignore_errors=True)
-            for number in [n for n, job in waiting.items() if job.done()]:
-                waiting.pop(number).result()  # raises what went wrong there
+            for number in [n for n, job in waiting.items() if job.ready()]:
+                waiting.pop(number).get()  # raises what went wrong there
             for number in range(first, first + ahead):
                 if len(waiting) >= workers:
                     break
                 if number not in waiting and not shard_folder(folder, number).exists():
-                    job = pool.submit(render_shard, folder, settings, number, number * size, size)
-                    waiting[number] = job
+                    job = (folder, settings, number, number * size, size)
+                    waiting[number] = pool.apply_async(render_shard, job)
             time.sleep(_POLL)
-        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _start_worker() -> None:
+    leave_interrupts()
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 @contextlib.contextmanager
