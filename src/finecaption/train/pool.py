@@ -89,8 +89,7 @@ def render_shard(
         labels.append(scene_labels(observed.truth))
         starts.append(len(masks))
         lines.append(json.dumps(truth_to_json(observed.truth)))
-    # Named by process: two that render the same shard do not write into each other's.
-    temporary = final.with_name(f".{final.name}.{os.getpid()}.part")
+    temporary = final.with_name(f".{final.name}.part")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     arrays = {
@@ -105,10 +104,7 @@ def render_shard(
         np.save(temporary / f"{name}.npy", array)
     (temporary / "truth.jsonl").write_text("\n".join(lines) + "\n")
     shutil.rmtree(final, ignore_errors=True)
-    try:
-        os.replace(temporary, final)
-    except OSError:  # another process finished the same shard first
-        shutil.rmtree(temporary)
+    os.replace(temporary, final)
     return number
 
 
