@@ -72,6 +72,12 @@ def _band(solo: np.ndarray, shown: np.ndarray, top: float, bottom: float) -> flo
     return float((solo & shown)[a:b].sum() / whole) if whole else 0.0
 
 
+def _touch(a: Figure, b: Figure) -> bool:
+    """Whether two figures' boxes overlap, a few pixels of outlines included."""
+    (ax0, ay0, ax1, ay1), (bx0, by0, bx1, by1) = a.box, b.box
+    return ax0 < bx1 + 4 and bx0 < ax1 + 4 and ay0 < by1 + 4 and by0 < ay1 + 4
+
+
 def _look_around(scene: Scene, alone: list[str], ids: np.ndarray) -> list[_Seen]:
     figures = ids // 16 - 1
     small = figures[SIZE // _SOLO // 2 :: SIZE // _SOLO, SIZE // _SOLO // 2 :: SIZE // _SOLO]
@@ -79,6 +85,9 @@ def _look_around(scene: Scene, alone: list[str], ids: np.ndarray) -> list[_Seen]
     for i, f in enumerate(scene.figures):
         mask = figures == i
         if mask.sum() < MIN_AREA:
+            continue
+        if not any(_touch(f, nearer) for nearer in scene.figures[i + 1 :]):
+            out.append(_Seen(i, f, mask, 1.0, 1.0))  # nothing before it: no need to look
             continue
         solo = render_ids(alone[i], _SOLO) > 0
         shown = small == i
