@@ -112,7 +112,7 @@ class Recipe:
 
 def mini() -> Recipe:
     """The shipped model. Its first stage may go on for as long as there is time."""
-    crops: dict[str, Any] = {"crop": 0.5, "window": 2000, "uses": 16.0}
+    crops: dict[str, Any] = {"crop": 0.5, "window": 1000, "uses": 16.0}
     return Recipe(
         name="mini",
         preset="mini",
