@@ -125,7 +125,7 @@ def test_a_conversation_begins_with_the_category_and_costs_no_questions(
         assert len(set(instructions)) == len(instructions)
         assert dense_instruction() not in instructions[:-1]
         asked_alone = [turns[0][0] for turns in single if turns[0][0] != dense_instruction()]
-        assert len(asked_alone) == most // 2
+        assert len(asked_alone) in (most // 2, (most - 1) // 2)
         assert not set(asked_alone) & set(instructions[1:])
         talks += 1
         ends += instructions[-1] == dense_instruction()

@@ -68,10 +68,10 @@ def region_dialogs(
     if most < 2 or rng.random() >= conversations:
         return [[question] for question in questions]
     paragraph = [q for q in questions if q[0] == dense_instruction()]
-    asked = [q for q in questions if q[0] != dense_instruction()]
-    later, single = asked[: -(-most // 2)], asked[-(-most // 2) :]
     first = (region_instruction(FIRST), _answer(truth, FIRST, rng))
-    turns = [first, *(q for q in later if q[0] != first[0])]
+    asked = [q for q in questions if q[0] not in (first[0], dense_instruction())]
+    half = (len(asked) + 1) // 2
+    turns, single = [first, *asked[:half]], asked[half:]
     if rng.random() < DENSE_END_RATE:
         turns += paragraph or [(dense_instruction(), region_paragraph(truth, rng))]
         paragraph = []
