@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -253,3 +254,53 @@ def test_llama3_headers(processor: FineCaptionProcessor) -> None:
         "<|begin_of_text|><|start_header_id|>user<|end_header_id|>\n\n<image>Hi<|eot_id|>"
         "<|start_header_id|>assistant<|end_header_id|>\n\n"
     )
+
+
+TURNS = [(COLOR, "It is red."), ("Describe this region: Shape.", "It is round."), (DETAIL, None)]
+
+
+def test_a_conversation_word_for_word(processor: FineCaptionProcessor) -> None:
+    assert processor.conversation(TURNS) == (
+        "<bos><user><image>Describe this region: Color.<assistant>It is red.<eos>"
+        "<user>Describe this region: Shape.<assistant>It is round.<eos>"
+        "<user>Describe this region: in detail.<assistant>"
+    )
+    assert processor.conversation(TURNS[:1]) == processor.prompt(*TURNS[0])
+
+
+def test_a_conversation_with_llama3_headers(processor: FineCaptionProcessor) -> None:
+    llama = FineCaptionProcessor(
+        processor.tokenizer, chat_template=llama3_template("<image>"), image_seq_length=4
+    )
+
+    def turn(role: str, text: str) -> str:
+        return f"<|start_header_id|>{role}<|end_header_id|>\n\n{text}"
+
+    assert llama.conversation(TURNS[1:]) == (
+        "<|begin_of_text|>" + turn("user", "<image>Describe this region: Shape.<|eot_id|>")
+        + turn("assistant", "It is round.<|eot_id|>")
+        + turn("user", "Describe this region: in detail.<|eot_id|>") + turn("assistant", "")
+    )  # fmt: skip
+
+
+def test_turns_put_together_are_the_tokens_of_the_conversation(
+    processor: FineCaptionProcessor,
+) -> None:
+    tokenizer = processor.tokenizer
+    ids = list(processor.prompt_ids(COLOR))
+    for (_, answer), (question, _) in itertools.pairwise(TURNS):
+        assert answer
+        ids += [*tokenizer(answer, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
+        ids += processor.turn_ids(question)
+    text = processor.conversation(TURNS).replace("<image>", "<image>" * processor.image_seq_length)
+    assert ids == tokenizer(text, add_special_tokens=False)["input_ids"]
+
+
+def test_a_template_that_rewrites_earlier_turns_is_refused(
+    processor: FineCaptionProcessor,
+) -> None:
+    counting = FineCaptionProcessor(
+        processor.tokenizer, chat_template="{{ messages | length }}", image_seq_length=4
+    )
+    with pytest.raises(ValueError, match="changes earlier turns"):
+        counting.turn_ids(COLOR)

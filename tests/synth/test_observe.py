@@ -41,7 +41,7 @@ VALUES: dict[str, tuple[str, ...]] = {
     "coat": voc.COATS, "style": voc.HAIR_STYLES, "garment": voc.GARMENTS, "shoes": voc.SHOES,
     "accessory": voc.ACCESSORIES, "age": voc.AGES, "material": voc.MATERIALS,
     "shape": tuple(s for c in voc.CATEGORIES.values() for s in c.shapes),
-    "state": (*(s for c in voc.CATEGORIES.values() for s in c.states), *voc.MOVING),
+    "state": (*(s for c in voc.CATEGORIES.values() for s in c.states), *voc.MOVING, voc.OCCUPIED),
     "facing": voc.FACINGS, "pitch": voc.PITCHES, "effect": voc.EFFECTS,
     "text": (*voc.WORDS, "no text"),
 }  # fmt: skip
@@ -145,8 +145,9 @@ def test_each_region_has_every_attribute_that_its_category_can_have(world: World
             names, all_names = set(region.attributes), set(voc.applicable(region.category))
             assert names <= all_names
             lacking = all_names - names
-            if region.category == "chair" and region.interaction:
-                lacking -= {"State or Activity"}  # neither empty nor cushioned with someone on it
+            if region.category == "chair":
+                state = region.attributes["State or Activity"]["state"]
+                assert (state == (voc.OCCUPIED,)) == (region.interaction is not None)
             assert not lacking or (lacking <= half_seen and region.category in PEOPLE), lacking
 
 

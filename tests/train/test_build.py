@@ -49,7 +49,8 @@ def test_prompts_without_a_picture_have_no_placeholder(
     assert config.image_token_id not in plain.prompt_ids(question)
     rest = [t for t in seen.prompt_ids(question) if t != config.image_token_id]
     assert plain.prompt_ids(question) == rest
-    prompt_ids, answer_ids = plain.cached()
+    prompt_ids, answer_ids, turn_ids = plain.cached()
+    assert turn_ids(question) == seen.turn_ids(question) == rest[1:]
     assert prompt_ids(question) == rest
     assert answer_ids("It has no hair.")[-1] == processor.tokenizer.eos_token_id
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +13,7 @@ from finecaption.attributes import region_instruction
 from finecaption.model.configuration import FineCaptionConfig
 from finecaption.model.processing import FineCaptionProcessor
 from finecaption.synth.language import score
-from finecaption.train.build import Texts
+from finecaption.train.build import Texts, prompts
 from finecaption.train.data import (
     Asking,
     CaptionCollator,
@@ -52,16 +53,22 @@ def caption_items(pool: Pool, texts: Texts, asking: Asking, seed: int = 5) -> Ca
     return CaptionItems(pool, ITEMS, seed, asking, *texts.cached())
 
 
-def learned(row: Packed, processor: FineCaptionProcessor) -> list[str]:
-    """The text of each question's answer."""
+def dialogs(row: Packed, processor: FineCaptionProcessor) -> list[list[tuple[list[int], str]]]:
+    """Of each dialog its turns: ids of the prompt, text of the answer."""
     out = []
     for segment in range(1, max(row.segments) + 1):
-        ids = [
-            t for t, s, w in zip(row.input_ids, row.segments, row.labels, strict=True)
-            if s == segment and w != NO_LOSS
-        ]  # fmt: skip
-        assert ids[-1] == processor.tokenizer.eos_token_id
-        out.append(processor.tokenizer.decode(ids[:-1]))
+        columns = zip(row.input_ids, row.segments, row.labels, strict=True)
+        tokens = [(t, w != NO_LOSS) for t, s, w in columns if s in (0, segment)]
+        groups = [
+            (learned, [t for t, _ in own])
+            for learned, own in itertools.groupby(tokens, key=lambda pair: pair[1])
+        ]
+        assert [learned for learned, _ in groups] == [False, True] * (len(groups) // 2)
+        turns = []
+        for (_, prompt), (_, answer) in zip(groups[::2], groups[1::2], strict=True):
+            assert answer[-1] == processor.tokenizer.eos_token_id
+            turns.append((prompt, processor.tokenizer.decode(answer[:-1])))
+        out.append(turns)
     return out
 
 
@@ -99,23 +106,61 @@ def test_answers_belong_to_the_region_under_the_mask(
 ) -> None:
     asking = Asking(regions=3, questions=20, whole=0.0)
     items = caption_items(pool, texts, asking)
-    known = {tuple(texts.prompt_ids(region_instruction(n))): n for n in ("Color", "Category Name")}
-    checked = 0
+    known = {
+        tuple(ids(region_instruction(n))): n
+        for n in ("Color", "Category Name") for ids in (texts.prompt_ids, texts.turn_ids)
+    }  # fmt: skip
+    checked = later = 0
     for i in range(ITEMS):
         scene, item = items.scene(i), items[i]
         by_mask = {m.tobytes(): r for m, r in zip(scene.masks, scene.truth.regions, strict=True)}
         for mask, row in zip(item["masks"], item["rows"], strict=True):
             truth = by_mask[mask.numpy().tobytes()]
-            for segment, answer in enumerate(learned(row, processor), 1):
-                ids = [
-                    t for t, s, w in zip(row.input_ids, row.segments, row.labels, strict=True)
-                    if s in (0, segment) and w == NO_LOSS
-                ]  # fmt: skip
-                name = known.get(tuple(ids))
-                if name and name in truth.attributes:
-                    assert all(score(name, answer, truth.attributes[name]).values()), answer
-                    checked += 1
-    assert checked > 20
+            for turns in dialogs(row, processor):
+                for number, (ids, answer) in enumerate(turns):
+                    name = known.get(tuple(ids))
+                    if name and name in truth.attributes:
+                        assert all(score(name, answer, truth.attributes[name]).values()), answer
+                        checked += 1
+                        later += number > 0
+    assert checked > 20 and later > 3
+
+
+def test_a_conversation_is_what_the_chat_template_gives(
+    pool: Pool, texts: Texts, processor: FineCaptionProcessor
+) -> None:
+    items = caption_items(pool, texts, Asking(regions=2, questions=6, whole=0.0, conversations=1.0))
+    lengths = set()
+    instructions = {tuple(texts.prompt_ids(p)): p for p in prompts()}
+    instructions |= {tuple(texts.turn_ids(p)): p for p in prompts()}
+    for i in range(6):
+        for row in items[i]["rows"]:
+            *single, talk = dialogs(row, processor)
+            assert all(len(turns) == 1 for turns in single)
+            told = [(instructions[tuple(ids)], answer) for ids, answer in talk]
+            assert told[0][0] == region_instruction("Category Name")
+            last = max(row.segments)
+            ids = [t for t, s in zip(row.input_ids, row.segments, strict=True) if s in (0, last)]
+            text = processor.conversation(told).replace(
+                "<image>", "<image>" * processor.image_seq_length
+            )
+            assert ids == processor.tokenizer(text, add_special_tokens=False)["input_ids"]
+            lengths.add(len(talk))
+    assert max(lengths) >= 4
+
+
+def test_conversations_can_be_left_out(
+    pool: Pool, texts: Texts, processor: FineCaptionProcessor
+) -> None:
+    def counts(chance: float) -> list[int]:
+        asking = Asking(regions=2, questions=6, whole=0.0, conversations=chance)
+        items = caption_items(pool, texts, asking)
+        rows = [row for i in range(ITEMS) for row in items[i]["rows"]]
+        return [max(map(len, dialogs(row, processor))) for row in rows]
+
+    assert set(counts(0.0)) == {1}
+    half = counts(0.5)
+    assert 0.2 < sum(n > 1 for n in half) / len(half) < 0.8
 
 
 def test_pictures_go_with_their_questions(
@@ -142,7 +187,7 @@ def test_the_whole_picture_alone_can_be_asked_for(
         item = items[i]
         (mask,), (row,) = item["masks"], item["rows"]
         assert (mask == 255).all()
-        (answer,) = learned(row, processor)
+        (((_, answer),),) = dialogs(row, processor)
         assert items.scene(i).truth.setting in answer
 
 

@@ -18,6 +18,7 @@ from finecaption.train.packing import (
     collate_packed,
     common_prefix,
     pack,
+    pack_dialogs,
 )
 
 # Two regions of two pictures, with 3 and 1 questions: (own prompt tokens, answer tokens).
@@ -151,6 +152,72 @@ def test_a_question_does_not_see_its_neighbours(
     torch.testing.assert_close(logits[0][same], logits[1][same])
     changed = torch.tensor(row.segments) == 3
     assert not torch.allclose(logits[0][changed], logits[1][changed])
+
+
+TALK = [([20, 21], [30, 31, 2]), ([4, 22, 5], [33, 2]), ([4, 23, 24, 5], [34, 35, 2])]
+
+
+def test_a_conversation_beside_single_questions_has_the_loss_of_separate_samples(
+    model: FineCaptionForConditionalGeneration,
+) -> None:
+    """Single questions see the prefix alone, later turns the earlier ones; answers are learned."""
+    config = model.config
+    prefix = [1, 4, *[config.image_token_id] * config.image_seq_length, 8, 9]
+    first, *later = TALK
+    talk = [([*prefix, *first[0]], first[1]), *later]
+    single = [[([*prefix, *p], a)] for p, a in QUESTIONS[0]]
+    row = pack_dialogs([*single[:1], talk, *single[1:]])
+    apart = [pack_dialogs([d]) for d in (*single, talk)]
+    batch = {
+        "input_ids": [r.input_ids for r in apart],
+        "labels": [r.labels for r in apart],
+        "attention_mask": [[1] * len(r) for r in apart],
+    }
+    assert all(r.position_ids == list(range(len(r))) for r in apart)  # plain sequences
+    length = max(map(len, apart))
+    fillers = {"input_ids": 0, "labels": NO_LOSS, "attention_mask": 0}
+    plain = {
+        k: torch.tensor([[*v, *[fillers[k]] * (length - len(v))] for v in rows])
+        for k, rows in batch.items()
+    }
+    generator = torch.Generator().manual_seed(3)
+    shape = (1, config.image_seq_length, config.text_config.hidden_size)
+    tokens = torch.randn(shape, generator=generator, requires_grad=True)
+    loss = model(region_features=tokens.expand(len(apart), -1, -1), **plain).loss
+    separate = loss, gradients(model, loss, tokens)
+    loss = model(region_features=tokens, **collate_packed([row], 0)).loss
+    assert_same((loss, gradients(model, loss, tokens)), separate, 1e-5)
+
+
+def test_later_turns_see_earlier_ones_and_no_single_question_does(
+    model: FineCaptionForConditionalGeneration,
+) -> None:
+    config = model.config
+    prefix = [1, 4, *[config.image_token_id] * config.image_seq_length, 8]
+
+    def logits(answer: list[int]) -> tuple[torch.Tensor, Packed]:
+        talk = [([*prefix, 20], answer), ([4, 22, 5], [33, 2])]
+        row = pack_dialogs([[([*prefix, 25], [39, 2])], talk])
+        width = config.text_config.hidden_size
+        tokens = torch.ones(1, config.image_seq_length, width)
+        with torch.no_grad():
+            return model(region_features=tokens, **collate_packed([row], 0)).logits[0], row
+
+    (one, row), (other, _) = logits([30, 2]), logits([31, 2])
+    alone = torch.tensor(row.segments) == 1
+    torch.testing.assert_close(one[alone], other[alone])
+    assert not torch.allclose(one[-2:], other[-2:])  # the last turn's answer
+
+
+def test_a_packed_conversation_in_full() -> None:
+    row = pack_dialogs([[([1, 2, 3], [6])], [([1, 2, 4], [7, 8]), ([5], [9])]])
+    assert row.input_ids == [1, 2, 3, 6, 4, 7, 8, 5, 9]
+    assert row.position_ids == [0, 1, 2, 3, 2, 3, 4, 5, 6]
+    assert row.segments == [0, 0, 1, 1, 2, 2, 2, 2, 2]
+    assert row.labels == [NO_LOSS] * 3 + [6, NO_LOSS, 7, 8, NO_LOSS, 9]
+    for empty in ([], [[]]):
+        with pytest.raises(ValueError, match="at least one"):
+            pack_dialogs(empty)
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,11 @@ from finecaption.synth.language import is_not_applicable, score
 from finecaption.synth.truth import RegionTruth
 from finecaption.train.pool import Pool
 from finecaption.train.questions import (
+    DENSE_END_RATE,
     DENSE_RATE,
     INAPPLICABLE_WEIGHT,
     Question,
+    region_dialogs,
     region_questions,
     scene_question,
 )
@@ -106,3 +108,40 @@ def test_the_whole_picture_is_asked_for_in_detail(pool: Pool) -> None:
     instruction, answer = scene_question(pool[0].truth, random.Random(0))
     assert instruction == global_instruction()
     assert pool[0].truth.setting in answer
+
+
+@pytest.mark.parametrize("most", [2, 5, 10])
+def test_a_conversation_begins_with_the_category_and_costs_no_questions(
+    regions: list[RegionTruth], most: int
+) -> None:
+    first = region_instruction("Category Name")
+    ends = talks = 0
+    for number, region in enumerate(regions * 4):
+        dialogs = region_dialogs(region, random.Random(number), most, 1.0)
+        *single, talk = dialogs
+        assert all(len(turns) == 1 for turns in single)
+        assert talk[0][0] == first and len(talk) >= 2
+        instructions = [question for question, _ in talk]
+        assert len(set(instructions)) == len(instructions)
+        assert dense_instruction() not in instructions[:-1]
+        asked_alone = [turns[0][0] for turns in single if turns[0][0] != dense_instruction()]
+        assert len(asked_alone) in (most // 2, (most - 1) // 2)
+        assert not set(asked_alone) & set(instructions[1:])
+        talks += 1
+        ends += instructions[-1] == dense_instruction()
+        for instruction, answer in talk:
+            name = NAMES.get(instruction)
+            if name in region.attributes:
+                assert all(score(name, answer, region.attributes[name]).values()), answer
+            elif name:
+                assert is_not_applicable(answer, name)
+    assert abs(ends / talks - DENSE_END_RATE) < 0.12
+
+
+def test_single_questions_stay_as_they_were(regions: list[RegionTruth]) -> None:
+    for region in regions[:5]:
+        alone = region_dialogs(region, random.Random(1), 6, 0.0)
+        assert [turn for turns in alone for turn in turns] == region_questions(
+            region, random.Random(1), 6
+        )
+        assert all(len(turns) == 1 for turns in region_dialogs(region, random.Random(1), 1, 1.0))

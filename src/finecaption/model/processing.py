@@ -201,13 +201,41 @@ class FineCaptionProcessor(ProcessorMixin):
             answer: the assistant's text; None ends where the assistant would begin.
             image: whether the turn has an image.
         """
-        content: list[dict[str, str]] = [{"type": "image"}] if image else []
-        messages: list[dict[str, Any]] = [
-            {"role": "user", "content": [*content, {"type": "text", "text": instruction}]}
-        ]
-        if answer is not None:
-            messages.append({"role": "assistant", "content": [{"type": "text", "text": answer}]})
-        return self.apply_chat_template(messages, add_generation_prompt=answer is None)
+        return self.conversation([(instruction, answer)], image)
+
+    def conversation(self, turns: Sequence[tuple[str, str | None]], image: bool = True) -> str:
+        """Several turns on one region through the chat template, image token not yet expanded.
+
+        Args:
+            turns: (instruction, answer) in order; the answer of the last may be None, which ends
+                where the assistant would begin.
+            image: whether the first turn has an image; later ones never have.
+        """
+        messages: list[dict[str, Any]] = []
+        for instruction, answer in turns:
+            content = [{"type": "image"}] if image and not messages else []
+            content.append({"type": "text", "text": instruction})
+            messages.append({"role": "user", "content": content})
+            if answer is not None:
+                said = [{"type": "text", "text": answer}]
+                messages.append({"role": "assistant", "content": said})
+        pending = not turns or turns[-1][1] is None
+        return self.apply_chat_template(messages, add_generation_prompt=pending)
+
+    def turn_ids(self, instruction: str) -> list[int]:
+        """Token ids of a further question: what follows an answer and its end token.
+
+        `prompt_ids(first)`, answer, `turn_ids(second)`, answer, ... are together the tokens of
+        `conversation`, wherever the template ends an answer with the end token.
+
+        Raises:
+            ValueError: the template rewrites earlier turns when a new one comes.
+        """
+        before = self.conversation([(instruction, "")], image=False)
+        whole = self.conversation([(instruction, ""), (instruction, None)], image=False)
+        if not whole.startswith(before):
+            raise ValueError("the chat template changes earlier turns when another follows")
+        return self.tokenizer(whole.removeprefix(before), add_special_tokens=False)["input_ids"]
 
     def prompt_ids(self, instruction: str, answer: str | None = None) -> list[int]:
         """Token ids of `prompt(...)`, with T placeholders."""

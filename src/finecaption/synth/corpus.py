@@ -62,6 +62,8 @@ def values(category: str) -> dict[str, dict[str, tuple[str, ...]]]:
         out["Body Pose/Gesture"] = {"pose": voc.ANIMAL_POSES}
         out["Body Shape"] = {"build": voc.ANIMAL_BUILDS}
         out["Skin Texture and Color"] = {"coat": voc.COATS, "colour": c.colours}
+    if category == "chair":
+        out["State or Activity"] = {"state": (*c.states, voc.OCCUPIED)}
     kept = {name: {k: v for k, v in facets.items() if v} for name, facets in out.items()}
     return {name: facets for name, facets in kept.items() if facets}
 

@@ -322,7 +322,7 @@ def observe(scene: Scene) -> Observed:
         attributes["Interaction with Other Objects"] = {"interaction": doing}
         look = s.figure.look
         if look.category == "chair" and interaction is not None:
-            attributes.pop("State or Activity", None)  # with someone on it, it is not "empty"
+            attributes["State or Activity"] = {"state": (voc.OCCUPIED,)}
         regions.append(
             RegionTruth(
                 number[s.index], look.category, look.colour, attributes,

@@ -62,9 +62,22 @@ def _worn(truth: RegionTruth, clothes: dict[str, str], references: bool) -> list
     out, link = worn(clothes), truth.interaction
     if link is None or link.kind != "wearing":
         return out
+    if link.category == "bag":
+        return out
     mark = f" (entity_id_{link.other})" if references else ""
     own = thing(link.category, link.colour) + mark
     return [*(w for w in out if w != f"a {link.category}"), own]
+
+
+def _carried(truth: RegionTruth, clothes: dict[str, str], references: bool) -> str | None:
+    """ "carries a pink bag", with its color where it is a region of its own."""
+    if clothes.get("accessory") != "bag":
+        return None
+    link = truth.interaction
+    if link is None or link.kind != "wearing" or link.category != "bag":
+        return "carries a bag"
+    mark = f" (entity_id_{link.other})" if references else ""
+    return f"carries {thing(link.category, link.colour)}{mark}"
 
 
 def _person(truth: RegionTruth, rng: random.Random, references: bool) -> list[str]:
@@ -104,11 +117,11 @@ def _person(truth: RegionTruth, rng: random.Random, references: bool) -> list[st
     extra, state = _worn(truth, clothes, references), said(truth, "State or Activity", "state")
     if state == "idle" or state == pose:  # goes without saying, or is said
         state = None
-    if extra:
-        out.append(f"{f['He']} wears {join(extra)}{' and is ' + state if state else ''}.")
-    elif state:
-        out.append(f"{f['He']} is {state}.")
-    return out
+    told = [f"wears {join(extra)}"] if extra else []
+    carried = _carried(truth, clothes, references)
+    told += [carried] if carried else []
+    told += [f"is {state}"] if state else []
+    return [*out, f"{f['He']} {join(told)}."] if told else out
 
 
 def _animal(truth: RegionTruth, rng: random.Random) -> list[str]:
@@ -130,6 +143,8 @@ def _object(truth: RegionTruth, rng: random.Random) -> list[str]:
     f = voice(truth.category)
     shape, state = said(truth, "Shape", "shape"), said(truth, "State or Activity", "state")
     material = said(truth, "Materials/Texture", "material")
+    if truth.interaction and state in ("leaning", voc.OCCUPIED):  # told with what is beside it
+        state = None
     text = said(truth, "Visible Text", "text")
     part = voc.SHAPED_PARTS.get(truth.category)
     what = [shape] if shape and not part else []
@@ -185,7 +200,9 @@ def region_paragraph(truth: RegionTruth, rng: random.Random, references: bool = 
         says = [s for s in says if not s.startswith("The ")]
         out.append(rng.choice(says))
     if len(out) < 3 and "Camera Viewpoint" in truth.attributes:
-        out.append(rng.choice(paraphrases(truth, "Camera Viewpoint")))
+        he = voice(truth.category)["He"] + " "
+        says = [s for s in paraphrases(truth, "Camera Viewpoint") if s.startswith(he)]
+        out.append(rng.choice(says))
     return " ".join(out[:5])
 
 
@@ -227,8 +244,8 @@ def _told(
 ) -> list[str]:  # fmt: skip
     """Sentences on some of the objects: interactions first, then activities and places."""
     ids = {r.region_id for r in shown}
-    first: list[str] = []
-    then: list[str] = []
+    first: list[tuple[int, str]] = []
+    then: list[tuple[int, str]] = []
     paired: set[frozenset[int]] = set()
     order = rng.sample(shown, len(shown))
     # "The man is holding the cup" rather than "the cup is held by the man".
@@ -241,12 +258,15 @@ def _told(
             pair = frozenset((r.region_id, link.other))
             if not alike and pair not in paired:
                 paired.add(pair)
-                out.append(cast.link(r, link, references))
+                out.append((r.region_id, cast.link(r, link, references)))
         does = _doing(r)
         if does:
-            then.append(f"{capital(cast.the(r.category, r.colour))} {_is(r, does)}.")
+            sentence = f"{capital(cast.the(r.category, r.colour))} {_is(r, does)}."
+            then.append((r.region_id, sentence))
     rng.shuffle(then)
-    return list(dict.fromkeys([*first, *then]))[:_MAX_TOLD]
+    spoken = {number for number, _ in first}
+    then.sort(key=lambda pair: pair[0] in spoken)  # those first of whom nothing is said yet
+    return list(dict.fromkeys(sentence for _, sentence in first + then))[:_MAX_TOLD]
 
 
 def scene_paragraph(scene: SceneTruth, rng: random.Random, references: bool = False) -> str:

@@ -41,6 +41,13 @@ EXPRESSION = (
     "{He} {has} {an_v} expression.",
     "{His} face is {v}.",
 )
+CLOTHES = (  # {tail}: ", with no accessories", ", and carries a bag"
+    "{The} wear{s} {v}{tail}.",
+    "{He} wear{s} {v}{tail}.",
+    "{The} {is_} wearing {v}{tail}.",
+    "{He} {is_} wearing {v}{tail}.",
+)
+ACCESSORY = ("{The} {has} {v}.", "{He} {has} {v}.", "We see {him} with {v}.")
 AGE_NOUN = (  # child, adult
     "{The} {is_} {an_v}.",
     "{He} {is_} {an_v}.",
@@ -167,10 +174,10 @@ TEXT = (
     "{His} text says {v}.",
 )
 NO_TEXT = (
-    "{The} {has} no text.",
-    "{He} {has} no text.",
+    "There is no text on {the}.",
     "There is no text on {him}.",
-    "We see no text here.",
+    "We see no text on {the}.",
+    "We see no text on {him}.",
 )
 STATE = (
     "{The} {is_} {v}.",
@@ -235,14 +242,14 @@ LACKS: dict[str, tuple[str, ...]] = {
     "Color": ("single color", "single colour"),
     "Materials/Texture": ("distinct material", "single material", "material"),
     "Shape": ("simple shape", "geometric shape", "shape"),
-    "Associative Visual Effect": ("visual effect of {his} own",),
+    "Associative Visual Effect": ("visual effect of {his} own", "visual effect to describe"),
     "State or Activity": ("state or activity", "special state", "state"),
 }
 LACK = (
     "{The} {has} no {v}{tail}.",
     "{A} {has} no {v}{tail}.",
     "{This} {noun} {has} no {v}{tail}.",
-    "{This_is} {a}, so there is no {v} to describe.",
+    "{This_is} {a}, so there is no {brief} to describe.",
 )
 LACK_TAILS = {"Age Range": " to speak of", "State or Activity": " to speak of"}
 NOT_MADE = (  # the material of what lives

@@ -10,7 +10,9 @@ from finecaption.synth import vocabulary as voc
 from finecaption.synth.truth import INTERACTIONS, Facets
 
 _STATES = tuple(
-    dict.fromkeys([*(s for c in voc.CATEGORIES.values() for s in c.states), *voc.MOVING])
+    dict.fromkeys(
+        [*(s for c in voc.CATEGORIES.values() for s in c.states), *voc.MOVING, voc.OCCUPIED]
+    )
 )
 _SHAPES = tuple(
     dict.fromkeys(

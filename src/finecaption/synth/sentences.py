@@ -167,10 +167,10 @@ def garment(v: dict[str, str]) -> str:
 
 
 def worn(v: dict[str, str]) -> list[str]:
-    """Shoes and accessory as a list of phrases, as far as seen; no accessories: left out."""
+    """Shoes and accessory as a list of phrases, as far as seen; a bag, which is carried, is not."""
     out = [v["shoes"]] if "shoes" in v else []
     accessory = v.get("accessory")
-    if accessory and accessory != "no accessories":
+    if accessory and accessory not in ("no accessories", "bag"):
         out.append(accessory if accessory == "glasses" else with_article(accessory))
     return out
 
@@ -178,13 +178,10 @@ def worn(v: dict[str, str]) -> list[str]:
 def _clothing(f: dict[str, str], v: dict[str, str]) -> list[str]:
     items = [garment(v)] if "garment" in v or "colour" in v else []
     items += worn(v)
-    bare = v.get("accessory") == "no accessories"
     if not items:
-        return _fill(("{The} wear{s} {v}.", "{He} wear{s} {v}.", "{He} {has} {v}."), f,
-                     "no accessories")  # fmt: skip
-    patterns = ("{The} wear{s} {np}{no}.", "{He} wear{s} {np}{no}.",
-                "{The} {is_} dressed in {np}{no}.", "{He} {is_} dressed in {np}{no}.")  # fmt: skip
-    return _fill(patterns, f, np=join(items), no=", with no accessories" if bare else "")
+        return _fill(ph.ACCESSORY, f, "a bag" if v.get("accessory") == "bag" else "no accessories")
+    tail = {"no accessories": ", with no accessories", "bag": ", and carries a bag"}
+    return _fill(ph.CLOTHES, f, join(items), tail=tail.get(v.get("accessory", ""), ""))
 
 
 def _viewpoint(f: dict[str, str], v: dict[str, str]) -> list[str]:
@@ -301,4 +298,5 @@ def not_applicable(attribute: str, category: str) -> list[str]:
         return _fill(ph.NO_QUESTION, f)
     if attribute == "Materials/Texture" and category in _LIVING:
         return _fill(ph.NOT_MADE, f)
-    return _fill(ph.LACK, f, lacks[0].format(**f), tail=ph.LACK_TAILS.get(attribute, ""))
+    v, tail = lacks[0].format(**f), ph.LACK_TAILS.get(attribute, "")
+    return _fill(ph.LACK, f, v, tail=tail, brief=v.partition(" of ")[0])

@@ -171,6 +171,7 @@ PARTS: dict[str, str] = {
 }  # fmt: skip
 
 MOVING = ("walking", "waving", "arms raised")  # poses that also tell what a person does
+OCCUPIED = "occupied"  # the state of a chair with someone or something on it
 
 # Of these categories the shape is that of one part: "a house with a flat roof".
 SHAPED_PARTS = {

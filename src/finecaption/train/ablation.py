@@ -183,7 +183,9 @@ class Budget:
         return Stage(
             "row", "captions", ("clip", "alpha", "adapter", "llm"), self.steps, self.batch, self.lr,
             rates={"llm": self.llm},
-            asking=Asking(regions=self.regions, questions=self.questions, whole=0.0),
+            asking=Asking(
+                regions=self.regions, questions=self.questions, whole=0.0, conversations=0.0
+            ),
             labels=self.labels,
         )  # fmt: skip
 

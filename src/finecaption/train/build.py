@@ -80,14 +80,21 @@ class Texts:
         ids = self._tokenizer(answer, add_special_tokens=False)["input_ids"]
         return [*ids, self._tokenizer.eos_token_id]
 
+    def turn_ids(self, instruction: str) -> list[int]:
+        """Ids of a further question of a conversation, behind an answer."""
+        return list(self.processor.turn_ids(instruction))
+
     @property
     def _tokenizer(self) -> PreTrainedTokenizerBase:
         return self.processor.tokenizer
 
-    def cached(self) -> tuple[Callable[[str], list[int]], Callable[[str], list[int]]]:
-        """(prompt_ids, answer_ids), the first with every known prompt computed once."""
-        known = {p: self.prompt_ids(p) for p in prompts()}
-        return known.__getitem__, self.answer_ids
+    def cached(
+        self,
+    ) -> tuple[Callable[[str], list[int]], Callable[[str], list[int]], Callable[[str], list[int]]]:
+        """(prompt_ids, answer_ids, turn_ids); every known prompt is computed once."""
+        first = {p: self.prompt_ids(p) for p in prompts()}
+        later = {p: self.turn_ids(p) for p in prompts()}
+        return first.__getitem__, self.answer_ids, later.__getitem__
 
 
 @dataclass

@@ -20,12 +20,16 @@ from finecaption.synth.language import region_paragraph, scene_paragraph
 from finecaption.synth.truth import RegionTruth, SceneTruth
 from finecaption.train.asking import Asking
 from finecaption.train.labels import HEADS, IGNORE, LINK_HEADS, region_row
-from finecaption.train.packing import Packed, collate_packed, pack
+from finecaption.train.packing import Packed, Turn, collate_packed, pack_dialogs
 from finecaption.train.pool import Pool, PooledScene
-from finecaption.train.questions import Question, region_questions, scene_question
+from finecaption.train.questions import Dialog, region_dialogs, scene_question
 
 PromptIds = Callable[[str], list[int]]  # instruction -> ids of the whole prompt, image included
 AnswerIds = Callable[[str], list[int]]  # answer -> ids, end token included
+TurnIds = Callable[[str], list[int]]  # instruction -> ids of a further turn, behind an answer
+
+
+_TALKS = 0.5  # chance of a conversation in text without pictures, that of Asking
 
 
 def _pixels(array: np.ndarray) -> torch.Tensor:
@@ -88,20 +92,33 @@ def collate_dense(items: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
     }
 
 
+@dataclass(frozen=True)
+class Wording:
+    """Dialogs as token ids."""
+
+    prompt_ids: PromptIds
+    answer_ids: AnswerIds
+    turn_ids: TurnIds
+
+    def pack(self, dialogs: Sequence[Dialog]) -> Packed:
+        """Dialogs on one region as one sequence."""
+        return pack_dialogs([self._turns(dialog) for dialog in dialogs])
+
+    def _turns(self, dialog: Dialog) -> list[Turn]:
+        (first, answer), *later = dialog
+        turns = [(self.prompt_ids(first), self.answer_ids(answer))]
+        return turns + [(self.turn_ids(q), self.answer_ids(a)) for q, a in later]
+
+
 class CaptionItems(PoolItems):
     """A picture, some of its regions, and packed questions on each."""
 
     def __init__(
         self, pool: Pool, items: int, seed: int,
-        asking: Asking, prompt_ids: PromptIds, answer_ids: AnswerIds,
+        asking: Asking, prompt_ids: PromptIds, answer_ids: AnswerIds, turn_ids: TurnIds,
     ) -> None:  # fmt: skip
         super().__init__(pool, items, seed)
-        self.asking, self.prompt_ids, self.answer_ids = asking, prompt_ids, answer_ids
-
-    def _pack(self, questions: Sequence[Question]) -> Packed:
-        return pack(
-            [self.prompt_ids(q) for q, _ in questions], [self.answer_ids(a) for _, a in questions]
-        )
+        self.asking, self.wording = asking, Wording(prompt_ids, answer_ids, turn_ids)
 
     def __getitem__(self, item: int) -> dict[str, Any]:
         scene, rng, asking = self.scene(item), self.rng(item), self.asking
@@ -109,13 +126,14 @@ class CaptionItems(PoolItems):
         regions = choose_regions(scene.truth, rng, 0 if asking.whole >= 1 else asking.regions)
         for truth in regions:
             masks.append(_mask(scene, truth))
-            rows.append(self._pack(region_questions(truth, rng, asking.questions)))
+            dialogs = region_dialogs(truth, rng, asking.questions, asking.conversations)
+            rows.append(self.wording.pack(dialogs))
             labels.append(region_row(truth))
         others = [r for r in scene.truth.regions if r not in regions]
         others = rng.sample(others, min(asking.labelled, len(others)))
         if not (regions or others) or rng.random() < asking.whole:
             masks.append(torch.full(scene.clip.shape[:2], 255, dtype=torch.uint8))
-            rows.append(self._pack([scene_question(scene.truth, rng)]))
+            rows.append(self.wording.pack([[scene_question(scene.truth, rng)]]))
             labels.append(np.full(len(HEADS) + len(LINK_HEADS), IGNORE, dtype=np.int8))
         for truth in others:
             masks.append(_mask(scene, truth))
@@ -182,24 +200,21 @@ class CaptionCollator:
 
 
 class TextItems(PoolItems):
-    """The world's text without its pictures: packed questions on one region, or on the scene."""
+    """The world's text without its pictures: packed dialogs on one region, or on the scene."""
 
     def __init__(
-        self, pool: Pool, items: int, seed: int, prompt_ids: PromptIds, answer_ids: AnswerIds
-    ) -> None:
+        self, pool: Pool, items: int, seed: int,
+        prompt_ids: PromptIds, answer_ids: AnswerIds, turn_ids: TurnIds,
+    ) -> None:  # fmt: skip
         super().__init__(pool, items, seed)
-        self.prompt_ids, self.answer_ids = prompt_ids, answer_ids
+        self.wording = Wording(prompt_ids, answer_ids, turn_ids)
 
     def __getitem__(self, item: int) -> Packed:
         scene, rng = self.scene(item), self.rng(item)
         regions = choose_regions(scene.truth, rng, 1)
         if regions and rng.random() < 0.85:
-            questions = region_questions(regions[0], rng, 14)
-        else:
-            questions = [scene_question(scene.truth, rng)]
-        return pack(
-            [self.prompt_ids(q) for q, _ in questions], [self.answer_ids(a) for _, a in questions]
-        )
+            return self.wording.pack(region_dialogs(regions[0], rng, 14, _TALKS))
+        return self.wording.pack([[scene_question(scene.truth, rng)]])
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,8 @@ def region_labels(truth: RegionTruth) -> np.ndarray:
     out = np.full(len(HEADS), IGNORE, dtype=np.int8)
     for i, (attribute, facet, classes) in enumerate(HEADS.values()):
         values = truth.attributes.get(attribute, {}).get(facet)
-        if values and not (facet == "state" and values[0] in voc.MOVING):  # that is the pose's
+        told = facet == "state" and values and values[0] in (*voc.MOVING, voc.OCCUPIED)
+        if values and not told:  # by the pose, and by the interaction
             out[i] = classes.index(values[0])
     return out
 

@@ -1,9 +1,11 @@
-"""Several questions on one region in one sequence: the image prefix is paid for once.
+"""Several dialogs on one region in one sequence: the image prefix is paid for once.
 
     prefix (image tokens, "Describe this region:") | question 1 + answer 1 | question 2 + ...
 
-A question attends to the prefix and to itself; its positions go on from the end of the prefix.
-So the loss is that of separate samples (tests/train/test_packing.py), at a fraction of the cost.
+A dialog is a single question, or a conversation of several turns. It attends to the prefix and to
+itself, so a turn sees the earlier turns of its own conversation and nothing else; its positions go
+on from the end of the prefix. So the loss is that of separate samples
+(tests/train/test_packing.py), at a fraction of the cost.
 
 Legend: N sequences, L tokens a sequence.
 """
@@ -16,6 +18,10 @@ from dataclasses import dataclass
 import torch
 
 NO_LOSS = -100
+
+
+Turn = tuple[Sequence[int], Sequence[int]]
+"""Token ids of a prompt and of its answer, end token included."""
 
 
 @dataclass(frozen=True)
@@ -56,23 +62,43 @@ def pack(prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]]) -> 
     """
     if not prompts or len(prompts) != len(answers):
         raise ValueError(f"{len(prompts)} prompts and {len(answers)} answers: give one of each.")
-    shared = common_prefix(prompts)
-    ids = list(prompts[0][:shared])
+    return pack_dialogs([[turn] for turn in zip(prompts, answers, strict=True)])
+
+
+def pack_dialogs(dialogs: Sequence[Sequence[Turn]]) -> Packed:
+    """Dialogs on one region as one sequence, a segment each.
+
+    Args:
+        dialogs: the turns of each. The first prompt of a dialog is a whole prompt, image
+            placeholders included; later ones are what follows an answer's end token
+            (FineCaptionProcessor.turn_ids). Only the answers are learned.
+
+    Raises:
+        ValueError: no dialog, or one without a turn.
+    """
+    if not dialogs or not all(dialogs):
+        raise ValueError("dialogs: give at least one, each of at least one turn.")
+    shared = common_prefix([turns[0][0] for turns in dialogs])
+    ids = list(dialogs[0][0][0][:shared])
     positions, segments, labels = list(range(shared)), [0] * shared, [NO_LOSS] * shared
-    for k, (prompt, answer) in enumerate(zip(prompts, answers, strict=True), 1):
-        own = [*prompt[shared:], *answer]
-        ids += own
-        positions += range(shared, shared + len(own))
-        segments += [k] * len(own)
-        labels += [NO_LOSS] * (len(prompt) - shared) + list(answer)
+    for k, turns in enumerate(dialogs, 1):
+        own: list[int] = []
+        learned: list[int] = []
+        for prompt, answer in turns:
+            own += [*prompt, *answer]
+            learned += [NO_LOSS] * len(prompt) + list(answer)
+        ids += own[shared:]
+        positions += range(shared, len(own))
+        segments += [k] * (len(own) - shared)
+        labels += learned[shared:]
     return Packed(ids, positions, segments, labels)
 
 
 def block_mask(segments: torch.Tensor) -> torch.Tensor:
     """Who attends to whom: bool (N, 1, L, L) from segments int64 (N, L), -1 for padding.
 
-    Causal; a token sees the prefix and its own segment; padding sees only itself, because a row
-    that sees nothing gives NaN.
+    Causal; a token sees the prefix and its own segment (in a conversation: the earlier turns);
+    padding sees only itself, because a row that sees nothing gives NaN.
     """
     length = segments.shape[1]
     query, key = segments.unsqueeze(2), segments.unsqueeze(1)

@@ -15,8 +15,11 @@ from finecaption.synth.truth import RegionTruth, SceneTruth
 from finecaption.synth.vocabulary import inapplicable
 
 Question = tuple[str, str]  # instruction, answer
+Dialog = list[Question]  # turns; later ones see the earlier
 
+FIRST = "Category Name"  # what a conversation begins with: all other answers follow from it
 DENSE_RATE = 0.25  # of regions also asked for a paragraph
+DENSE_END_RATE = 0.4  # of conversations that end with the paragraph
 INAPPLICABLE_WEIGHT = 0.5  # of an attribute that cannot apply, against one that can
 
 
@@ -45,6 +48,34 @@ def region_questions(truth: RegionTruth, rng: random.Random, most: int) -> list[
     if rng.random() < DENSE_RATE:
         out.append((dense_instruction(), region_paragraph(truth, rng)))
     return out
+
+
+def region_dialogs(
+    truth: RegionTruth, rng: random.Random, most: int, conversations: float
+) -> list[Dialog]:
+    """The questions of `region_questions` as dialogs: single ones, and now and then a conversation.
+
+    A conversation begins with the category, goes on with half of the attribute questions in random
+    order, refusals among them, and sometimes ends with the paragraph. It takes its questions from
+    the single ones, so that there are about as many in all.
+
+    Args:
+        most: attribute questions, the category that opens a conversation not counted.
+        conversations: the chance of a conversation, 0 to 1; with fewer than two questions there is
+            none.
+    """
+    questions = region_questions(truth, rng, most)
+    if most < 2 or rng.random() >= conversations:
+        return [[question] for question in questions]
+    paragraph = [q for q in questions if q[0] == dense_instruction()]
+    first = (region_instruction(FIRST), _answer(truth, FIRST, rng))
+    asked = [q for q in questions if q[0] not in (first[0], dense_instruction())]
+    half = (len(asked) + 1) // 2
+    turns, single = [first, *asked[:half]], asked[half:]
+    if rng.random() < DENSE_END_RATE:
+        turns += paragraph or [(dense_instruction(), region_paragraph(truth, rng))]
+        paragraph = []
+    return [*([q] for q in (*single, *paragraph)), turns]
 
 
 def scene_question(truth: SceneTruth, rng: random.Random) -> Question:
