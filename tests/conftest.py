@@ -24,6 +24,9 @@ _FOREIGN = re.compile(
 )
 for _name in list(filter(_FOREIGN.match, os.environ)):
     del os.environ[_name]
+# One thread a process, before anything loads torch: sums of floats depend on how many there are,
+# and two processes of one thread each suit two cores. Nothing is asked of a hub.
+os.environ.update(OMP_NUM_THREADS="1", TOKENIZERS_PARALLELISM="false", HF_HUB_OFFLINE="1")
 # servers of tests answer on this machine, whatever proxy leads out of it
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "localhost,127.0.0.1"
 
