@@ -20,9 +20,9 @@ STAMP := $(VENV)/.installed
 DEMO_SCENE ?= examples/park.png
 DEMO_REGION ?= --point 128,300
 
-# The tests never go to the network, and two processes of one thread each suit two cores. Bytecode is
-# written even where the user's environment forbids it: dozens of processes import torch.
-TEST_ENV := PYTHONDONTWRITEBYTECODE= HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false
+# Bytecode is written even where the user's environment forbids it: dozens of processes import torch.
+# All else that the tests need of their environment is set in tests/conftest.py.
+TEST_ENV := PYTHONDONTWRITEBYTECODE=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-random lint bench ablation ablation-smoke docs gallery clean

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +15,20 @@ from hypothesis import settings
 # derandomized: a run fails for a change in the code, not for the draw; no deadline: machines vary
 settings.register_profile("suite", derandomize=True, deadline=None, max_examples=60)
 settings.load_profile("suite")
+
+# What a user's environment may hold that changes what is printed, asked or found. Commands that
+# tests start inherit what is left.
+_FOREIGN = re.compile(
+    r"FINECAPTION_(?!UPDATE_DOCS)|OPENAI_|(COLUMNS|LINES|FORCE_COLOR|NO_COLOR|RANK|LOCAL_RANK|"
+    r"WORLD_SIZE|MASTER_ADDR|MASTER_PORT)$"
+)
+for _name in list(filter(_FOREIGN.match, os.environ)):
+    del os.environ[_name]
+# One thread a process, before anything loads torch: sums of floats depend on how many there are,
+# and two processes of one thread each suit two cores. Nothing is asked of a hub.
+os.environ.update(OMP_NUM_THREADS="1", TOKENIZERS_PARALLELISM="false", HF_HUB_OFFLINE="1")
+# servers of tests answer on this machine, whatever proxy leads out of it
+os.environ["NO_PROXY"] = os.environ["no_proxy"] = "localhost,127.0.0.1"
 
 BROWSER_PATIENCE = 180_000  # milliseconds; what takes one second takes twenty on a busy machine
 

@@ -455,12 +455,14 @@ def test_confidence_is_the_calibrations(
     assert result.whole_confidence is None
     updates = list(captioner.stream(picture(), **ask))  # type: ignore[arg-type]  # as above
     told = {u.name: u.confidence for u in updates if u.done}
-    assert told == {**region.confidence, "global": None}
+    # Streamed, together or alone, sums differ in their last bits, here times the map's slope.
+    near = {name: pytest.approx(value, rel=1e-3) for name, value in region.confidence.items()}
+    assert told == {**near, "global": None}
     assert all(u.confidence is None for u in updates if not u.done)
     questions = [region_instruction("Color")]
     inputs = captioner.processor.image_processor(picture(), MASKS[1], return_tensors="pt")
     ((one,),) = answers(captioner.model, captioner.processor, inputs, [questions], max_new_tokens=4)
-    assert region.confidence["Color"] == maps.probability("Color", one.logprob, one.tokens)
+    assert maps.probability("Color", one.logprob, one.tokens) == near["Color"]
     record = json.loads(result.to_json())["regions"][0]
     assert record["confidence"] == dict(region.confidence)
     assert Caption.from_dict(record) == region

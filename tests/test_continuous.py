@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -86,6 +87,22 @@ def steps(running: ContinuousEngine, monkeypatch: pytest.MonkeyPatch) -> list[li
 
     monkeypatch.setattr(table, "forward", counted)
     return seen
+
+
+@contextlib.contextmanager
+def held(engine: ContinuousEngine) -> Iterator[None]:
+    """Keeps the engine at its next pass through the model while the block lasts."""
+    table, go = engine._model.get_input_embeddings(), threading.Event()
+    forward = table.forward
+
+    def waiting(ids: torch.Tensor) -> torch.Tensor:
+        go.wait(WAIT)
+        return forward(ids)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(table, "forward", waiting)
+        yield
+        go.set()
 
 
 def test_parity_with_generate(captioner: FineCaption, running: ContinuousEngine) -> None:
@@ -172,11 +189,13 @@ def test_queue_limit_and_stop(captioner: FineCaption) -> None:
     with pytest.raises(EngineStopped, match="not running"):
         small.submit(regions[0], prompt(captioner, "Color"))
     small.start()
-    handles = [
-        small.submit(tokens, prompt(captioner, "dense"), max_new_tokens=40) for tokens in regions
-    ]
-    with pytest.raises(QueueFull, match="3 requests are unfinished"):
-        small.submit(regions[0], prompt(captioner, "Color"))
+    with held(small):
+        handles = [
+            small.submit(tokens, prompt(captioner, "dense"), max_new_tokens=40)
+            for tokens in regions
+        ]
+        with pytest.raises(QueueFull, match="3 requests are unfinished"):
+            small.submit(regions[0], prompt(captioner, "Color"))
     small.stop()  # finishes what runs
     for tokens, handle in zip(regions, handles, strict=True):
         assert handle.done()
@@ -208,9 +227,10 @@ def test_stop_in_a_hurry(captioner: FineCaption) -> None:
 def test_every_region_in_use(captioner: FineCaption) -> None:
     regions = encoded(captioner, 2, seed=2)
     with engine(captioner, max_regions=1) as small:
-        first = small.submit(regions[0], prompt(captioner, "dense"), max_new_tokens=60)
-        with pytest.raises(QueueFull, match="every region"):
-            small.submit(regions[1], prompt(captioner, "Color"))
+        with held(small):
+            first = small.submit(regions[0], prompt(captioner, "dense"), max_new_tokens=60)
+            with pytest.raises(QueueFull, match="every region"):
+                small.submit(regions[1], prompt(captioner, "Color"))
         first.result(WAIT)
 
 
@@ -234,11 +254,12 @@ def test_streams(captioner: FineCaption, running: ContinuousEngine) -> None:
 
 def test_cancelling(captioner: FineCaption, running: ContinuousEngine) -> None:
     (tokens,) = encoded(captioner, 1, seed=7)
-    first = running.submit(tokens, prompt(captioner, "dense"), key="c", max_new_tokens=300)
-    second = running.submit(tokens, prompt(captioner, "Color"), key="c", max_new_tokens=TOKENS)
-    first.cancel()
-    with pytest.raises(Cancelled):
-        first.result(0)
+    with held(running):
+        first = running.submit(tokens, prompt(captioner, "dense"), key="c", max_new_tokens=300)
+        second = running.submit(tokens, prompt(captioner, "Color"), key="c", max_new_tokens=TOKENS)
+        first.cancel()
+        with pytest.raises(Cancelled):
+            first.result(0)
     assert list(second.result(WAIT).ids) == stock(captioner, tokens, "Color")
     first.cancel()  # nothing happens
     assert running.unfinished == 0

@@ -15,6 +15,8 @@ from finecaption.errors import InputError
 from finecaption.server import Settings, create_app, load_settings
 from finecaption.server.settings import PREFIX
 
+from .conftest import PATIENCE
+
 
 def test_what_is_given_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "serve.toml"
@@ -100,7 +102,7 @@ def test_the_command_refuses_with_code_2(
 def test_importing_the_server_needs_no_torch() -> None:
     code = "import finecaption.server, sys; sys.exit('torch' in sys.modules)"
     env = {"PYTHONPATH": str(Path(__file__).resolve().parents[2] / "src"), "PATH": ""}
-    assert subprocess.run([sys.executable, "-c", code], env=env, timeout=60).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], env=env, timeout=PATIENCE).returncode == 0
 
 
 def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

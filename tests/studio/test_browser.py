@@ -42,8 +42,9 @@ def click(page: Any, x: float, y: float, **options: Any) -> None:
 def told(page: Any, regions: int) -> Iterator[None]:
     """Waits until the region that is made or changed in the block has been described.
 
-    First for one more answer in the page's record, then for the words: that something is being
-    written may be over before anyone looks.
+    First for one more answer in the page's record, then until the panel stands still with its
+    words: that something is being written may be over before anyone looks, and a click on a word
+    that is just being drawn anew is lost.
     """
 
     def described() -> int:
@@ -56,7 +57,8 @@ def told(page: Any, regions: int) -> Iterator[None]:
         page.wait_for_timeout(20)
     page.wait_for_function(
         f"document.querySelectorAll('.fc-chip').length === {regions} && "
-        "document.querySelector('.fc-lead .fc-w') && !document.querySelector('.fc-wait')"
+        "document.querySelector('.fc-lead .fc-w') && "
+        "!document.querySelector('.fc-wait, [data-el=panel][aria-busy]')"
     )
 
 

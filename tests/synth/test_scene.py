@@ -65,7 +65,7 @@ def test_another_process_draws_the_same_scenes() -> None:
     root = Path(__file__).resolve().parents[2]
     env = {**os.environ, "PYTHONPATH": str(root / "src"), "PYTHONHASHSEED": "4242"}
     done = subprocess.run(
-        [sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=600
     )
     assert done.stdout.split() == [fingerprint("val", 3, 9), fingerprint("test", 3, 9)], done.stderr
 

@@ -62,7 +62,7 @@ def test_the_commands_in_their_order(place: Path, monkeypatch: pytest.MonkeyPatc
 def test_a_command_of_several_processes(command: str, place: Path) -> None:
     words = shlex.split(command.replace("nproc_per_node 8", "nproc_per_node 2"))[1:]
     words = shortened([w.replace("world=8", "world=2") for w in words])
-    env = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
     done = subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", "--standalone", *words],  # a free port
         cwd=place, env=env, capture_output=True, text=True, timeout=600,

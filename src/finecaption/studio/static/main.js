@@ -199,6 +199,7 @@ export async function start(element) {
       if (item) for (const name of names) { if (name === "dense") item.dense = null; else delete item.captions[name]; delete item.confidence[name]; }
     }
     if (whole) state.whole = { text: "", confidence: null };
+    parts.panel.setAttribute("aria-busy", "true");
     panel.draw();
     try {
       await stream("/describe", { regions: whole ? [] : ids, attributes, dense, whole }, (news) => {
@@ -212,6 +213,7 @@ export async function start(element) {
         for (const name of names) state.writing.delete(`${key === "whole" ? null : key}/${name}`);
       }
       if (mine.length) drawAll();
+      if (!jobs.size) parts.panel.removeAttribute("aria-busy");
     }
   }
 
