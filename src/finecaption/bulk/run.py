@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import queue
 import threading
 import time
@@ -23,6 +22,7 @@ from finecaption.bulk.settings import Questions
 from finecaption.bulk.sidecars import Sidecars
 from finecaption.bulk.sources import Jobs
 from finecaption.errors import FineCaptionError, InputError
+from finecaption.io.atomic import write_bytes
 
 ON_EXISTING = ("skip", "overwrite", "append")
 
@@ -141,9 +141,7 @@ class Errors:
                 kept.append(line)  # not ours
         with DiskErrors(self.path):
             if kept:
-                part = self.path.with_name(f".{self.path.name}.part")
-                part.write_bytes(b"".join(kept))
-                os.replace(part, self.path)
+                write_bytes(self.path, b"".join(kept))
             else:
                 self.path.unlink()
 

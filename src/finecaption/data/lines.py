@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from finecaption.errors import InputError
+from finecaption.io.atomic import replacing
 
 JSONL = ("", "\n", "\n")
 JSON_LIST = ("[\n", ",\n", "\n]\n")
@@ -92,13 +93,15 @@ class Lines:
         """Writes the output: its head, what stands between records, its tail."""
         self.close()
         head, between, tail = frame
-        part = self.out.with_name(f".{self.out.name}.part")
         number = 0
-        with self.path.open(encoding="utf-8") as lines, part.open("w", encoding="utf-8") as out:
+        with (
+            self.path.open(encoding="utf-8") as lines,
+            replacing(self.out) as part,
+            part.open("w", encoding="utf-8", newline="\n") as out,
+        ):
             next(lines)
             for line in lines:
                 out.write((between if number else head) + line.rstrip("\n"))
                 number += 1
             out.write(tail if number else (head + tail).replace("\n", "") + "\n")
-        os.replace(part, self.out)
         self.path.unlink()

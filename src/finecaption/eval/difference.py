@@ -12,8 +12,9 @@ from finecaption.eval.answers import Answer
 from finecaption.eval.compare import compare
 from finecaption.eval.examples import TASK_NAMES, Example, Run, line, open_run
 from finecaption.eval.page import STYLE, example_card, table
-from finecaption.eval.records import Record, write_atomically, write_json
+from finecaption.eval.records import Record
 from finecaption.eval.table import markdown, percent
+from finecaption.io.atomic import write_json, write_text
 
 HEADER = ("Attribute", "A, %", "B, %", "B - A", "95 %", "p", "p, Holm", "Answers")
 METHOD = (
@@ -215,6 +216,6 @@ def write_comparison(
         folder.mkdir(parents=True, exist_ok=True)
         shown = examples(result, open_run(first))
         write_json(folder / "compare.json", result)
-        write_atomically(folder / "compare.md", markdown_comparison(result, shown))
-        write_atomically(folder / "compare.html", html_comparison(result, shown))
+        write_text(folder / "compare.md", markdown_comparison(result, shown))
+        write_text(folder / "compare.html", html_comparison(result, shown))
     return result

@@ -9,24 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from finecaption.errors import InputError
+from finecaption.io.atomic import write_json, write_text
 
 Record = dict[str, Any]
 MANIFEST = "run.json"
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Writes a text file so that a reader finds the old one or the new one, never half of it."""
-    temporary = path.with_name(f".{path.name}.part")
-    with temporary.open("w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(temporary, path)
-
-
-def write_json(path: Path, data: Any) -> None:
-    """Writes JSON, indented, atomically."""
-    write_atomically(path, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
 
 
 def read_json(path: Path) -> Any:
@@ -123,7 +109,7 @@ class RecordFile:
     def rewrite(self, records: Iterable[Record]) -> None:
         """Replaces the file's records, atomically."""
         lines = [json.dumps(r, ensure_ascii=False) + "\n" for r in records]
-        write_atomically(self.path, "".join(lines))
+        write_text(self.path, "".join(lines))
 
     def append(self, records: Iterable[Record]) -> None:
         """Adds records and returns when they are on the disk."""
