@@ -15,7 +15,7 @@ import numpy as np
 
 from finecaption.bulk.engine import Spec
 from finecaption.bulk.jobs import Bad, Job
-from finecaption.bulk.journal import DiskErrors, Journal, to_line
+from finecaption.bulk.journal import DiskErrors, Journal
 from finecaption.bulk.layout import Layout
 from finecaption.bulk.pipeline import Batching, Clock, Outcome, outcomes
 from finecaption.bulk.settings import Questions
@@ -23,6 +23,7 @@ from finecaption.bulk.sidecars import Sidecars
 from finecaption.bulk.sources import Jobs
 from finecaption.errors import FineCaptionError, InputError
 from finecaption.io.atomic import write_bytes
+from finecaption.io.record_log import to_line
 
 ON_EXISTING = ("skip", "overwrite", "append")
 
