@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from finecaption.data.report.page import card, escape, figure, page
 from finecaption.eval.answers import Answer
 from finecaption.eval.compare import compare
 from finecaption.eval.examples import TASK_NAMES, Example, Run, line, open_run
@@ -15,6 +14,7 @@ from finecaption.eval.page import STYLE, example_card, table
 from finecaption.eval.records import Record
 from finecaption.eval.table import markdown, percent
 from finecaption.io.atomic import write_json, write_text
+from finecaption.io.html import card, escape, figure, page
 
 HEADER = ("Attribute", "A, %", "B, %", "B - A", "95 %", "p", "p, Holm", "Answers")
 METHOD = (
@@ -144,7 +144,7 @@ def html_comparison(result: Record, shown: Sequence[tuple[str, Example]]) -> str
             lines = rows(found)
             chart = _rows(found) if found["attributes"] else ""
             classes = [*[""] * (len(lines) - 1), "all"]
-            text = chart + table(HEADER, [[escape(r[0]), *r[1:]] for r in lines], classes)
+            text = chart + table(HEADER, lines, classes)
             body.append(card(f"{column}, {task}: {TASK_NAMES[task]}", text, "", True))
     body.append("</div>")
     for side, name in (("B", b), ("A", a)):
