@@ -83,7 +83,7 @@ def _figures(scores: Record) -> str:
 
 
 def _cards(scores: Record) -> list[str]:
-    out = []
+    out: list[str] = []
     if scores["attributes"]:
         meters = [
             meter(name, own["accuracy"], own["interval"], str(own["count"]))

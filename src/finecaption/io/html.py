@@ -49,7 +49,7 @@ def environment(package: str = _HOME, *, strict: bool = True) -> Environment:
     )
 
 
-def render(package: str | None, name: str, *, strict: bool = True, **values: Any) -> str:
+def render(package: str | None, name: str, /, *, strict: bool = True, **values: Any) -> str:
     """A template with its values filled in.
 
     Args:
@@ -64,7 +64,7 @@ def source(package: str | None, name: str) -> str:
     return environment(package or _HOME).get_template(name).render()
 
 
-def macro(package: str | None, name: str, part: str, **values: Any) -> Markup:
+def macro(package: str | None, name: str, part: str, /, **values: Any) -> Markup:
     """One macro of a template, as HTML."""
     module = environment(package or _HOME).get_template(name).module
     found: Markup = getattr(module, part)(**values)
