@@ -37,13 +37,14 @@ def test_a_page_is_whole_and_asks_for_nothing() -> None:
         html.histogram([HOSTILE], [1], HOSTILE),
     ],
 )
-def test_parts_escape_text(part: html.Markup) -> None:
+def test_parts_escape_text(part: str) -> None:
     assert "<b>" not in part.replace("<b>&lt;", "") and "&lt;b&gt;&#34;&#39;&amp;" in part
 
 
 def test_a_card_takes_html() -> None:
     inner = html.table(["name", "n"], [["a", 1]])
     card = html.card("", inner, wide=True)
+    assert "<p>" + card == f"<p>{card}", "adding HTML to HTML escapes none of it"
     assert card == f'<section class="card wide">{inner}</section>'
     assert "<td>a</td><td class=n>1</td>" in card
 

@@ -18,9 +18,7 @@ STYLE = source(__package__, "report.css")
 _part = functools.partial(macro, __package__, "parts.html")
 
 
-def table(
-    header: Sequence[str], rows: Sequence[Sequence[str]], classes: Sequence[str] = ()
-) -> Markup:
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], classes: Sequence[str] = ()) -> str:
     """A table that scrolls by itself where it is wider than the page."""
     kinds = [*classes, *[""] * (len(rows) - len(classes))]
     return _part("table", header=header, rows=list(zip(rows, kinds, strict=True)))
@@ -29,7 +27,7 @@ def table(
 def meter(
     name: str, value: float | None, around: Sequence[float] | None, count: str = "",
     form: Callable[[float | None], str] = percent,
-) -> Markup:  # fmt: skip
+) -> str:  # fmt: skip
     """A named bar from 0 to 1 with its interval as a whisker."""
     whisker = [100 * min(1, max(0, edge)) for edge in around or ()]
     return _part(
@@ -180,7 +178,7 @@ def _examples(run: Run) -> list[str]:
     return out
 
 
-def example_card(example: Example) -> Markup:
+def example_card(example: Example) -> str:
     """An example with its image."""
     place = example.place
     shown = outlined(place)

@@ -64,11 +64,10 @@ def source(package: str | None, name: str) -> str:
     return environment(package or _HOME).get_template(name).render()
 
 
-def macro(package: str | None, name: str, part: str, /, **values: Any) -> Markup:
-    """One macro of a template, as HTML."""
+def macro(package: str | None, name: str, part: str, /, **values: Any) -> str:
+    """One macro of a template, as HTML in a plain string: `Markup` would escape what is added."""
     module = environment(package or _HOME).get_template(name).module
-    found: Markup = getattr(module, part)(**values)
-    return found
+    return str(getattr(module, part)(**values))
 
 
 def page(title: str, body: str, style: str = "", script: str = "") -> str:
@@ -87,22 +86,22 @@ def page(title: str, body: str, style: str = "", script: str = "") -> str:
 _block = functools.partial(macro, _HOME, "blocks.html")
 
 
-def figure(value: str, name: str) -> Markup:
+def figure(value: str, name: str) -> str:
     """A large number with its name."""
     return _block("figure", value=value, name=name)
 
 
-def card(title: str, content: str, note: str = "", wide: bool = False) -> Markup:
+def card(title: str, content: str, note: str = "", wide: bool = False) -> str:
     """A box with a title; `content` is HTML."""
     return _block("card", title=title, content=Markup(content), note=note, wide=wide)
 
 
-def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> Markup:
+def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """A table: the first column is text, all others are numbers."""
     return _block("table", heads=heads, rows=rows)
 
 
-def bars(rows: Sequence[tuple[str, float]], form: str = "{:,.0f}", label_width: int = 0) -> Markup:
+def bars(rows: Sequence[tuple[str, float]], form: str = "{:,.0f}", label_width: int = 0) -> str:
     """Horizontal bars with their names before and their values behind them."""
     width, step = 520, 22
     longest = max((len(name) for name, _ in rows), default=0)
@@ -122,7 +121,7 @@ def bars(rows: Sequence[tuple[str, float]], form: str = "{:,.0f}", label_width: 
     return _block("bars", rows=shown, left=left, width=width, height=len(rows) * step + 2)
 
 
-def histogram(labels: Sequence[str], counts: Sequence[int], axis: str) -> Markup:
+def histogram(labels: Sequence[str], counts: Sequence[int], axis: str) -> str:
     """Upright bars without gaps, a label under each, or under every second or third."""
     width, height, top, bottom, left = 520, 210, 18, 44, 8
     base, most = height - bottom, max(counts, default=0)
