@@ -29,10 +29,11 @@ from PIL import Image
 from finecaption.attributes import region_instruction
 from finecaption.errors import InputError
 from finecaption.eval.data import EvalPicture, EvalRegion, Source, open_source
-from finecaption.eval.records import read_json, write_atomically, write_json
+from finecaption.eval.records import read_json
 from finecaption.eval.score import scores
 from finecaption.eval.steps import Answerer, PictureQuestions, predictions, twins
 from finecaption.eval.table import percent
+from finecaption.io.atomic import write_json, write_text
 from finecaption.metrics.captions import CaptionScorer
 from finecaption.metrics.text import Pair
 from finecaption.model import FineCaptionForConditionalGeneration, FineCaptionProcessor
@@ -110,7 +111,7 @@ def evaluate(row: Row, folder: Path, examples: Examples, model: Any, processor: 
     pairs = twins(source, answerer).make(examples.twins)
     for name, records in (("predictions", found), ("twins", pairs)):
         lines = "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in records)
-        write_atomically(folder / f"{name}.jsonl", lines)
+        write_text(folder / f"{name}.jsonl", lines)
     told = scores(found, pairs, None)
     told["ngrams"] = _ngrams(examples.pictures, found)
     return told
@@ -233,7 +234,7 @@ def main(arguments: Sequence[str] | None = None) -> Record:
     }  # fmt: skip
     text = report(settings, results, steps)
     write_json(out / "ablation.json", data)
-    write_atomically(out / "table.md", text)
+    write_text(out / "table.md", text)
     for path in (out / "ablation.svg", *([args.figure] if args.figure else [])):
         plot(results, steps, path)
     if args.results is not None:

@@ -29,8 +29,9 @@ from finecaption.attributes import ATTRIBUTE_NAMES, region_instruction
 from finecaption.calibration import Calibration, calibration_error
 from finecaption.captioner import FineCaption
 from finecaption.eval.data import open_source
-from finecaption.eval.records import RunFolder, read_records, write_json
+from finecaption.eval.records import RunFolder, read_records
 from finecaption.eval.steps import PictureQuestions, Step, predictions, run_step
+from finecaption.io.atomic import write_json
 from finecaption.loading import resolve_model
 from finecaption.synth import vocabulary as voc
 from finecaption.synth.language import is_abstention, is_not_applicable, score

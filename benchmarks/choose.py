@@ -30,8 +30,8 @@ from finecaption.calibration import calibration_error
 from finecaption.captioner import FineCaption
 from finecaption.choices import score_choices, slots
 from finecaption.eval.data import EvalPicture, open_source
-from finecaption.eval.records import write_json
 from finecaption.generation import answer, encode_pictures
+from finecaption.io.atomic import write_json
 from finecaption.synth import vocabulary as voc
 from finecaption.synth.language import FACETS, score
 

@@ -12,7 +12,6 @@ the IoU that the decoder expects, and random boxes. Intervals: 95 %, bootstrap o
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import time
 from pathlib import Path
@@ -25,6 +24,7 @@ from PIL import Image
 from finecaption import FineCaption
 from finecaption.eval.interior import interior_point, next_click
 from finecaption.everything import click_grid, find_things, mask_ious, suppress
+from finecaption.io.atomic import write_json
 from finecaption.io.masks import mask_from_box, mask_iou
 from finecaption.segment import square_to_picture
 from finecaption.synth.compose import render_rgb
@@ -156,9 +156,7 @@ def main() -> None:
             cells.append(f"{100 * mean:5.1f} % ({100 * low:.0f} to {100 * high:.0f})")
         print(f"{name:31} {'   '.join(cells)}")
     given.out.parent.mkdir(parents=True, exist_ok=True)
-    part = given.out.with_name(f".{given.out.name}.part")
-    part.write_text(json.dumps(result, indent=2) + "\n")
-    part.replace(given.out)
+    write_json(given.out, result)
 
 
 if __name__ == "__main__":

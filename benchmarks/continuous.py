@@ -36,8 +36,8 @@ from finecaption.attributes import ATTRIBUTE_NAMES, dense_instruction, region_in
 from finecaption.captioner import FineCaption
 from finecaption.continuous import ContinuousEngine, QueueFull
 from finecaption.eval.data import open_source
-from finecaption.eval.records import write_json
 from finecaption.generation import answer_stream, answers, encode_pictures
+from finecaption.io.atomic import write_json
 
 HERE = Path(__file__).parent
 TOKENS = 64  # cap on an answer

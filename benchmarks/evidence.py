@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from PIL import Image
 from finecaption import FineCaption
 from finecaption.attributes import region_instruction
 from finecaption.evidence import evidence_maps, lift
+from finecaption.io.atomic import write_json
 from finecaption.synth import vocabulary
 from finecaption.synth.compose import render_rgb
 from finecaption.synth.observe import observe
@@ -130,9 +130,7 @@ def main() -> None:
     print(f"evidence inside      {100 * result['mean_share_inside']:.1f} %, where the regions have "
           f"{100 * result['mean_area']:.1f} % of the picture")  # fmt: skip
     given.out.parent.mkdir(parents=True, exist_ok=True)
-    part = given.out.with_name(f".{given.out.name}.part")
-    part.write_text(json.dumps(result, indent=2) + "\n")
-    part.replace(given.out)
+    write_json(given.out, result)
     draw(examples, given.figure)
 
 

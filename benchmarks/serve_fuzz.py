@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import json
-import os
 import sys
 import time
 from collections import Counter
@@ -24,6 +22,8 @@ import httpx
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis import GenerationMode
+
+from finecaption.io.atomic import write_json
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
@@ -112,9 +112,7 @@ def main() -> None:
         "memory_mb": memory,
         "schemathesis": schemathesis.__version__,
     }
-    part = chosen.out.with_suffix(".part")
-    part.write_text(json.dumps(record, indent=2) + "\n")
-    os.replace(part, chosen.out)
+    write_json(chosen.out, record)
     for row in (*rows, hostile):
         print(f"{row['name']:30} {row['requests']:6} {row['statuses']}")
     print(f"answers from 500 on: {record['server_errors']}; memory {memory} MB")

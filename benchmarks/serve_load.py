@@ -41,6 +41,8 @@ from typing import Any
 
 import httpx
 
+from finecaption.io.atomic import write_json, write_text
+
 ROOT = Path(__file__).resolve().parents[1]
 RESULT = ROOT / "benchmarks/results/serve_load.json"
 MODEL = "finecaption-mini"
@@ -274,9 +276,7 @@ def prepare(path: Path, scenes: int) -> None:
         said = captioner.caption(picture, whole=True).whole
         work.append({"uri": uri(picture), "text": "Describe the picture.", "answer": said})
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(work))
-    os.replace(part, path)
+    write_text(path, json.dumps(work))
     print(f"{len(work)} questions on {scenes} pictures: {path}")
 
 
@@ -400,9 +400,7 @@ def write(part: str, record: dict[str, Any], path: Path = RESULT) -> None:
               "threads": os.environ.get("OMP_NUM_THREADS", "all")}  # fmt: skip
     every = json.loads(path.read_text()) if path.is_file() else {}
     every[part] = record
-    temporary = path.with_suffix(".part")
-    temporary.write_text(json.dumps(every, indent=2) + "\n")
-    os.replace(temporary, path)
+    write_json(path, every)
 
 
 def main() -> None:

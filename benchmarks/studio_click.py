@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from finecaption.captioner import FineCaption
+from finecaption.io.atomic import write_json
 from finecaption.server.running import in_background
 from finecaption.server.settings import Settings
 from finecaption.studio import create_studio
@@ -81,9 +82,7 @@ def main() -> None:
     for name, value in milliseconds.items():
         print(f"{name:14} {value:8.1f} ms")
     given.out.parent.mkdir(parents=True, exist_ok=True)
-    part = given.out.with_name(f".{given.out.name}.part")
-    part.write_text(json.dumps(result, indent=2) + "\n")
-    part.replace(given.out)
+    write_json(given.out, result)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 
 from finecaption.errors import InputError
+from finecaption.io.atomic import write_json
 
 CALIBRATION_FILE = "calibration.json"
 PARAGRAPHS = ("dense", "global")
@@ -140,7 +141,6 @@ class Calibration:
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Writes `calibration.json` into a model's folder."""
         path = Path(folder) / CALIBRATION_FILE
-        part = path.with_name(f".{path.name}.{os.getpid()}.part")
         data = {
             "version": _VERSION,
             "form": "sigmoid(level - slope * log(softening - mean_logprob * tokens))",
@@ -149,11 +149,7 @@ class Calibration:
             "pooled": self.pooled.to_dict(),
             "attributes": {name: curve.to_dict() for name, curve in self.attributes.items()},
         }
-        try:
-            part.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
+        write_json(path, data)
         return path
 
     @classmethod

@@ -28,6 +28,7 @@ import numpy as np
 from PIL import Image
 
 from finecaption.errors import InputError
+from finecaption.io.atomic import replacing
 from finecaption.io.geometry import Size, place_in_square
 
 DOMAIN_FILE = "domain.safetensors"
@@ -128,7 +129,6 @@ class DomainModel:
         from safetensors.numpy import save_file
 
         path = Path(folder) / DOMAIN_FILE
-        part = path.with_name(f".{path.name}.part")
         figures = {
             "rest": self.rest, "threshold": self.threshold, "quantile": self.quantile,
             "knows": self.knows,
@@ -139,8 +139,8 @@ class DomainModel:
             "components": self.components.astype(np.float16),
             "variances": self.variances.astype(np.float32),
         }
-        save_file(arrays, part, metadata={"domain": json.dumps(figures)})
-        os.replace(part, path)
+        with replacing(path) as part:
+            save_file(arrays, part, metadata={"domain": json.dumps(figures)})
         return path
 
     @classmethod

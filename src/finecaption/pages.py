@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from finecaption.data.store.layout import replace_with
 from finecaption.errors import InputError
+from finecaption.io.atomic import write_text
 
 
 def _markers(name: str) -> tuple[str, str]:
@@ -41,4 +41,4 @@ def rewrite_section(page: Path, name: str, text: str) -> None:
     """
     head, _, tail = _cut(page, name)
     begin, end = _markers(name)
-    replace_with(page, f"{head}{begin}\n\n{text.strip()}\n\n{end}{tail}")
+    write_text(page, f"{head}{begin}\n\n{text.strip()}\n\n{end}{tail}")

@@ -106,6 +106,58 @@ def test_resume_after_a_torn_line(
     assert sorted(r["id"] for r in lines(tmp_path / "out/errors.jsonl")) == bad
 
 
+@pytest.mark.parametrize("keep", range(5))
+def test_resume_knows_records_of_one_id_by_their_place(
+    run: Run, tmp_path: Path, pictures: Path, keep: int
+) -> None:
+    """Lines of a manifest may share an id; a resumed run repeats none of them, and skips none."""
+    manifest = tmp_path / "m.jsonl"
+    entries = [("a.jpg", [0, 0, 4, 4]), ("b.png", [1, 1, 5, 5])] * 2
+    manifest.write_text(
+        "".join(
+            json.dumps({"id": "same", "image": str(pictures / name), "box": box}) + "\n"
+            for name, box in entries
+        )
+    )
+    run(source=manifest)
+    out = tmp_path / "out/c.jsonl"
+    whole = out.read_bytes()
+    records = lines(out)
+    assert [(r["id"], r["place"]) for r in records] == [("same", f"line {n}") for n in (1, 2, 3, 4)]
+    out.write_bytes(b"".join(whole.splitlines(keepends=True)[:keep]))
+    summary = run(source=manifest, resume=True)
+    assert (summary.passed, summary.described) == (keep, 4 - keep)
+    assert out.read_bytes() == whole
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "place"),
+    [
+        ('{"id": "a", "image": "x"}', "a", ""),
+        ('{"id": "a", "place": "line 2", "image": "x"}', "a", "line 2"),
+        ('{"id": "b\\"", "place": "\\u00e9"}', 'b"', "é"),
+        ('{"id": "c", "image": "x", "place": "not its own place"}', "c", ""),
+    ],
+)
+def test_done_are_the_keys_of_id_and_place(
+    tmp_path: Path, line: str, name: str, place: str
+) -> None:
+    from finecaption.bulk.jobs import key_of
+    from finecaption.bulk.journal import Journal
+
+    path = tmp_path / "c.jsonl"
+    path.write_text(line + "\n")
+    journal = Journal(path, tmp_path / ".c.jsonl.run")
+    try:
+        assert journal.done().tolist() == [key_of(name, place)]
+        assert key_of(name, place) != key_of(name, place + "x") != key_of(name + "x", place)
+        path.write_text(line + '\n{"place": "x", "id": "a"}\n')
+        with pytest.raises(InputError, match="line 2 of this run is no record"):
+            journal.done()
+    finally:
+        journal.close()
+
+
 def test_resume_takes_up_what_was_mended_and_what_is_new(
     run: Run, tmp_path: Path, pictures: Path, draw: Draw, good: list[str]
 ) -> None:

@@ -42,6 +42,15 @@ def test_the_sign_test_is_exact_on_few_pictures() -> None:
     assert sign_test(even)[""] == 1.0
 
 
+@pytest.mark.parametrize(
+    ("draws", "pictures"),
+    [(1, 40), (99, 40), (600, 60)],  # the observed arrangement is one of draws + 1
+)
+def test_no_p_value_is_zero(draws: int, pictures: int) -> None:
+    found = clustered([1.0] * pictures, range(pictures))  # drawn again, once in 2 ** pictures / 2
+    assert sign_test(found, draws=draws)[""] == pytest.approx(1 / (draws + 1))
+
+
 def test_holm() -> None:
     assert holm({"a": 0.01, "b": 0.04, "c": 0.03}) == pytest.approx(
         {"a": 0.03, "b": 0.06, "c": 0.06}

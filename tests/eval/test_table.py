@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from finecaption.errors import InputError
-from finecaption.eval.records import write_json
 from finecaption.eval.stages import find_scores, stage_table, write_stages
 from finecaption.eval.table import HEADER, attribute_rows, markdown, report, rich_table
+from finecaption.io.atomic import write_json
 
 
 def made_up(accuracy: float, **more: Any) -> dict[str, Any]:

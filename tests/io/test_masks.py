@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import gzip
 import io
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -104,6 +105,46 @@ def test_contours_of_a_ring() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("rows", "loops"),
+    [
+        # two pixels that touch at a corner are two loops, whichever diagonal they stand on
+        (
+            ["#.", ".#"],
+            [[[0, 0], [1, 0], [1, 1], [0, 1]], [[1, 1], [2, 1], [2, 2], [1, 2]]],
+        ),
+        (
+            [".#", "#."],
+            [[[0, 1], [1, 1], [1, 2], [0, 2]], [[1, 0], [2, 0], [2, 1], [1, 1]]],
+        ),
+        # the turn to the right is taken also where another way was found first
+        (
+            [".#", "##", ".#", ".#", "#."],
+            [
+                [[0, 1], [1, 1], [1, 0], [2, 0], [2, 4], [1, 4], [1, 2], [0, 2]],
+                [[0, 4], [1, 4], [1, 5], [0, 5]],
+            ],
+        ),
+        # a hole that touches another at a corner: the pixels between them keep them one border
+        (
+            ["####", "#.##", "##.#", "####"],
+            [
+                [[0, 0], [4, 0], [4, 4], [0, 4]],
+                [[1, 1], [1, 2], [2, 2], [2, 3], [3, 3], [3, 2], [2, 2], [2, 1]],
+            ],
+        ),
+        # a corner that only closes the region around a hole leaves the hole open
+        (
+            [".##", "#.#", "###"],
+            [[[0, 1], [1, 1], [1, 2], [2, 2], [2, 1], [1, 1], [1, 0], [3, 0], [3, 3], [0, 3]]],
+        ),
+    ],
+)
+def test_contours_where_pixels_touch_at_a_corner(rows: list[str], loops: list) -> None:
+    mask = np.array([[sign == "#" for sign in row] for row in rows])
+    assert [loop.tolist() for loop in contours(mask)] == loops
+
+
 @given(masks.filter(np.any))
 def test_box_from_mask_is_tight(mask: np.ndarray) -> None:
     x0, y0, x1, y1 = box_from_mask(mask)
@@ -123,6 +164,46 @@ def test_values_of_arrays() -> None:
     assert as_mask(grey).tolist() == [[False, False, False, True, True]]
     assert as_mask(np.array([[0.49, 0.5]])).tolist() == [[False, True]]
     assert as_mask(np.ones((2, 3, 1))).shape == as_mask(np.ones((1, 2, 3))).shape == (2, 3)
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype", "expected"),
+    [
+        # unsigned: half of the type's own range decides
+        ([0, 1, 127], np.uint8, [0, 1, 1]),
+        ([0, 127, 128], np.uint8, [0, 0, 1]),
+        ([0, 1, 255], np.uint16, [0, 1, 1]),
+        ([0, 32767, 32768], np.uint16, [0, 0, 1]),
+        # signed: 8-bit values up to 255 themselves, else 16-bit
+        ([0, 1, 127], np.int64, [0, 1, 1]),
+        ([0, 127, 128], np.int64, [0, 0, 1]),
+        ([0, 127, 255], np.int64, [0, 0, 1]),
+        ([0, 127, 255], np.int32, [0, 0, 1]),
+        ([0, 127, 256], np.int64, [0, 1, 1]),
+        ([0, 128, 32767], np.int32, [0, 1, 1]),
+        ([0, 32767, 32768], np.int32, [0, 0, 1]),
+    ],
+)
+def test_where_a_gray_mask_ends_and_label_numbers_begin(
+    values: list[int], dtype: type, expected: list[int]
+) -> None:
+    assert as_mask(np.array([values], dtype)).astype(int).tolist() == [expected]
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+@pytest.mark.parametrize(
+    ("alpha", "expected"),
+    [
+        ([0, 1, 127], [0, 0, 0]),
+        ([127, 128, 255], [0, 1, 1]),
+        ([0, 254, 255], [0, 1, 1]),
+        ([128, 128, 128], [1, 1, 1]),
+    ],
+)
+def test_half_transparent_pixels(mode: str, alpha: list[int], expected: list[int]) -> None:
+    image = Image.new(mode, (3, 1))
+    image.putalpha(Image.fromarray(np.array([alpha], np.uint8)))
+    assert load_mask(image).astype(int).tolist() == [expected]
 
 
 @pytest.mark.parametrize(
@@ -271,6 +352,22 @@ def test_broken_polygons(polygons: list, message: str) -> None:
 def test_broken_base64_gzip(text: str, message: str) -> None:
     with pytest.raises(InputError, match=f"mask: .*{message}"):
         decode_base64_gzip(text, (4, 3))
+
+
+def test_a_gzip_bomb_stays_packed() -> None:
+    """A megabyte of text that unpacks to a gigabyte costs no more than the mask's size."""
+    packed = io.BytesIO()
+    with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=1) as stream:
+        for _ in range(64):
+            stream.write(bytes(1 << 20))
+    text = base64.b64encode(packed.getvalue())
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError, match="more bytes where 3 x 4 = 12 belong"):
+            decode_base64_gzip(text, (4, 3))
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
 
 
 # --- measures --------------------------------------------------------------------------------

@@ -73,6 +73,30 @@ def test_scores_are_those_of_pycocoevalcap(rows: list[tuple[list[str], list[list
         assert ours[1] == pytest.approx(np.array(scores), abs=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("caption", "references", "unigrams"),
+    [
+        # Papineni et al. 2002, example 2: clipped by the reference that has it most often, twice
+        (
+            "the the the the the the the",
+            ["the cat is on the mat", "there is a cat on the mat"],
+            2 / 7,
+        ),
+        ("the the the the", ["the cat", "the dog"], 1 / 4),
+        ("the the the the", ["the the", "the dog"], 2 / 4),
+        ("the the the the", ["the the the", "the the", "the"], 3 / 4),
+        ("the cat the dog", ["the cat", "the dog"], 3 / 4),
+    ],
+)
+def test_counts_are_clipped_by_the_most_of_one_reference(
+    caption: str, references: list[str], unigrams: float
+) -> None:
+    corpus = count_corpus([caption.split()], [[text.split() for text in references]])
+    whole, each = bleu(corpus)
+    assert whole[0] == pytest.approx(unigrams, abs=1e-8)
+    assert each[0, 0] == pytest.approx(unigrams, abs=1e-8)
+
+
 def test_one_picture_alone_has_a_cider_of_nothing() -> None:
     words = ["a", "red", "cup"]
     assert cider(count_corpus([words], [[words]]))[0] == 0

@@ -128,6 +128,17 @@ def test_places_and_pixels_are_given_back(engine: Engine) -> None:
     engine.admit().close()
 
 
+def test_a_single_image_is_let_in_whatever_its_size(engine: Engine) -> None:
+    with engine.admit() as first, engine.admit() as second:
+        first.hold(200_000_001)  # what one image may have is another limit
+        with pytest.raises(Busy, match="200,000,001 pixels"):
+            second.hold(1)
+    with engine.admit() as first, engine.admit() as second:
+        first.hold(150_000_000)
+        second.hold(50_000_000)  # exactly the limit
+    assert engine.held_pixels == 0
+
+
 def test_a_picture_is_encoded_once(engine: Engine, stub: Stub) -> None:
     encoded: list[Any] = []
     encode = stub.encode

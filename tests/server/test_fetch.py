@@ -149,6 +149,40 @@ def test_redirects(site: int, pinned: list[Any]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("chain", "message"),
+    [
+        (["https://a.example/1", "http://a.example/2"], "leads from https to http"),
+        (["https://a.example/1", "HTTP://a.example/2"], "leads from https to http"),
+        (["https://a.example/1", "https://b.example/2", "http://b.example/3"], "https to http"),
+        (["http://a.example/1", "https://a.example/2", "http://a.example/3"], "https to http"),
+        (["http://a.example/1", "https://a.example/2"], None),
+        (["http://a.example/1", "http://a.example/2"], None),
+        (["https://a.example/1", "//b.example/2"], None),
+    ],
+)
+def test_a_redirect_never_leaves_https(
+    monkeypatch: pytest.MonkeyPatch, chain: list[str], message: str | None
+) -> None:
+    asked: list[bool] = []
+
+    def get(
+        self: Fetcher, host: str, port: int, secure: bool, *more: Any
+    ) -> tuple[int, str | None, bytes]:
+        asked.append(secure)
+        last = len(asked) == len(chain)
+        return (200, None, PICTURE) if last else (302, chain[len(asked)], b"")
+
+    monkeypatch.setattr(Fetcher, "_get", get)
+    one = fetcher(80, ports=(80, 443))
+    if message is None:
+        assert one.fetch(chain[0]) == PICTURE
+        return
+    with pytest.raises(InputError, match=message):
+        one.fetch(chain[0])
+    assert len(asked) == len(chain) - 1, "the address without TLS is not asked"
+
+
+@pytest.mark.parametrize(
     ("path", "message"),
     [("/large", "more than 2,000 bytes"), ("/endless", "more than 2,000 bytes"),
      ("/absent", "status 404"), ("/drip", "not there within 0.6 s"),

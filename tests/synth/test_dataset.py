@@ -77,7 +77,7 @@ def test_an_interrupted_rendering_goes_on(rendered: Path, tmp_path: Path, drawn:
     first.close()
     assert not (tmp_path / "annotations.jsonl").exists()
     # What a kill leaves of the scene that was on its way, and a record that the kill took away.
-    (tmp_path / "images" / ".000002.part.png").write_bytes(b"half")
+    (tmp_path / "images" / ".000002.png.part").write_bytes(b"half")
     (tmp_path / RECORDS / ".000002.jsonl.part").write_bytes(b"{")
     (tmp_path / RECORDS / "000000.jsonl").unlink()
     del drawn[:]

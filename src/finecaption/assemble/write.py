@@ -11,7 +11,6 @@ import contextlib
 import hashlib
 import json
 import math
-import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +20,7 @@ from typing import Any, BinaryIO
 import torch
 
 from finecaption.errors import InputError
+from finecaption.io.atomic import replacing_folder
 
 from .plan import Entry
 
@@ -122,8 +122,6 @@ def _write_shard(
         for entry in shard:
             for block in _blocks(entry, dtype):
                 out.write(memoryview(block.view(torch.uint8).numpy()))
-        file.flush()
-        os.fsync(file.fileno())
     return {"bytes": out.count, "sha256": out.digest.hexdigest()}
 
 
@@ -167,16 +165,8 @@ def new_folder(out: Path, size: int) -> Iterator[Path]:
     free = shutil.disk_usage(out.parent).free
     if free < size:
         raise InputError(f"--out {out}: needs {size / 1e9:.1f} GB, {free / 1e9:.1f} GB are free")
-    temporary = out.with_name(f".{out.name}.part")
-    shutil.rmtree(temporary, ignore_errors=True)  # of an interrupted run
-    temporary.mkdir()
-    try:
-        yield temporary
-        if out.exists():
-            out.rmdir()
-        temporary.rename(out)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with replacing_folder(out) as part:
+        yield part
 
 
 __all__ = ["DTYPES", "INDEX", "new_folder", "parse_size", "split_shards", "write_shards"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import queue
 import threading
 import time
@@ -16,13 +15,15 @@ import numpy as np
 
 from finecaption.bulk.engine import Spec
 from finecaption.bulk.jobs import Bad, Job
-from finecaption.bulk.journal import DiskErrors, Journal, to_line
+from finecaption.bulk.journal import DiskErrors, Journal
 from finecaption.bulk.layout import Layout
 from finecaption.bulk.pipeline import Batching, Clock, Outcome, outcomes
 from finecaption.bulk.settings import Questions
 from finecaption.bulk.sidecars import Sidecars
 from finecaption.bulk.sources import Jobs
 from finecaption.errors import FineCaptionError, InputError
+from finecaption.io.atomic import write_bytes
+from finecaption.io.record_log import to_line
 
 ON_EXISTING = ("skip", "overwrite", "append")
 
@@ -141,9 +142,7 @@ class Errors:
                 kept.append(line)  # not ours
         with DiskErrors(self.path):
             if kept:
-                part = self.path.with_name(f".{self.path.name}.part")
-                part.write_bytes(b"".join(kept))
-                os.replace(part, self.path)
+                write_bytes(self.path, b"".join(kept))
             else:
                 self.path.unlink()
 

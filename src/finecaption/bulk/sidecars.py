@@ -21,6 +21,7 @@ from finecaption.bulk.journal import DiskErrors
 from finecaption.bulk.listing import ANNOTATED
 from finecaption.bulk.manifests import plain_stem
 from finecaption.errors import InputError
+from finecaption.io.atomic import hidden, publish
 from finecaption.io.images import load_image
 from finecaption.types import Caption, Region
 
@@ -50,10 +51,10 @@ class Sidecars:
         last: deque[list[Path]] = deque(maxlen=LAST)
         last.extend(self._paths(record) for record in records)
         for path in (path for paths in last for path in paths):
-            part = _hidden(path)
+            part = hidden(path)
             if part.exists():
                 with DiskErrors(path):
-                    os.replace(part, path)
+                    publish(part, path, durable=False)
 
     def begin(self, mode: str, anew: bool) -> None:
         """
@@ -104,7 +105,7 @@ class Sidecars:
                 data = text.encode("utf-8", "surrogateescape")
             else:
                 data = _draw(record, picture)
-            part = _hidden(path)
+            part = hidden(path)
             with DiskErrors(path):
                 if path.parent not in self._folders:
                     path.parent.mkdir(parents=True, exist_ok=True)
@@ -121,7 +122,7 @@ class Sidecars:
         """Gives prepared files their names."""
         for part, path in made:
             with DiskErrors(path):
-                os.replace(part, path)
+                publish(part, path, durable=False)
 
     def _paths(self, record: Mapping[str, Any]) -> list[Path]:
         """The files of a record, each name given once."""
@@ -137,10 +138,6 @@ class Sidecars:
 def _hash(text: str) -> int:
     data = text.encode("utf-8", "surrogatepass")
     return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "big")
-
-
-def _hidden(path: Path) -> Path:
-    return path.with_name(f".{path.name}.part")
 
 
 def _safe(name: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any, TextIO
 from pycocotools import mask as coco_mask
 
 from finecaption.bulk.journal import DiskErrors
+from finecaption.io.atomic import replacing
 
 Records = Callable[[], Iterable[Mapping[str, Any]]]
 
@@ -20,14 +20,12 @@ Records = Callable[[], Iterable[Mapping[str, Any]]]
 @contextmanager
 def written(path: Path, errors: str = "strict") -> Iterator[TextIO]:
     """A text file that appears when it is complete."""
-    part = path.with_name(f".{path.name}.part")
-    with DiskErrors(path):
-        try:
-            with part.open("w", encoding="utf-8", newline="", errors=errors) as stream:
-                yield stream
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
+    with (
+        DiskErrors(path),
+        replacing(path) as part,
+        part.open("w", encoding="utf-8", newline="", errors=errors) as stream,
+    ):
+        yield stream
 
 
 def write_csv(path: Path, read: Records) -> None:

@@ -98,19 +98,14 @@ def save_picture(path: Path, picture: Image.Image, result: CaptionResult) -> Non
     Raises:
         InputError: it cannot be written.
     """
-    import os
-
     from finecaption.draw import annotate
+    from finecaption.io.atomic import replacing
 
     notice = None if result.notice is None else result.notice.text
     drawn = annotate(picture, result.regions, result.whole, notice)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        try:
+        with replacing(path) as part:
             drawn.save(part, _PICTURE_TYPES[path.suffix.lower()])
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
     except OSError as error:
         raise InputError(f"--save {path}: cannot be written ({error})") from error
     typer.echo(f"saved {path}", err=True)

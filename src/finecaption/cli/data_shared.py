@@ -155,11 +155,11 @@ def note_problems(problems: list[Problem], out: Path | None = None) -> None:
     if out is not None:
         import json
 
-        from finecaption.data.store.layout import replace_with
+        from finecaption.io.atomic import write_text
 
         path = out.with_name(f"{out.name}.problems.jsonl")
         lines = (json.dumps(problem.to_dict(), ensure_ascii=False) for problem in problems)
-        replace_with(path, "\n".join(lines) + "\n")
+        write_text(path, "\n".join(lines) + "\n")
         note(f"  all of them: {path}")
     elif more > 0:
         note(f"  and {more:,} more; `data validate` lists all")
@@ -177,10 +177,10 @@ def check_page(out: Path | None) -> None:
 
 def save_page(out: Path, text: str) -> None:
     """Writes a page, under a temporary name first."""
-    from finecaption.data.store.layout import replace_with
+    from finecaption.io.atomic import write_text
 
     out.parent.mkdir(parents=True, exist_ok=True)
-    replace_with(out, text)
+    write_text(out, text)
 
 
 def read_as(found: Source) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -195,6 +194,7 @@ def _write(
     found: Sequence[tuple[np.ndarray, dict[str, Any]]],
 ) -> None:
     from finecaption.io import masks
+    from finecaption.io.atomic import write_bytes
     from finecaption.studio.export import coco_document
 
     name = Path(image).name
@@ -233,9 +233,7 @@ def _write(
     try:
         for path, data in files:
             path.parent.mkdir(parents=True, exist_ok=True)
-            part = path.with_name(f".{path.name}.{os.getpid()}.part")
-            part.write_bytes(data)
-            os.replace(part, path)
+            write_bytes(path, data)
     except OSError as error:
         raise InputError(f"--out {target}: cannot be written ({error})") from error
     what = "mask" if len(arrays) == 1 else "masks"

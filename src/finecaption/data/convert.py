@@ -24,6 +24,7 @@ from finecaption.data.lines import JSON_LIST, JSONL, Lines
 from finecaption.data.record import to_record
 from finecaption.data.writers.compositioncap import picture_records
 from finecaption.errors import InputError
+from finecaption.io.atomic import replacing
 from finecaption.types import RegionSample
 
 TARGETS: tuple[str, ...] = (*store.FORMS, "jsonl", "compositioncap")
@@ -147,9 +148,8 @@ def _save(pixels: np.ndarray, folder: Path) -> Path:
     path = folder / f"{name}.png"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        part = folder / f".{name}.part.png"
-        Image.fromarray(pixels).save(part)
-        os.replace(part, path)
+        with replacing(path, durable=False) as part:
+            Image.fromarray(pixels).save(part, "PNG")
     return path
 
 

@@ -6,18 +6,21 @@ killed writer reads it, cuts a half-written last line, and goes on.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from finecaption.errors import InputError
+from finecaption.io.atomic import replacing
+from finecaption.io.record_log import RecordLog, read_records
 
 JSONL = ("", "\n", "\n")
 JSON_LIST = ("[\n", ",\n", "\n]\n")
 
-_FLUSH_EVERY = 64
+_SYNC_SECONDS = 2.0
 
 
 class Lines:
@@ -37,68 +40,52 @@ class Lines:
             raise InputError(f"{self.out}: exists; remove it, or give another name")
         self.out.parent.mkdir(parents=True, exist_ok=True)
         self.path = self.hidden(self.out)
-        self._head = json.dumps({"plan": plan}) + "\n"
-        self._stream: TextIO | None = None
-        self._unflushed = 0
-        self._cut()
+        self._log: RecordLog | None = RecordLog(self.path, sync_seconds=_SYNC_SECONDS)
+        self._log.cut_torn_tail()
+        head = {"plan": json.loads(json.dumps(plan))}
+        if self._log.size == 0:
+            self._log.append([head])
+        elif next(read_records(self.path)) != head:
+            self.close()
+            raise InputError(
+                f"{self.out}: was begun with other settings; remove {self.path}, or give another "
+                "name"
+            )
 
     @staticmethod
     def hidden(out: Path) -> Path:
         """Where the lines of an output are."""
         return out.with_name(f".{out.name}.lines")
 
-    def _cut(self) -> None:
-        whole = 0
-        if self.path.exists():
-            with self.path.open("rb") as stream:
-                for number, line in enumerate(stream):
-                    if not line.endswith(b"\n"):
-                        break
-                    if number == 0 and line.decode("utf-8", "replace") != self._head:
-                        raise InputError(
-                            f"{self.out}: was begun with other settings; remove {self.path}, or "
-                            "give another name"
-                        )
-                    whole += len(line)
-        if whole:
-            os.truncate(self.path, whole)
-        else:
-            self.path.write_text(self._head, "utf-8")
-
     def __iter__(self) -> Iterator[dict[str, Any]]:
         """The records on disk."""
-        with self.path.open(encoding="utf-8") as stream:
-            next(stream)
-            for line in stream:
-                yield json.loads(line)
+        return itertools.islice(read_records(self.path), 1, None)
 
-    def add(self, record: Mapping[str, Any], now: bool = False) -> None:
-        """Appends a record; with `now`, a kill after this does not lose it."""
-        if self._stream is None:
-            self._stream = self.path.open("a", encoding="utf-8", newline="\n")
-        self._stream.write(json.dumps(record, ensure_ascii=False) + "\n")
-        self._unflushed += 1
-        if now or self._unflushed >= _FLUSH_EVERY:
-            self._stream.flush()
-            self._unflushed = 0
+    def add(self, record: Mapping[str, Any]) -> None:
+        """Appends a record; a kill after this does not lose it."""
+        if self._log is None:
+            self._log = RecordLog(self.path, sync_seconds=_SYNC_SECONDS)
+        self._log.append([record])
 
     def close(self) -> None:
         """Closes the hidden file; the next run goes on with it."""
-        if self._stream is not None:
-            self._stream.close()
-            self._stream = None
+        if self._log is not None:
+            self._log.close()
+            self._log = None
 
     def finish(self, frame: tuple[str, str, str]) -> None:
         """Writes the output: its head, what stands between records, its tail."""
         self.close()
         head, between, tail = frame
-        part = self.out.with_name(f".{self.out.name}.part")
         number = 0
-        with self.path.open(encoding="utf-8") as lines, part.open("w", encoding="utf-8") as out:
+        with (
+            self.path.open(encoding="utf-8") as lines,
+            replacing(self.out) as part,
+            part.open("w", encoding="utf-8", newline="\n") as out,
+        ):
             next(lines)
             for line in lines:
                 out.write((between if number else head) + line.rstrip("\n"))
                 number += 1
             out.write(tail if number else (head + tail).replace("\n", "") + "\n")
-        os.replace(part, self.out)
         self.path.unlink()

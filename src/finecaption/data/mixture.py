@@ -18,11 +18,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from finecaption.data.store.layout import replace_with
 from finecaption.data.store.read import BUFFER, Unit, open_store
 from finecaption.data.store.rows import Item
 from finecaption.data.store.streams import Stream
 from finecaption.errors import InputError
+from finecaption.io.atomic import write_json
 
 MOST_CYCLE = 1 << 16
 """Draws of a cycle; weights that need more are rounded to it."""
@@ -242,7 +242,7 @@ def save_mixture(
         },
         **settings,
     }
-    replace_with(file, json.dumps(record, indent=1) + "\n")
+    write_json(file, record)
 
 
 def load_mixture(path: str | os.PathLike[str]) -> Mixture:

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from finecaption.data.report.page import card, escape, figure, page
 from finecaption.eval.answers import Answer
 from finecaption.eval.compare import compare
 from finecaption.eval.examples import TASK_NAMES, Example, Run, line, open_run
 from finecaption.eval.page import STYLE, example_card, table
-from finecaption.eval.records import Record, write_atomically, write_json
+from finecaption.eval.records import Record
 from finecaption.eval.table import markdown, percent
+from finecaption.io.atomic import write_json, write_text
+from finecaption.io.html import card, escape, figure, page
 
 HEADER = ("Attribute", "A, %", "B, %", "B - A", "95 %", "p", "p, Holm", "Answers")
 METHOD = (
@@ -143,7 +144,7 @@ def html_comparison(result: Record, shown: Sequence[tuple[str, Example]]) -> str
             lines = rows(found)
             chart = _rows(found) if found["attributes"] else ""
             classes = [*[""] * (len(lines) - 1), "all"]
-            text = chart + table(HEADER, [[escape(r[0]), *r[1:]] for r in lines], classes)
+            text = chart + table(HEADER, lines, classes)
             body.append(card(f"{column}, {task}: {TASK_NAMES[task]}", text, "", True))
     body.append("</div>")
     for side, name in (("B", b), ("A", a)):
@@ -215,6 +216,6 @@ def write_comparison(
         folder.mkdir(parents=True, exist_ok=True)
         shown = examples(result, open_run(first))
         write_json(folder / "compare.json", result)
-        write_atomically(folder / "compare.md", markdown_comparison(result, shown))
-        write_atomically(folder / "compare.html", html_comparison(result, shown))
+        write_text(folder / "compare.md", markdown_comparison(result, shown))
+        write_text(folder / "compare.html", html_comparison(result, shown))
     return result

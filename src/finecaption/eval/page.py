@@ -2,104 +2,26 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from finecaption.data.report.page import card, escape, figure, page
 from finecaption.eval import report
 from finecaption.eval.examples import Example, Run, best_and_worst, contradictions
-from finecaption.eval.pictures import data_uri, outlined
+from finecaption.eval.pictures import QUALITY, outlined
 from finecaption.eval.published import COLUMNS
 from finecaption.eval.records import Record
 from finecaption.eval.table import interval, percent
+from finecaption.io.html import Markup, card, data_uri, escape, figure, macro, page, source
 
-STYLE = """
-:root { color-scheme: light dark; --ours: #eaf1fb; --good: #1a7f45; --bad: #b3261e;
-  --whisker: #16335f; --track: #efece4; }
-@media (prefers-color-scheme: dark) {
-  :root { --paper: #15171b; --card: #1d2026; --ink: #e9e7e2; --faint: #9ca4af; --rule: #31363f;
-    --bar: #6c9fe6; --bar-soft: #26344a; --ours: #22304a; --good: #6fcf97; --bad: #ff8a80;
-    --whisker: #e6eefb; --track: #2a2e36; }
-}
-.cards { grid-template-columns: repeat(auto-fit, minmax(min(100%, 430px), 1fr));
-  align-items: start; }
-.scroll { overflow-x: auto; -webkit-overflow-scrolling: touch; }
-.scroll table { min-width: 100%; width: max-content; max-width: none; }
-.scroll td:first-child, .scroll th:first-child { max-width: 300px; position: sticky; left: 0;
-  background: var(--card); }
-.scroll tr.ours td:first-child { background: var(--ours); }
-.stack { display: grid; gap: 18px; align-content: start; }
-.kind { margin: 16px 0 8px; font-weight: 600; font-size: 13px; color: var(--faint); }
-.kind:first-of-type { margin-top: 0; }
-.scroll td, .scroll th { overflow-wrap: normal; padding-right: 16px; }
-.scroll th.n { white-space: normal; max-width: 108px; vertical-align: bottom; }
-tr.ours td { background: var(--ours); font-weight: 600; }
-tr.all td { border-top: 1px solid var(--rule); font-weight: 600; }
-.tag { display: inline-block; font-size: 11px; line-height: 1.5; padding: 0 7px; margin-left: 6px;
-  border: 1px solid var(--rule); border-radius: 9px; color: var(--faint); white-space: nowrap;
-  font-weight: 400; }
-.rows { display: grid; gap: 7px; }
-.row { display: grid; grid-template-columns: minmax(104px, 36%) 1fr 54px; gap: 10px;
-  align-items: center; font-size: 14px; line-height: 1.25; }
-.row .v { text-align: right; font-variant-numeric: tabular-nums; }
-.row small { color: var(--faint); font-size: 12px; white-space: nowrap; }
-.track { position: relative; height: 14px; border-radius: 3px; background: var(--track); }
-.track i { position: absolute; left: 0; top: 0; bottom: 0; border-radius: 3px;
-  background: var(--bar); }
-.track u { position: absolute; top: 6px; height: 2px; background: var(--whisker); }
-.track u::before, .track u::after { content: ""; position: absolute; top: -3px; width: 2px;
-  height: 8px; background: var(--whisker); }
-.track u::before { left: 0; } .track u::after { right: 0; }
-.facts { display: grid; gap: 12px; }
-.fact { display: grid; grid-template-columns: 74px 1fr; gap: 12px; align-items: baseline; }
-.fact b { font-size: 19px; text-align: right; font-variant-numeric: tabular-nums; }
-.fact p { margin: 0; } .fact p span { color: var(--faint); font-size: 13px; display: block; }
-h2.part { font-size: 19px; margin: 34px 0 6px; } p.part { color: var(--faint); margin: 0 0 14px; }
-.examples { display: grid; gap: 16px;
-  grid-template-columns: repeat(auto-fill, minmax(min(100%, 330px), 1fr)); }
-.example { background: var(--card); border: 1px solid var(--rule); border-radius: 8px;
-  overflow: hidden; }
-.example img { display: block; width: 100%; height: auto; background: var(--track); }
-.example div { padding: 12px 14px 14px; } .example h3 { font-size: 14px; margin: 0 0 8px; }
-.example h3 span { color: var(--faint); font-weight: 400; }
-.example dl { margin: 0; font-size: 14px; line-height: 1.4; }
-.example dt { color: var(--faint); font-size: 12px; margin-top: 8px; }
-.example dd { margin: 0; overflow-wrap: anywhere; } .example dd.right { color: var(--faint); }
-.good::before { content: "\\2713\\00a0"; color: var(--good); font-weight: 700; }
-.bad::before { content: "\\2717\\00a0"; color: var(--bad); font-weight: 700; }
-.gone { padding: 40px 14px; color: var(--faint); text-align: center; background: var(--track); }
-.up { color: var(--good); } .down { color: var(--bad); }
-@media (max-width: 560px) { .figures { grid-template-columns: repeat(2, 1fr); }
-  .row { grid-template-columns: minmax(92px, 38%) 1fr 46px; gap: 8px; font-size: 13px; }
-  .fact { grid-template-columns: 58px 1fr; } h1 { font-size: 21px; }
-  .card { padding: 14px; } .scroll table { font-size: 13px; }
-  .scroll td, .scroll th { padding-right: 12px; }
-  .scroll td:first-child, .scroll th:first-child { max-width: 138px; overflow-wrap: anywhere; }
-  .scroll th.n { max-width: 84px; } .tag { margin-left: 0; } }
-"""
+STYLE = source(__package__, "report.css")
+_part = functools.partial(macro, __package__, "parts.html")
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], classes: Sequence[str] = ()) -> str:
-    """A table that scrolls by itself where it is wider than the page; cells are escaped but for
-    the first column, which is given as HTML."""
-
-    def line(cells: Sequence[str], tag: str, kind: str = "") -> str:
-        first, *others = cells
-        text = f"<{tag}>{first}</{tag}>" + "".join(
-            f"<{tag} class=n>{escape(c)}</{tag}>" for c in others
-        )
-        return f"<tr{f' class={kind}' if kind else ''}>{text}</tr>"
-
+    """A table that scrolls by itself where it is wider than the page."""
     kinds = [*classes, *[""] * (len(rows) - len(classes))]
-    body = "".join(line(row, "td", kind) for row, kind in zip(rows, kinds, strict=True))
-    return (
-        f'<div class="scroll"><table><thead>{line(header, "th")}</thead><tbody>{body}</tbody>'
-        "</table></div>"
-    )
-
-
-def _plain(rows: Sequence[Sequence[str]]) -> list[list[str]]:
-    return [[escape(row[0]), *row[1:]] for row in rows]
+    return _part("table", header=header, rows=list(zip(rows, kinds, strict=True)))
 
 
 def meter(
@@ -107,15 +29,15 @@ def meter(
     form: Callable[[float | None], str] = percent,
 ) -> str:  # fmt: skip
     """A named bar from 0 to 1 with its interval as a whisker."""
-    small = f" <small>{escape(count)}</small>" if count else ""
-    bar = "" if value is None else f'<i style="width:{100 * min(1, max(0, value)):.1f}%"></i>'
-    if around and around[1] > around[0]:
-        low, high = (100 * min(1, max(0, v)) for v in around)
-        bar += f'<u style="left:{low:.1f}%;width:{high - low:.1f}%"></u>'
-    return (
-        f'<div class="row"><span>{escape(name)}{small}</span>'
-        f'<span class="track" title="{escape(interval(around))}">{bar}</span>'
-        f'<span class="v">{escape(form(value))}</span></div>'
+    whisker = [100 * min(1, max(0, edge)) for edge in around or ()]
+    return _part(
+        "meter",
+        name=name,
+        count=count,
+        value=form(value),
+        bar=None if value is None else 100 * min(1, max(0, value)),
+        whisker=whisker if around and around[1] > around[0] else None,
+        around=interval(around),
     )
 
 
@@ -159,7 +81,7 @@ def _figures(scores: Record) -> str:
 
 
 def _cards(scores: Record) -> list[str]:
-    out = []
+    out: list[str] = []
     if scores["attributes"]:
         meters = [
             meter(name, own["accuracy"], own["interval"], str(own["count"]))
@@ -192,7 +114,7 @@ def _cards(scores: Record) -> list[str]:
     if scores.get("captions"):
         header, rows = report.task_rows(scores)
         note = "Times 100. In brackets, where the figure is a mean over captions: 95 % interval."
-        text = table(header, _plain(rows))
+        text = table(header, rows)
         out.append(card("Captions against references", text, note, True))
     header, rows = report.attribute_rows(scores)
     if rows:
@@ -200,7 +122,7 @@ def _cards(scores: Record) -> list[str]:
             "Caption figures are means of the captions' own, times 100; of a whole set BLEU and "
             "METEOR are not."
         )
-        out.append(card("Every attribute", table(header, _plain(rows)), note, True))
+        out.append(card("Every attribute", table(header, rows), note, True))
     rows = report.conflict_rows(scores)
     if rows:
         found = scores["conflicts"]["attributes"]
@@ -210,7 +132,7 @@ def _cards(scores: Record) -> list[str]:
             if r["compared"]
         ]
         classes = [*[""] * (len(rows) - 1), "all"]
-        text = _rows(meters) + "<br>" + table(report.CONFLICT_HEADER, _plain(rows), classes)
+        text = _rows(meters) + "<br>" + table(report.CONFLICT_HEADER, rows, classes)
         out.append(
             card("One attribute at a time against all at once", text, report.CONFLICT_NOTE, True)
         )
@@ -230,8 +152,8 @@ def _group(group: Mapping[str, Any]) -> str:
 def _paper(scores: Record) -> str:
     rows, classes = [], []
     for name, figures, kind in report.paper_rows(scores):
-        tag = "" if kind == "ours" else f'<span class="tag">published, {escape(kind)}</span>'
-        rows.append([escape(name) + tag, *figures])
+        tag = Markup('<span class="tag">published, {}</span>').format(kind)
+        rows.append([name if kind == "ours" else escape(name) + tag, *figures])
         classes.append("ours" if kind == "ours" else "")
     return table(["Row", *COLUMNS], rows, classes)
 
@@ -257,28 +179,18 @@ def _examples(run: Run) -> list[str]:
 
 
 def example_card(example: Example) -> str:
-    """An example with its picture."""
+    """An example with its image."""
     place = example.place
     shown = outlined(place)
-    name = place.get("category") or ("picture" if "mask" not in place else "region")
-    if shown is None:
-        picture = '<p class="gone">the picture is not where it was</p>'
-    else:
-        alt = f"{name} outlined in {place['picture']}"
-        picture = (
-            f'<img src="{data_uri(shown)}" alt="{escape(alt)}" width="{shown.width}" '
-            f'height="{shown.height}">'
-        )
-    mean = "" if example.figure is None else f" {percent(example.figure)} %"
-    lines = []
-    for asked, answer, right, good in example.lines:
-        kind = "" if good is None else f' class="{"good" if good else "bad"}"'
-        lines.append(f"<dt>{escape(asked)}</dt><dd{kind}>{escape(answer) or '(nothing)'}</dd>")
-        if right and not good:
-            lines.append(f'<dd class="right">right: {escape(right)}</dd>')
-    return (
-        f'<article class="example">{picture}<div><h3>{escape(name)}{mean} '
-        f"<span>{escape(place['picture'])}</span></h3><dl>{''.join(lines)}</dl></div></article>"
+    name = place.get("category") or ("image" if "mask" not in place else "region")
+    return _part(
+        "example",
+        name=name,
+        mean="" if example.figure is None else f" {percent(example.figure)} %",
+        image=place["picture"],
+        source=None if shown is None else data_uri(shown, quality=QUALITY),
+        size=None if shown is None else shown.size,
+        lines=example.lines,
     )
 
 
@@ -287,6 +199,4 @@ def _settings(scores: Record) -> str:
         f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>"
         for name, value in report.settings_rows(scores)
     )
-    return '<h2 class="part">Settings and versions</h2>' + card(
-        "", f"<table>{rows}</table>"
-    ).replace("<h2></h2>", "")
+    return '<h2 class="part">Settings and versions</h2>' + card("", f"<table>{rows}</table>")

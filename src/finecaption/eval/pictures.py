@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import re
 from functools import lru_cache
 from pathlib import Path
@@ -11,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from finecaption.data.report.page import PALETTE
 from finecaption.errors import InputError
 from finecaption.eval.records import Record
 from finecaption.io import masks
+from finecaption.io.html import PALETTE
 from finecaption.io.images import load_image
 from finecaption.synth.compose import render_rgb
 from finecaption.synth.observe import observe
@@ -22,7 +20,7 @@ from finecaption.synth.scene import SPLITS, sample_scene
 
 _NAME = re.compile(r"(?P<split>[a-z-]+)-(?P<seed>-?\d+)-(?P<index>\d{6,})")
 SIDE = 440  # pixels of the longer side
-_QUALITY = 82
+QUALITY = 82
 _DIM = 0.28  # of what is outside the region
 _FINE = 2  # times as large is the outline drawn, and shrunk
 
@@ -80,10 +78,3 @@ def outlined(record: Record) -> Image.Image | None:
     overlay = overlay.resize(shown.size, Image.Resampling.BOX)
     shown.paste(overlay, mask=overlay.getchannel("A"))
     return shown
-
-
-def data_uri(picture: Image.Image) -> str:
-    """A picture as JPEG inside an address, so that a page needs no other file."""
-    stream = io.BytesIO()
-    picture.convert("RGB").save(stream, "JPEG", quality=_QUALITY, optimize=True)
-    return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode("ascii")

@@ -9,24 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from finecaption.errors import InputError
+from finecaption.io import record_log
+from finecaption.io.atomic import write_json
+from finecaption.io.record_log import Record, RecordLog
 
-Record = dict[str, Any]
 MANIFEST = "run.json"
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Writes a text file so that a reader finds the old one or the new one, never half of it."""
-    temporary = path.with_name(f".{path.name}.part")
-    with temporary.open("w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(temporary, path)
-
-
-def write_json(path: Path, data: Any) -> None:
-    """Writes JSON, indented, atomically."""
-    write_atomically(path, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
 
 
 def read_json(path: Path) -> Any:
@@ -44,40 +31,15 @@ def read_json(path: Path) -> Any:
 
 
 def read_records(path: Path) -> list[Record]:
-    """The records of a file; a torn last line, left by a kill, is passed over.
+    """The records of a file; a torn tail, left by a kill, is passed over.
 
     Raises:
         InputError: missing, or a line before the last that is not a JSON object.
     """
-    return [record for record, _ in _scan(path)]
-
-
-def _scan(path: Path) -> list[tuple[Record, int]]:
-    """(record, offset of the first byte after it) of every sound line."""
     try:
-        data = path.read_bytes()
+        return list(record_log.read_records(path))
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file; run the step that writes it first") from error
-    out: list[tuple[Record, int]] = []
-    at = 0
-    while at < len(data):
-        end = data.find(b"\n", at)
-        if end < 0:  # torn: the newline is written last
-            break
-        try:
-            record = json.loads(data[at:end])
-        except ValueError as error:
-            if end + 1 == len(data):  # a disk may keep the end of a line and lose its middle
-                break
-            raise InputError(
-                f"{path}, line {len(out) + 1}: is not JSON ({error}); delete the file, and the "
-                "step will write it again"
-            ) from error
-        if not isinstance(record, dict):
-            raise InputError(f"{path}, line {len(out) + 1}: is not an object; delete the file")
-        at = end + 1
-        out.append((record, at))
-    return out
 
 
 class RecordFile:
@@ -101,37 +63,36 @@ class RecordFile:
         """
         if not self.path.exists():
             return [], None
-        found = _scan(self.path)
+        found = list(record_log.scan(self.path))
         order = list(dict.fromkeys(record["index"] for record, _ in found))
         kept = max(0, len(order) - 1) // pictures * pictures
         first = order[kept] if kept < len(order) else None
         whole = set(order[:kept])
         records = [(r, end) for r, end in found if r["index"] in whole]
-        with self.path.open("r+b") as stream:
-            stream.truncate(records[-1][1] if records else 0)
-            os.fsync(stream.fileno())
+        with RecordLog(self.path) as log:
+            log.truncate(records[-1][1] if records else 0)
         return [r for r, _ in records], first
 
     def sound(self) -> list[Record]:
         """The records that are there; a torn last line is cut off the file."""
         if not self.path.exists():
             return []
-        records = read_records(self.path)
-        self.rewrite(records)
-        return records
+        with RecordLog(self.path) as log:
+            log.cut_torn_tail()
+        return read_records(self.path)
 
-    def rewrite(self, records: Iterable[Record]) -> None:
-        """Replaces the file's records, atomically."""
-        lines = [json.dumps(r, ensure_ascii=False) + "\n" for r in records]
-        write_atomically(self.path, "".join(lines))
+    def keep(self, count: int) -> None:
+        """Cuts the file back to its first records."""
+        ends = [0, *(end for _, end in record_log.scan(self.path))]
+        with RecordLog(self.path) as log:
+            log.truncate(ends[count])
 
     def append(self, records: Iterable[Record]) -> None:
-        """Adds records and returns when they are on the disk."""
-        lines = [json.dumps(r, ensure_ascii=False) + "\n" for r in records]
-        with self.path.open("a", encoding="utf-8") as stream:
-            stream.write("".join(lines))
-            stream.flush()
-            os.fsync(stream.fileno())
+        """Adds records and returns when they are on the disk; with none, the file is there."""
+        if not self.path.exists():
+            self.path.touch()
+        with RecordLog(self.path) as log:
+            log.append(records)
 
 
 class RunFolder:

@@ -16,8 +16,9 @@ from finecaption.eval.examples import (
     open_run,
 )
 from finecaption.eval.published import COLUMNS, SOURCE, SUPERVISED, ZERO_SHOT
-from finecaption.eval.records import Record, write_atomically
+from finecaption.eval.records import Record
 from finecaption.eval.table import interval, markdown, percent
+from finecaption.io.atomic import write_text
 from finecaption.metrics.captions import BLEU
 from finecaption.types import TASKS
 
@@ -354,6 +355,6 @@ def write_report(folder: str | os.PathLike[str]) -> tuple[Path, Path]:
 
     run = open_run(folder)
     paths = run.folder / "report.md", run.folder / "report.html"
-    write_atomically(paths[0], markdown_report(run))
-    write_atomically(paths[1], html_report(run))
+    write_text(paths[0], markdown_report(run))
+    write_text(paths[1], html_report(run))
     return paths

@@ -12,18 +12,12 @@ from finecaption.errors import InputError
 from finecaption.eval import steps
 from finecaption.eval.benchmark import benchmark
 from finecaption.eval.data import Source
-from finecaption.eval.records import (
-    Record,
-    RunFolder,
-    read_json,
-    read_records,
-    write_atomically,
-    write_json,
-)
+from finecaption.eval.records import Record, RunFolder, read_json, read_records
 from finecaption.eval.score import scores
 from finecaption.eval.shards import merge, shard_folder
 from finecaption.eval.steps import ALONE, Shard
 from finecaption.eval.table import report
+from finecaption.io.atomic import write_json, write_text
 from finecaption.metrics.captions import CaptionScorer
 from finecaption.types import TASKS, Task
 
@@ -188,7 +182,7 @@ def rescore(out: str | os.PathLike[str], scorer: CaptionScorer | None = None) ->
     result |= {k: v for k, v in folder.manifest.items() if k not in ("settings", "done")}
     result["steps"] = folder.manifest["done"]
     lines = (json.dumps(a.to_dict(), ensure_ascii=False) + "\n" for a in answers)
-    write_atomically(folder.path / ANSWERS, "".join(lines))
+    write_text(folder.path / ANSWERS, "".join(lines))
     write_json(folder.path / "scores.json", result)
     retable(out)
     return result
@@ -204,7 +198,7 @@ def _steps(settings: Record) -> list[str]:
 def retable(out: str | os.PathLike[str]) -> Path:
     """Writes table.md from scores.json; returns its path."""
     path = Path(out) / "table.md"
-    write_atomically(path, report(read_json(Path(out) / "scores.json")))
+    write_text(path, report(read_json(Path(out) / "scores.json")))
     return path
 
 

@@ -11,15 +11,9 @@ import os
 from pathlib import Path
 
 from finecaption.errors import InputError
-from finecaption.eval.records import (
-    MANIFEST,
-    Record,
-    RunFolder,
-    read_json,
-    read_records,
-    write_atomically,
-)
+from finecaption.eval.records import MANIFEST, Record, RunFolder, read_json, read_records
 from finecaption.eval.steps import Shard
+from finecaption.io.atomic import write_json, write_text
 
 SHARDS = "shards"
 
@@ -61,7 +55,7 @@ def merge(out: Path, shard: Shard, steps: list[str]) -> bool:
         found.sort(key=lambda record: record["index"])  # stable: a picture's records stay in order
         lines = "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in found)
         out.mkdir(parents=True, exist_ok=True)
-        write_atomically(out / f"{step}.jsonl", lines)
+        write_text(out / f"{step}.jsonl", lines)
         done[step] = {
             "records": len(found),
             "made_last": len(found),
@@ -69,6 +63,6 @@ def merge(out: Path, shard: Shard, steps: list[str]) -> bool:
             "shards": shard.of,
         }
     whole = {"settings": settings, **about, "done": done}
-    write_atomically(out / MANIFEST, json.dumps(whole, indent=1, ensure_ascii=False) + "\n")
+    write_json(out / MANIFEST, whole)
     RunFolder.existing(out)
     return True

@@ -10,8 +10,9 @@ from typing import Any
 
 from finecaption.attributes import ATTRIBUTE_NAMES
 from finecaption.errors import InputError
-from finecaption.eval.records import read_json, write_atomically
+from finecaption.eval.records import read_json
 from finecaption.eval.table import interval, markdown, percent
+from finecaption.io.atomic import write_text
 
 
 def find_scores(root: str | os.PathLike[str]) -> dict[str, dict[str, Any]]:
@@ -86,5 +87,5 @@ def write_stages(root: str | os.PathLike[str], out: str | os.PathLike[str] | Non
     folder = Path(out if out is not None else root)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "stages.md"
-    write_atomically(path, stage_report(*stage_table(find_scores(root))))
+    write_text(path, stage_report(*stage_table(find_scores(root))))
     return path

@@ -164,7 +164,7 @@ def run_step(
                 else:
                     if not alone and answered < len(kept):  # what a kill has left of a batch
                         kept = kept[:answered]
-                        file.rewrite(kept)
+                        file.keep(answered)
                     records = step.make(taken)[:coming]
                     file.append(records)
                     made += len(records)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
 from PIL import Image
 
-from finecaption.data.report.page import PALETTE
 from finecaption.data.report.sheet import region_path
 from finecaption.errors import InputError
 from finecaption.io import masks
+from finecaption.io.html import PALETTE, data_uri, fit
 from finecaption.io.images import load_image
 from finecaption.review.items import Picture, Place, ReviewSet
 from finecaption.review.journal import Journal, Reviews, progress
@@ -130,15 +128,11 @@ class Desk:
     def _drawn(self, number: int) -> dict[str, Any]:
         """The picture as a data address, and the outlines of its places."""
         picture: Picture = self.data.pictures[number]
-        scale = min(1.0, SIDE / max(picture.size))
-        size = max(1, round(picture.size[0] * scale)), max(1, round(picture.size[1] * scale))
+        size = fit(picture.size, SIDE)
         source, broken = "", ""
         try:
             shown = load_image(picture.image).resize(size, Image.Resampling.LANCZOS)
-            stream = io.BytesIO()
-            shown.save(stream, "JPEG", quality=88)
-            coded = base64.b64encode(stream.getvalue()).decode("ascii")
-            source = f"data:image/jpeg;base64,{coded}"
+            source = data_uri(shown, quality=88)
         except InputError as error:
             broken = str(error)
         shapes: list[dict[str, Any]] = []

@@ -11,7 +11,6 @@ and does not count.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import threading
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from finecaption.errors import InputError
+from finecaption.io.record_log import RecordLog, read_records
 from finecaption.review.items import FieldKey, ReviewSet
 
 DECISIONS = ("accept", "edit", "reject")
@@ -93,20 +93,13 @@ class Journal:
     def _read(self) -> Iterator[Decision]:
         if not self.path.exists():
             return
-        whole = 0
-        with self.path.open("rb") as stream:
-            for number, line in enumerate(stream, 1):
-                if not line.endswith(b"\n"):  # a kill in mid-line: it was not said to be saved
-                    break
-                whole += len(line)
-                try:
-                    yield Decision(**json.loads(line))
-                except (ValueError, TypeError) as error:
-                    raise InputError(
-                        f"{self.path}: line {number}: is no decision ({error}); mend or remove it"
-                    ) from error
-        if whole != self.path.stat().st_size:
-            os.truncate(self.path, whole)
+        for number, record in enumerate(read_records(self.path), 1):
+            try:
+                yield Decision(**record)
+            except TypeError as error:
+                raise InputError(
+                    f"{self.path}: line {number}: is no decision ({error}); mend or remove it"
+                ) from error
 
     def _take(self, decision: Decision) -> None:
         if decision.decision == OPEN:
@@ -152,13 +145,9 @@ class Journal:
             *key, decision, text, was, self.reviewer,
             datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
         )  # fmt: skip
-        line = json.dumps(asdict(made), ensure_ascii=False) + "\n"
         with self._lock:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("ab") as stream:
-                stream.write(line.encode())
-                stream.flush()
-                os.fsync(stream.fileno())
+            with RecordLog(self.path) as log:
+                log.append([asdict(made)])
             self._take(made)
         return made
 

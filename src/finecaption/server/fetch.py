@@ -97,7 +97,7 @@ class Fetcher:
             if status not in _REDIRECTS or not location:
                 raise InputError(f"image_url: {_shown(url)} answers with status {status}")
             url = urljoin(url, location)
-            if secure and url.startswith("http:"):
+            if secure and urlsplit(url).scheme == "http":  # also where it says HTTP:
                 raise InputError(f"image_url: {_shown(first)} leads from https to http")
         raise InputError(f"image_url: {_shown(first)} has over {self.redirects} redirects")
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
-from PIL import Image
 
 from finecaption.attributes import ATTRIBUTE_NAMES, resolve_attribute
 from finecaption.errors import InputError
+from finecaption.io import masks
+from finecaption.io.html import data_uri
 from finecaption.io.masks import box_from_mask, encode_rle
 from finecaption.server.batching import Engine, Ticket
 from finecaption.server.jobs import Question
@@ -183,6 +182,4 @@ def _record(
 
 
 def _png(mask: np.ndarray) -> str:
-    stream = io.BytesIO()
-    Image.fromarray(mask.astype(np.uint8) * np.uint8(255)).save(stream, "PNG")
-    return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
+    return data_uri(masks.encode_png(mask), "png")

@@ -5,11 +5,9 @@ The functions take plain values, so that the command line uses them too.
 
 from __future__ import annotations
 
-import base64
 import io
 import json
 from collections.abc import Mapping, Sequence
-from html import escape
 from pathlib import PurePath
 from typing import Any
 
@@ -18,6 +16,7 @@ from PIL import Image
 
 from finecaption.draw import PALETTE, annotate
 from finecaption.io import masks as codecs
+from finecaption.io.html import data_uri, outline, render
 from finecaption.studio.mentions import find_mentions, find_relations, name_of
 from finecaption.studio.session import Session
 from finecaption.types import Caption
@@ -192,65 +191,32 @@ def _quoted(text: str) -> str:
 
 # --- page --------------------------------------------------------------------------------------
 
-_STYLE = """
-:root { color-scheme: light dark; --line: #8884; }
-body { font: 16px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 76rem; padding: 1.2rem; }
-h1 { font-size: 1.3rem; } h2 { font-size: 1.05rem; margin: 0 0 .4rem; }
-.pic { position: relative; max-width: 60rem; } .pic img, .pic svg { width: 100%; display: block; }
-.pic svg { position: absolute; inset: 0; height: 100%; }
-path { fill-opacity: .12; stroke-width: 2; vector-effect: non-scaling-stroke; }
-path:hover { fill-opacity: .5; }
-section { border: 1px solid var(--line); border-left: 6px solid var(--c, #888);
-  border-radius: .6rem; padding: .8rem 1rem; margin: 1rem 0; overflow-wrap: anywhere; }
-dl { display: grid; grid-template-columns: minmax(8rem, 14rem) 1fr; gap: .25rem 1rem; margin: 0; }
-dt { opacity: .7; } dd { margin: 0; } .note { background: #fd06; padding: .6rem 1rem; }
-@media (max-width: 36rem) { dl { display: block; } dd { margin: 0 0 .5rem; } }
-"""
-
 
 def _html(session: Session) -> bytes:
-    width, height = session.size
-    picture = session.picture
-    stream = io.BytesIO()
-    picture.save(stream, "JPEG", quality=90)
-    data = base64.b64encode(stream.getvalue()).decode("ascii")
-    shapes, sections = [], []
+    regions = []
     for item in session.items.values():
-        colour = PALETTE[(item.id - 1) % len(PALETTE)]
-        path = "".join(
-            "M" + "L".join(f"{x} {y}" for x, y in loop) + "Z"
-            for loop in codecs.contours(item.region.mask)
-        )
         name = name_of(item.captions)
-        title = f"Region {item.id}" + ("" if name is None else f": {name.label}")
-        shapes.append(
-            f'<a href="#r{item.id}"><path d="{path}" fill="{colour}" stroke="{colour}" '
-            f'fill-rule="evenodd"><title>{escape(title)}</title></path></a>'
-        )
-        rows = [*item.captions.items()]
-        if item.dense is not None:
-            rows.append(("In detail", item.dense))
-        told = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in rows)
-        sections.append(
-            f'<section id="r{item.id}" style="--c:{colour}"><h2>{escape(title)}</h2>'
-            f"<dl>{told}</dl></section>"
-        )
-    if session.whole is not None:
-        sections.append(
-            f"<section><h2>The whole picture</h2><p>{escape(session.whole)}</p></section>"
+        dense = [] if item.dense is None else [("In detail", item.dense)]
+        regions.append(
+            {
+                "id": item.id,
+                "title": f"Region {item.id}" + ("" if name is None else f": {name.label}"),
+                "color": PALETTE[(item.id - 1) % len(PALETTE)],
+                "path": outline(item.region.mask),
+                "captions": [*item.captions.items(), *dense],
+            }
         )
     notice = session.encoded.notice
-    note = "" if notice is None else f'<p class="note">{escape(notice.text)}</p>'
-    title = escape(PurePath(session.name).name)
-    return (
-        '<!doctype html><html lang="en"><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
-        "img-src data:; style-src 'unsafe-inline'\">"
-        f"<title>{title}</title><style>{_STYLE}</style><h1>{title}</h1>{note}"
-        f'<div class="pic"><img alt="" src="data:image/jpeg;base64,{data}">'
-        f'<svg viewBox="0 0 {width} {height}" preserveAspectRatio="none">{"".join(shapes)}</svg>'
-        f"</div>{''.join(sections)}<p>Described by {escape(session.model)}.</p></html>\n"
+    return render(
+        __package__,
+        "regions.html",
+        title=PurePath(session.name).name,
+        notice=None if notice is None else notice.text,
+        source=data_uri(session.picture, quality=90),
+        size=session.size,
+        regions=regions,
+        whole=session.whole,
+        model=session.model,
     ).encode()
 
 

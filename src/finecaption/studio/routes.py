@@ -6,7 +6,6 @@ A session's key travels in a header of its own, which other sites' pages cannot 
 from __future__ import annotations
 
 import asyncio
-import base64
 import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -18,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from finecaption.attributes import ATTRIBUTE_NAMES
 from finecaption.errors import InputError
+from finecaption.io.html import data_uri
 from finecaption.server.errors import ApiError, input_error
 from finecaption.studio import actions
 from finecaption.studio.examples import EXAMPLES, example
@@ -258,8 +258,7 @@ def make_router(desk: Desk) -> APIRouter:
         found = await desk.run(
             session.model, lambda c: actions.evidence(c, session, body.region, body.name, body.word)
         )
-        picture = base64.b64encode(found.pop("map")).decode("ascii")
-        return {"map": f"data:image/png;base64,{picture}", **found}
+        return {"map": data_uri(found.pop("map"), "png"), **found}
 
     @router.post("/model")
     async def model(request: Request, body: ModelBody) -> dict[str, Any]:

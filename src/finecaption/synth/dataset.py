@@ -22,6 +22,7 @@ import shutil
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from PIL import Image
 
 from finecaption.errors import InputError
 from finecaption.io import masks
+from finecaption.io.atomic import replacing, write_bytes
 from finecaption.synth import WORLD_VERSION, check_world
 from finecaption.synth import vocabulary as voc
 from finecaption.synth.compose import figure_of, render_rgb
@@ -40,6 +42,7 @@ from finecaption.synth.scene import SIZE, SPLITS, Scene, quality_of, sample_scen
 CATEGORY_INDEX = {name: i for i, name in enumerate((*voc.CATEGORIES, *voc.PARTS), 1)}
 COLOUR_INDEX = {name: i for i, name in enumerate(voc.COLOURS, 1)}
 MATERIAL_INDEX = {name: i for i, name in enumerate(voc.MATERIALS, 1)}
+_write = partial(write_bytes, durable=False)  # a scene's files can be made again
 RECORDS = ".records"  # folder of the scenes' own records; the last file of a scene to be written
 
 
@@ -120,25 +123,21 @@ def dense_maps(scene: Scene, ids: np.ndarray) -> dict[str, np.ndarray]:
     return out
 
 
-def _write(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_bytes(data)
-    os.replace(temporary, path)
-
-
 def _render_one(job: tuple[str, int, int, str, bool, bool]) -> int:
     split, seed, index, folder, dense, references = job
     root, name = Path(folder), scene_name(index)
     scene = sample_scene(split, seed, index)
     observed = observe(scene)
-    picture = root / "images" / f".{name}.part.png"
-    Image.fromarray(render_rgb(observed.svg)).save(picture)
-    os.replace(picture, root / "images" / f"{name}.png")
+    with replacing(root / "images" / f"{name}.png", durable=False) as part:
+        Image.fromarray(render_rgb(observed.svg)).save(part, "PNG")
     _write(root / "scenes" / f"{name}.svg", observed.svg.encode())
     if dense:
-        maps = root / "dense" / f".{name}.part.npz"
-        np.savez_compressed(maps, **dense_maps(scene, observed.ids))  # type: ignore[arg-type]  # stub lacks **kwargs of arrays
-        os.replace(maps, root / "dense" / f"{name}.npz")
+        maps = dense_maps(scene, observed.ids)
+        with (
+            replacing(root / "dense" / f"{name}.npz", durable=False) as part,
+            part.open("wb") as file,
+        ):
+            np.savez_compressed(file, **maps)  # type: ignore[arg-type]  # stub lacks **kwargs of arrays
     lines = [json.dumps(r, ensure_ascii=False) for r in records(scene, observed, references)]
     _write(root / RECORDS / f"{name}.jsonl", ("\n".join(lines) + "\n").encode())
     return index
@@ -161,11 +160,9 @@ def _take_apart(root: Path) -> None:
 
 def _put_together(root: Path, count: int) -> None:
     """Writes annotations.jsonl, and takes the scenes' own records away."""
-    temporary = root / ".annotations.jsonl.part"
-    with temporary.open("wb") as out:
+    with replacing(root / "annotations.jsonl") as part, part.open("wb") as out:
         for i in range(count):
             out.write((root / RECORDS / f"{scene_name(i)}.jsonl").read_bytes())
-    os.replace(temporary, root / "annotations.jsonl")
     shutil.rmtree(root / RECORDS)
 
 

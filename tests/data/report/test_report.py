@@ -12,10 +12,10 @@ from PIL import Image
 
 from finecaption.data.problems import Problem
 from finecaption.data.report import Statistics, sheet_html, stats_html
-from finecaption.data.report.page import bars, histogram
 from finecaption.data.report.statistics import Histogram
 from finecaption.data.store.rows import group
 from finecaption.io import masks
+from finecaption.io.html import bars, histogram
 from finecaption.types import RegionSample
 
 EVIL = '<script>alert("x")</script>'

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -17,6 +15,7 @@ from finecaption.data.annotate.limits import Passing, RateLimit, retry
 from finecaption.data.annotate.prompts import does_not_apply, prompt
 from finecaption.errors import FineCaptionError, InputError
 from finecaption.io import masks
+from finecaption.io.html import data_uri
 
 SHOWN = ("outline", "alpha")
 """How a region is shown: outlined in red, with a second picture from near by; or as the opaque part
@@ -219,6 +218,4 @@ def _fit(picture: Image.Image, side: int) -> Image.Image:
 
 
 def _url(picture: Image.Image) -> str:
-    stream = io.BytesIO()
-    picture.save(stream, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode('ascii')}"
+    return data_uri(picture, "png")

@@ -112,7 +112,7 @@ def annotate(
                         raise
                     summary.problems.append(Problem(job.image, "", "", str(error)))
                     continue
-                lines.add(record, now=True)
+                lines.add(record)
                 ready.add(image)
             summary.pictures += 1
             if done is not None:

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from finecaption.data.problems import Problem
-from finecaption.data.report.page import bars, card, escape, figure, histogram, page, table
 from finecaption.data.report.statistics import Histogram, Statistics, bin_labels
+from finecaption.io.html import bars, card, escape, figure, histogram, page, table
 
 _PAPER_IOU = 56.11  # per cent, CompositionCap: the paper's figure for its own masks
 _TASKS = {

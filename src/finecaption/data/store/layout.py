@@ -145,10 +145,3 @@ def load_info(folder: str | os.PathLike[str]) -> Info:
                 "copy the file again, or convert again"
             )
     return info
-
-
-def replace_with(path: Path, text: str) -> None:
-    """Writes a text file as a whole or not at all."""
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_text(text, "utf-8")
-    os.replace(temporary, path)

@@ -22,12 +22,12 @@ from finecaption.data.store.layout import (
     Info,
     Shard,
     load_info,
-    replace_with,
 )
 from finecaption.data.store.parquet import ParquetShard
 from finecaption.data.store.rows import Row, group, make_row
 from finecaption.data.store.tar import TarShard
 from finecaption.errors import InputError
+from finecaption.io.atomic import write_text
 from finecaption.types import RegionSample
 
 SHARD_SAMPLES, SHARD_BYTES = 16_384, 256 << 20
@@ -106,7 +106,7 @@ def write(
         journal.add(shard, last[0])
     info = Info(form, embed, plan["images"], tuple(journal.shards), plan["settings"])
     text = json.dumps({**info.to_dict(), "shard_samples": shard_samples}, indent=1)
-    replace_with(root / INFO, text + "\n")
+    write_text(root / INFO, text + "\n")
     (root / JOURNAL).unlink(missing_ok=True)
     return info
 
@@ -153,7 +153,7 @@ class _Journal:
 
     def _save(self) -> None:
         record = {"plan": self.plan, "last": self.last, "shards": [asdict(s) for s in self.shards]}
-        replace_with(self.path, json.dumps(record) + "\n")
+        write_text(self.path, json.dumps(record) + "\n")
 
     def add(self, shard: Shard, last: str) -> None:
         """Notes a finished shard; killed before this, its file is written again, the same."""

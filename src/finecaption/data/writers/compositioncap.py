@@ -24,6 +24,7 @@ from typing import Any
 from finecaption.data.record import compact_rle
 from finecaption.errors import InputError
 from finecaption.io import masks
+from finecaption.io.atomic import replacing
 from finecaption.types import RegionSample
 
 
@@ -43,15 +44,13 @@ def write_compositioncap(samples: Iterable[RegionSample], path: str | os.PathLik
     """
     out = Path(path)
     out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = out.with_name(f".{out.name}.part")
     count = 0
-    with temporary.open("w", encoding="utf-8", newline="\n") as stream:
+    with replacing(out) as part, part.open("w", encoding="utf-8", newline="\n") as stream:
         for record in picture_records(samples, out.parent):
             stream.write("[\n" if count == 0 else ",\n")
             stream.write(json.dumps(record, ensure_ascii=False))
             count += 1
         stream.write("\n]\n" if count else "[]\n")
-    os.replace(temporary, out)
     return count
 
 
