@@ -106,7 +106,7 @@ class Wording:
 
     def _turns(self, dialog: Dialog) -> list[Turn]:
         (first, answer), *later = dialog
-        turns = [(self.prompt_ids(first), self.answer_ids(answer))]
+        turns: list[Turn] = [(self.prompt_ids(first), self.answer_ids(answer))]
         return turns + [(self.turn_ids(q), self.answer_ids(a)) for q, a in later]
 
 
