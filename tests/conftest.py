@@ -77,14 +77,12 @@ def browser() -> Iterator[Any]:
 def page(browser: Any) -> Iterator[Any]:
     """A page of its own, which keeps a record.
 
-    Its `asked` are the addresses of its requests, `answered` those of the requests whose answers
-    have come to their end, `wrong` the errors of its scripts.
+    Its `asked` are the addresses of its requests, `wrong` the errors of its scripts.
     """
     page = browser.new_page(accept_downloads=True)
     page.set_default_timeout(BROWSER_PATIENCE)
-    page.asked, page.answered, page.wrong = [], [], []
+    page.asked, page.wrong = [], []
     page.on("request", lambda request: page.asked.append(request.url))
-    page.on("requestfinished", lambda request: page.answered.append(request.url))
     page.on("pageerror", lambda error: page.wrong.append(str(error)))
     yield page
     page.close()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import time
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlparse
@@ -13,7 +12,15 @@ from urllib.parse import urlparse
 import pytest
 from PIL import Image
 
-from ..conftest import BROWSER_PATIENCE
+# What is on the page for a while only, messages and the writing of answers, is written down.
+RECORD = """() => {
+  window.toasts = []; window.written = 0;
+  const toast = document.querySelector('.fc-toast'), panel = document.querySelector('[data-el=panel]');
+  new MutationObserver(() => { if (!toast.hidden) window.toasts.push(toast.innerText); })
+    .observe(toast, { attributes: true, childList: true });
+  new MutationObserver(() => { if (!panel.hasAttribute('aria-busy')) window.written += 1; })
+    .observe(panel, { attributeFilter: ['aria-busy'] });
+}"""
 
 
 @pytest.fixture
@@ -22,12 +29,7 @@ def opened(studio: str, page: Any) -> Any:
     page.set_viewport_size({"width": 360, "height": 740})
     page.goto(f"{studio}/")
     page.wait_for_selector(".fc[data-ready]")
-    # messages are shown for some seconds only: what was shown is written down
-    page.evaluate(
-        "() => { window.toasts = []; const toast = document.querySelector('.fc-toast');"
-        "new MutationObserver(() => { if (!toast.hidden) window.toasts.push(toast.innerText); })"
-        ".observe(toast, { attributes: true, childList: true }); }"
-    )
+    page.evaluate(RECORD)
     return page
 
 
@@ -42,22 +44,14 @@ def click(page: Any, x: float, y: float, **options: Any) -> None:
 def told(page: Any, regions: int) -> Iterator[None]:
     """Waits until the region that is made or changed in the block has been described.
 
-    First for one more answer in the page's record, then until the panel stands still with its
-    words: that something is being written may be over before anyone looks, and a click on a word
-    that is just being drawn anew is lost.
+    By the record of answers that were written to their end: that one is being written may be over
+    before anyone looks.
     """
-
-    def described() -> int:
-        return sum(url.endswith("/describe") for url in page.answered)
-
-    before, end = described(), time.monotonic() + BROWSER_PATIENCE / 1000
+    before = page.evaluate("window.written")
     yield
-    while described() == before:
-        assert time.monotonic() < end, "nothing is described"
-        page.wait_for_timeout(20)
     page.wait_for_function(
-        f"document.querySelectorAll('.fc-chip').length === {regions} && "
-        "document.querySelector('.fc-lead .fc-w') && "
+        f"window.written > {before} && document.querySelectorAll('.fc-chip').length === {regions} "
+        "&& document.querySelector('.fc-lead .fc-w') && "
         "!document.querySelector('.fc-wait, [data-el=panel][aria-busy]')"
     )
 
