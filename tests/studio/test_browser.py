@@ -15,7 +15,8 @@ from PIL import Image
 # What is on the page for a while only, messages and the writing of answers, is written down.
 RECORD = """() => {
   window.toasts = []; window.written = 0;
-  const toast = document.querySelector('.fc-toast'), panel = document.querySelector('[data-el=panel]');
+  const toast = document.querySelector('.fc-toast');
+  const panel = document.querySelector('[data-el=panel]');
   new MutationObserver(() => { if (!toast.hidden) window.toasts.push(toast.innerText); })
     .observe(toast, { attributes: true, childList: true });
   new MutationObserver(() => { if (!panel.hasAttribute('aria-busy')) window.written += 1; })
@@ -33,11 +34,11 @@ def opened(studio: str, page: Any) -> Any:
     return page
 
 
-def click(page: Any, x: float, y: float, **options: Any) -> None:
+def click(page: Any, x: float, y: float) -> None:
+    """Clicks on the picture at fractions of its sides, once it stands still and is in view."""
     over = page.locator("[data-el=over]")
-    over.scroll_into_view_if_needed()
     box = over.bounding_box()
-    page.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"], **options)
+    over.click(position={"x": x * box["width"], "y": y * box["height"]})
 
 
 @contextlib.contextmanager
@@ -107,9 +108,11 @@ def test_a_session(opened: Any, studio: str) -> None:
 
     # the brush
     page.click("[data-tool=brush]")
-    box = page.locator("[data-el=over]").bounding_box()
-    x, y = box["x"] + 0.53 * box["width"], box["y"] + 0.62 * box["height"]
+    over = page.locator("[data-el=over]")
     with told(page, 3):
+        over.hover()  # the center, once it stands still and is in view
+        box = over.bounding_box()
+        x, y = box["x"] + 0.53 * box["width"], box["y"] + 0.62 * box["height"]
         page.mouse.move(x, y)
         page.mouse.down()
         page.mouse.move(x, y + 0.12 * box["height"], steps=4)
