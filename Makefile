@@ -51,7 +51,7 @@ gallery: setup
 
 # each compares with a rival in the same run; the longer ones are named in docs/speed.md
 bench: setup
-	@for name in describe scaling prefix_attention bulk coldstart continuous metrics_speed train_step; do \
+	@for name in describe scaling prefix_attention bulk coldstart metrics_speed train_step; do \
 	  echo "== $$name"; $(PY) benchmarks/$$name.py || exit 1; done
 
 ablation: setup

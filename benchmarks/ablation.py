@@ -26,12 +26,11 @@ import torch
 from ablation_report import answers, differences, plot, report
 from PIL import Image
 
-from finecaption.attributes import region_instruction
 from finecaption.errors import InputError
 from finecaption.eval.data import EvalPicture, EvalRegion, Source, open_source
 from finecaption.eval.records import read_json
 from finecaption.eval.score import scores
-from finecaption.eval.steps import Answerer, PictureQuestions, predictions, twins
+from finecaption.eval.steps import predictions, twins
 from finecaption.eval.table import percent
 from finecaption.io.atomic import write_json, write_text
 from finecaption.metrics.captions import CaptionScorer
@@ -39,6 +38,8 @@ from finecaption.metrics.text import Pair
 from finecaption.model import FineCaptionForConditionalGeneration, FineCaptionProcessor
 from finecaption.model.preparation import prepare_image, prepare_mask
 from finecaption.pages import rewrite_section
+from finecaption.request import Request, instruction_for
+from finecaption.results import CaptionResult, caption_of
 from finecaption.train import ablation
 from finecaption.train.ablation import Asked, Budget
 from finecaption.train.ablation_data import FeaturedPool, fill_features, tower_features
@@ -77,22 +78,27 @@ def _until(pictures: Iterator[EvalPicture], count: Any, wanted: int) -> Iterator
         yield picture
 
 
-class RowAnswerer(Answerer):
-    """finecaption.eval's question to a captioner, answered by a row."""
+class RowCaptioner:
+    """The captioner that finecaption.eval asks, answered by a row."""
+
+    capabilities: frozenset[Any] = frozenset()
 
     def __init__(self, model: Any, processor: Any, row: Row, examples: Examples) -> None:
         self.model, self.processor, self.row, self.examples = model, processor, row, examples
+        self.name = row.name
+        self.identity = {"name": row.name}
 
-    def answer(self, batch: Sequence[PictureQuestions]) -> list[list[list[str]]]:
-        """See eval.steps.Answerer."""
+    def caption_batch(self, requests: Sequence[Request], *, progress: Any = None) -> list[Any]:
+        """See finecaption.protocol.Captioner."""
         size = self.examples.config.clip_size
         asked = [
             Asked(
-                self.examples.clips[id(q.image)], prepare_mask(mask, size),
-                self.examples.features[id(q.image)], tuple(map(region_instruction, names)),
+                self.examples.clips[id(r.image)], prepare_mask(region.mask, size),
+                self.examples.features[id(r.image)],
+                tuple(map(instruction_for, r.questions.region_names)),
             )
-            for q in batch
-            for mask, names in zip(q.masks, q.attributes, strict=True)
+            for r in requests
+            for region in r.regions
         ]  # fmt: skip
         told: list[list[str]] = []
         for i in range(0, len(asked), AT_ONCE):
@@ -100,15 +106,22 @@ class RowAnswerer(Answerer):
                 self.model, self.processor, self.row, self.examples.config, asked[i : i + AT_ONCE]
             )
         rest = iter(told)
-        return [[next(rest) for _ in q.masks] for q in batch]
+        return [
+            CaptionResult(
+                tuple(
+                    caption_of(region, r.questions.region_names, next(rest)) for region in r.regions
+                )
+            )
+            for r in requests
+        ]
 
 
 def evaluate(row: Row, folder: Path, examples: Examples, model: Any, processor: Any) -> Record:
     """A row's scores; its answers are written into the folder."""
-    answerer = RowAnswerer(model, processor, row, examples)
+    captioner = RowCaptioner(model, processor, row, examples)
     source: Any = _Fixed(examples)
-    found = predictions(source, answerer).make(examples.pictures)
-    pairs = twins(source, answerer).make(examples.twins)
+    found = predictions(source, captioner).make(examples.pictures)
+    pairs = twins(source, captioner).make(examples.twins)
     for name, records in (("predictions", found), ("twins", pairs)):
         lines = "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in records)
         write_text(folder / f"{name}.jsonl", lines)

@@ -30,13 +30,13 @@ from typing import Any
 import torch
 from PIL import Image
 
-from finecaption.bulk import Layout, Questions, caption_bulk, open_jobs
-from finecaption.bulk.engine import Local
+from finecaption.bulk import Layout, RunSettings, caption_bulk, open_jobs
 from finecaption.bulk.jobs import Bad, Job
 from finecaption.bulk.pipeline import Batching, Outcome
 from finecaption.bulk.sources import Jobs
 from finecaption.captioner import FineCaption
 from finecaption.io.masks import decode_rle, resize_mask
+from finecaption.request import Questions
 from finecaption.synth.dataset import render_split
 
 RESULTS = Path(__file__).parent / "results"
@@ -76,11 +76,12 @@ class Loaded:
     def __init__(self, captioner: FineCaption) -> None:
         self.captioner = captioner
 
+    @property
     def identity(self) -> dict[str, Any]:
         return {"name": self.captioner.name}
 
-    def open(self) -> Local:
-        return Local(self.captioner)
+    def open(self) -> FineCaption:
+        return self.captioner
 
 
 def plain_loop(captioner: FineCaption, folder: Path, out: Path) -> Iterator[float]:
@@ -88,7 +89,7 @@ def plain_loop(captioner: FineCaption, folder: Path, out: Path) -> Iterator[floa
     with out.open("w", encoding="utf-8") as stream:
         for job in open_jobs([str(folder)]):
             assert isinstance(job, Job)
-            masks = [region.value for region in job.regions]
+            masks = [region.form for region in job.regions]
             started = time.perf_counter()
             result = captioner.caption(job.image, regions=masks, attributes=ATTRIBUTES)
             took = time.perf_counter() - started
@@ -122,7 +123,7 @@ def driver_rates(folder: Path, record: dict[str, Any], count: int) -> dict[str, 
     def run(resume: bool) -> float:
         started = time.perf_counter()
         caption_bulk(
-            jobs, layout, Questions(), Nothing(), resume=resume, run_jobs=answered
+            jobs, layout, RunSettings(), Nothing(), resume=resume, run_jobs=answered
         )  # fmt: skip
         return count / (time.perf_counter() - started)
 
@@ -133,10 +134,11 @@ def driver_rates(folder: Path, record: dict[str, Any], count: int) -> dict[str, 
 class Nothing:
     """Stands for a model that is never opened."""
 
+    @property
     def identity(self) -> dict[str, Any]:
         return {}
 
-    def open(self) -> Local:
+    def open(self) -> FineCaption:
         raise AssertionError("no model is needed")
 
 
@@ -157,13 +159,13 @@ def main() -> None:
         draw_pictures(root / "pictures", args.pictures, args.side)
         draw_pictures(root / "warm", 2, args.side)
         captioner = FineCaption.from_pretrained(args.model, args.device)
-        questions = Questions(ATTRIBUTES)
+        settings = RunSettings(Questions(tuple(ATTRIBUTES)))
         batching = Batching(args.batch, 4 * args.batch, args.opening)
 
         def bulk(name: str) -> Any:
             layout = Layout.of(root / f"{name}.jsonl")
             jobs = open_jobs([str(root / name)])
-            return caption_bulk(jobs, layout, questions, Loaded(captioner), batching=batching)
+            return caption_bulk(jobs, layout, settings, Loaded(captioner), batching=batching)
 
         list(plain_loop(captioner, root / "warm", root / "warm-loop.jsonl"))
         bulk("warm")

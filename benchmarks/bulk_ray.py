@@ -24,9 +24,11 @@ os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 import ray
 from bulk import draw_pictures
 
-from finecaption.bulk import Layout, ModelSpec, Questions, Summary, caption_bulk, open_jobs
+from finecaption.bulk import Layout, RunSettings, Summary, caption_bulk, open_jobs
 from finecaption.bulk.cluster import Cluster, on_cluster
 from finecaption.bulk.pipeline import Batching
+from finecaption.captioners import ModelSpec
+from finecaption.request import Questions
 
 ROOT = Path(__file__).parents[1]
 
@@ -69,7 +71,8 @@ def main() -> None:
     parser.add_argument("--no-kill", action="store_true")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks/results/ray.json")
     args = parser.parse_args()
-    questions, batching = Questions(("Category Name", "Color"), whole=True), Batching(5, 20, 1)
+    settings = RunSettings(Questions(("Category Name", "Color"), whole=True))
+    batching = Batching(5, 20, 1)
     spec = ModelSpec(args.model, "cpu")
     ray.init(
         num_cpus=2,
@@ -83,7 +86,7 @@ def main() -> None:
         (root / "pictures" / "broken.jpg").write_bytes(b"no picture")
         jobs = open_jobs([str(root / "pictures")])
         local = caption_bulk(
-            jobs, Layout.of(root / "local.jsonl"), questions, spec, batching=batching
+            jobs, Layout.of(root / "local.jsonl"), settings, spec, batching=batching
         )
         cluster = Cluster(workers=2, block=args.block)
         killed: list[dict[str, Any]] = []
@@ -100,10 +103,10 @@ def main() -> None:
         spread = caption_bulk(
             jobs,
             Layout.of(root / "ray.jsonl"),
-            questions,
+            settings,
             spec,
             told=told,
-            run_jobs=on_cluster(spec, questions, batching, cluster),
+            run_jobs=on_cluster(spec, settings, batching, cluster),
         )
         seconds = time.perf_counter() - begun
         here, there = records(root / "local.jsonl"), records(root / "ray.jsonl")

@@ -25,16 +25,19 @@ from plotting import BLUE, GREY, ORANGE, open_pyplot
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from finecaption.attributes import ATTRIBUTE_NAMES, region_instruction
-from finecaption.calibration import Calibration, calibration_error
+from finecaption.attributes import ATTRIBUTE_NAMES
 from finecaption.captioner import FineCaption
 from finecaption.eval.data import open_source
 from finecaption.eval.records import RunFolder, read_records
-from finecaption.eval.steps import PictureQuestions, Step, predictions, run_step
+from finecaption.eval.steps import Step, predictions, run_step
+from finecaption.inference.batch_decoder import answers
 from finecaption.io.atomic import write_json
-from finecaption.loading import resolve_model
+from finecaption.model.loading import resolve_model
+from finecaption.request import Request, instruction_for
+from finecaption.results import CaptionResult, caption_of
 from finecaption.synth import vocabulary as voc
 from finecaption.synth.language import is_abstention, is_not_applicable, score
+from finecaption.trust.calibration import Calibration, calibration_error
 
 HERE = Path(__file__).parent
 DOCS = HERE.parent / "docs" / "confidence"
@@ -59,31 +62,34 @@ class Mark(NamedTuple):
 
 
 class Recorder:
-    """finecaption.eval's Answerer; keeps what the engine says of each answer."""
+    """The captioner that finecaption.eval asks; keeps log-probability and length of each answer."""
+
+    capabilities: frozenset[Any] = frozenset()
 
     def __init__(self, captioner: FineCaption) -> None:
-        self.captioner = captioner
+        self.captioner, self.name = captioner, captioner.name
+        self.identity = captioner.identity
         self.last: list[list[Any]] = []
 
-    def answer(self, batch: Sequence[PictureQuestions]) -> list[list[list[str]]]:
-        from finecaption.generation import answers
-
+    def caption_batch(self, requests: Sequence[Request], *, progress: Any = None) -> list[Any]:
         processor = self.captioner.processor
-        index = [i for i, asked in enumerate(batch) for _ in asked.masks]
+        images = list({id(r.image): r.image for r in requests}.values())
+        place = {id(image): at for at, image in enumerate(images)}
         inputs = processor.image_processor(
-            [asked.image for asked in batch],
-            [mask for asked in batch for mask in asked.masks],
-            index,
+            images,
+            [r.regions[0].mask for r in requests],
+            [place[id(r.image)] for r in requests],
             return_tensors="pt",
         )
-        questions = [
-            [region_instruction(name) for name in names] for a in batch for names in a.attributes
-        ]
+        names = [r.questions.region_names for r in requests]
+        questions = [[instruction_for(name) for name in own] for own in names]
         self.last = answers(
             self.captioner.model, processor, inputs, questions, max_new_tokens=ANSWER_TOKENS
         )
-        told = iter([[one.text for one in row] for row in self.last])
-        return [[next(told) for _ in asked.masks] for asked in batch]
+        return [
+            CaptionResult((caption_of(r.regions[0], own, [one.text for one in row]),))
+            for r, own, row in zip(requests, names, self.last, strict=True)
+        ]
 
 
 def asking(step: Step, recorder: Recorder) -> Step:

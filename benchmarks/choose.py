@@ -26,14 +26,15 @@ from rich.console import Console
 from rich.progress import track
 
 from finecaption.attributes import region_instruction
-from finecaption.calibration import calibration_error
 from finecaption.captioner import FineCaption
-from finecaption.choices import score_choices, slots
 from finecaption.eval.data import EvalPicture, open_source
-from finecaption.generation import answer, encode_pictures
+from finecaption.inference.batch_decoder import answers
+from finecaption.inference.choice_scoring import score_choices, slots
+from finecaption.inference.vision import encode_images
 from finecaption.io.atomic import write_json
 from finecaption.synth import vocabulary as voc
 from finecaption.synth.language import FACETS, score
+from finecaption.trust.calibration import calibration_error
 
 HERE = Path(__file__).parent
 NAMES = ("Category Name", "Color", "Materials/Texture", "Shape", "State or Activity",
@@ -81,10 +82,12 @@ def ask(captioner: FineCaption, picture: EvalPicture) -> list[dict[str, Any]]:
     inputs = processor.image_processor(
         [picture.image], [r.mask for r in picture.regions], [0] * count, return_tensors="pt"
     )
-    high = encode_pictures(model, inputs["pixel_values"])
+    high = encode_images(model, inputs["pixel_values"])
     names = [[name for name in NAMES if name in r.truth] for r in picture.regions]
     asked = [[region_instruction(name) for name in own] for own in names]
-    told = answer(model, processor, inputs, asked, hr_features=high, max_new_tokens=48)
+    given = {**inputs, "hr_features": high}
+    free = answers(model, processor, given, asked, max_new_tokens=48)
+    told = [[one.text for one in row] for row in free]
     features = model.encode_regions(
         inputs["pixel_values_clip"], inputs["region_masks"], high, index
     )
@@ -110,7 +113,7 @@ def ask(captioner: FineCaption, picture: EvalPicture) -> list[dict[str, Any]]:
                 began = time.process_time()
                 found = score_choices(
                     model, processor, features[at], question, values,
-                    templates=templates or slots(said, values), normalise=how,  # type: ignore[arg-type]  # one of two words
+                    templates=templates or slots(said, values), normalize=how,  # type: ignore[arg-type]  # one of two words
                 ).probabilities  # fmt: skip
                 best = next(iter(found))
                 row[label] = best in accepted

@@ -23,10 +23,10 @@ from PIL import Image
 
 from finecaption import FineCaption
 from finecaption.eval.interior import interior_point, next_click
-from finecaption.everything import click_grid, find_things, mask_ious, suppress
 from finecaption.io.atomic import write_json
 from finecaption.io.masks import mask_from_box, mask_iou
-from finecaption.segment import square_to_picture
+from finecaption.segmentation.automatic import click_grid, generate_masks, mask_ious, suppress
+from finecaption.segmentation.click import square_to_picture
 from finecaption.synth.compose import render_rgb
 from finecaption.synth.observe import observe
 from finecaption.synth.scene import sample_scene
@@ -110,7 +110,7 @@ def main() -> None:
         for count in CLICKS:
             after[count].append([row[count - 1] for row in rows])
         began = time.perf_counter()
-        things = find_things(segmenter, picture, encoded=encoded)
+        things = generate_masks(segmenter, picture, encoded=encoded)
         seconds.append(time.perf_counter() - began)
         masks_made.append(len(things))
         most = max(1, len(things))

@@ -6,7 +6,7 @@
 
 All ways start from the same tensors in memory and end with texts:
 
-    engine     finecaption.generation, everything in one batch
+    engine     finecaption.inference, everything in one batch
     one        transformers' generate, one question on one region at a time
     batched    transformers' generate, one question on all regions at a time
     qwen       Qwen2.5-VL-7B by transformers with the box in the prompt, one question at a time,
@@ -40,7 +40,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from finecaption import FineCaption
 from finecaption.attributes import ATTRIBUTE_NAMES, region_instruction
-from finecaption.generation import Answer, answers
+from finecaption.inference.batch_decoder import Answer, answers
 from finecaption.io.images import load_image
 from finecaption.model import (
     PRESETS,

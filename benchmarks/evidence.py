@@ -4,9 +4,10 @@
         [--figure docs/studio/evidence.png]
 
 On synth:test, with the shipped model: it describes a region in a sentence; of the words that name
-its color and its kind, the evidence map is made (`finecaption.evidence`). Lift: the share of the
-map inside the region over the region's share of the picture; 1 is chance. Interval: 95 %, bootstrap
-over the regions. Wholes only, as a part's whole may rightly carry a word too.
+its color and its kind, the evidence map is made (`finecaption.trust.attribution`). Lift: the share
+of the map inside the region over the fraction of the image that the region covers; 1 is chance.
+Interval: 95 %, bootstrap over the regions. Whole objects only: the whole of a part may
+rightly carry a word too.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ from PIL import Image
 
 from finecaption import FineCaption
 from finecaption.attributes import region_instruction
-from finecaption.evidence import evidence_maps, lift
 from finecaption.io.atomic import write_json
 from finecaption.synth import vocabulary
 from finecaption.synth.compose import render_rgb
 from finecaption.synth.observe import observe
 from finecaption.synth.scene import sample_scene
+from finecaption.trust.attribution import evidence_maps, lift
 
 ASKED = "One-Sentence Description"
 TELLING = {*vocabulary.COLOURS, *vocabulary.CATEGORIES}

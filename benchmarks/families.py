@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from finecaption import Region, load_image
-from finecaption.captioners import Query, open_captioner
+from finecaption.captioners import open_captioner
 from finecaption.captioners.checkpoint import TransformersCaptioner
-from finecaption.captioners.protocol import check_batch
+from finecaption.captioners.questions import Question
 from finecaption.captioners.tiny import tiny_families, write_tiny
 from finecaption.io.geometry import parse_box
+from finecaption.request import Request
+from finecaption.results import CaptionResult
 
 ROOT = Path(__file__).parents[1]
 
@@ -29,17 +31,19 @@ def rows(picture: str, box: str) -> list[dict[str, Any]]:
     """A row a family, and one for the shipped model."""
     image = load_image(picture)
     region = Region.from_box(parse_box(box, "--box"), image.size)
-    query = Query(image, region, "aarc", "Color")
+    request = Request(image, [region], ["Color"])
     found = []
     with tempfile.TemporaryDirectory() as folder:
         for family in (*tiny_families(), "finecaption-mini"):
             ours = family == "finecaption-mini"
             name = family if ours else str(write_tiny(family, Path(folder) / family))
             captioner = open_captioner(name, device="cpu", max_new_tokens=16)
-            (told,) = captioner.caption([query])
+            (result,) = captioner.caption_batch([request])
+            assert isinstance(result, CaptionResult)
+            told = result.regions[0].captions["Color"]
             asked = "(mask) Describe this region: Color."
             if isinstance(captioner, TransformersCaptioner):
-                asked = captioner.prompt(check_batch([query])[0]).question
+                asked = captioner.prompt(Question(image, region, "aarc", "Color")).question
             found.append(
                 {
                     "family": family,

@@ -68,9 +68,7 @@ def differences(old: Any, new: Any, where: str = "") -> list[str]:
     """A line for each leaf that differs."""
     if isinstance(old, dict) and isinstance(new, dict):
         keys = dict.fromkeys((*old, *new))
-        return [
-            line for k in keys for line in differences(old.get(k), new.get(k), f"{where}/{k}")
-        ]
+        return [line for k in keys for line in differences(old.get(k), new.get(k), f"{where}/{k}")]
     if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         pairs = enumerate(zip(old, new, strict=True))
         return [line for at, (a, b) in pairs for line in differences(a, b, f"{where}[{at}]")]

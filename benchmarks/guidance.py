@@ -16,49 +16,48 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from finecaption.attributes import region_instruction
+from finecaption.captioners import ModelSpec
+from finecaption.decoding import Decoding
 from finecaption.eval.data import EvalPicture, SynthSource
 from finecaption.eval.run import evaluate
-from finecaption.eval.steps import PictureQuestions
-from finecaption.eval.subject import ANSWER_TOKENS, CheckpointSubject
-from finecaption.generation import Decoding, describe
+from finecaption.request import Request
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
-class Guided(CheckpointSubject):
-    """A checkpoint that answers at one strength."""
+class Guided:
+    """A model that answers at one strength."""
+
+    clicks, capabilities = False, frozenset()
 
     def __init__(self, name: str, strength: float) -> None:
-        super().__init__(name)
-        self.decoding = Decoding(guidance=strength, max_new_tokens=ANSWER_TOKENS)
+        self.spec = ModelSpec(name)
+        self.name = name
+        self.decoding = Decoding(guidance=strength, max_new_tokens=64)
         self.seconds = 0.0
 
     @property
     def identity(self) -> dict[str, Any]:
-        return {**super().identity, "guidance": self.decoding.guidance}
+        return {**self.spec.identity, "guidance": self.decoding.guidance}
 
-    def answerer(self) -> Any:
+    @cached_property
+    def captioner(self) -> Any:
+        return self.spec.open()
+
+    def open(self) -> Guided:
+        _ = self.captioner
         return self
 
-    def answer(self, batch: Sequence[PictureQuestions]) -> list[list[list[str]]]:
+    def caption_batch(self, requests: Sequence[Request], *, progress: Any = None) -> list[Any]:
         began = time.perf_counter()
-        told = iter(
-            describe(
-                self.captioner.model,
-                self.captioner.processor,
-                [asked.image for asked in batch],
-                [mask for asked in batch for mask in asked.masks],
-                [[region_instruction(n) for n in names] for a in batch for names in a.attributes],
-                image_index=[i for i, asked in enumerate(batch) for _ in asked.masks],
-                decoding=self.decoding,
-            )
-        )
+        found = self.captioner.caption_batch([replace(r, decoding=self.decoding) for r in requests])
         self.seconds += time.perf_counter() - began
-        return [[next(told) for _ in asked.masks] for asked in batch]
+        return found
 
 
 class Held:

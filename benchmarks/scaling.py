@@ -141,12 +141,12 @@ def caption_all(
     captioner: Any, given: Sequence[Any], names: Sequence[str], note: Callable[[int], None]
 ) -> None:
     """Batches of pictures, some questions on a region each."""
-    from finecaption.captioner import Ask
+    from finecaption.request import Request
 
     for start in range(0, len(given), BATCH):
-        asks = [Ask(p, r, tuple(names)) for p, r in given[start : start + BATCH]]
-        captioner.caption_many(asks)
-        note(start + len(asks))
+        requests = [Request(p, r, tuple(names)) for p, r in given[start : start + BATCH]]
+        captioner.caption_batch(requests)
+        note(start + len(requests))
 
 
 def worker(count: int) -> None:

@@ -23,13 +23,11 @@ from coldstart import CLASSES, once
 
 ROOT = Path(__file__).parents[1]
 
-# A request names what is asked (a field of ASKED) of an image or a region (a field of SUBJECT) and
-# holds no answer (a field of ANSWER).
-ASKED = {"attribute", "attributes", "names", "task", "dense", "whole", "questions"}
-SUBJECT = {"image", "images", "picture", "encoded", "region", "regions", "mask", "masks", "given"}
+# A request type has attributes (a field of ASKED) and another kind of question (a field of BESIDE)
+# among its fields, and no answer (a field of ANSWER).
+ASKED = {"attribute", "attributes", "names"}
+BESIDE = {"dense", "whole", "task", "kind"}
 ANSWER = {"text", "captions", "caption", "answer", "answers", "reference", "references", "truth"}
-# ... or, among those that hold the questions without the image, has both of:
-QUESTIONS = {"attributes", "dense"}
 
 TRACED = """
 import sys
@@ -41,7 +39,7 @@ from finecaption.cli import main
 import torch.nn
 calls = []
 def head(module, inputs):
-    if calls or not isinstance(module, torch.nn.Linear) or module.out_features < 512:
+    if calls or id(module) not in heads:
         return
     frame, found = sys._getframe(), []
     while frame is not None:
@@ -49,11 +47,8 @@ def head(module, inputs):
         if root in file.parents:
             found.append(f"{file.relative_to(root).with_suffix('')}:{frame.f_code.co_name}")
         frame = frame.f_back
-    if any(inputs[0].shape[-1] == weight for weight in (module.in_features,)) and is_head(module):
-        calls.append(list(reversed(found)))
+    calls.append(list(reversed(found)))
 heads = set()
-def is_head(module):
-    return id(module) in heads
 old = torch.nn.Module.__setattr__
 def remember(self, name, value):
     if name == "lm_head":
@@ -118,7 +113,7 @@ def _is_request(node: ast.ClassDef) -> bool:
             }
     if fields & ANSWER:
         return False
-    return bool(fields & ASKED and fields & SUBJECT) or fields >= QUESTIONS
+    return bool(fields & ASKED and fields & BESIDE)
 
 
 def trace(checkout: Path) -> dict[str, list[str]]:

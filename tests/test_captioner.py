@@ -12,20 +12,19 @@ import torch
 from PIL import Image
 
 from finecaption.attributes import ATTRIBUTE_NAMES, region_instruction
-from finecaption.calibration import Calibration
-from finecaption.captioner import (
-    Ask,
-    CaptionResult,
-    FineCaption,
-    as_region,
-    attribute_names,
-    resolve_model,
-)
-from finecaption.domain import fit
+from finecaption.captioner import FineCaption
+from finecaption.decoding import Decoding
 from finecaption.errors import InputError
-from finecaption.generation import Decoding, answer, answer_stream, answers, describe
+from finecaption.inference.batch_decoder import answer_stream, answers
 from finecaption.model import FineCaptionForConditionalGeneration
-from finecaption.types import Caption, Region, RegionPrompt
+from finecaption.model.loading import resolve_model
+from finecaption.protocol import Captioner, Scoring, Streaming, require
+from finecaption.request import Request
+from finecaption.results import CaptionResult
+from finecaption.trust.calibration import Calibration
+from finecaption.trust.out_of_domain import fit
+from finecaption.types import Caption, Region
+from tests.answers import answer, describe
 
 SIZE = (90, 60)
 QUESTIONS = ["Describe this region: Color.", "Describe this region: in detail.",
@@ -144,7 +143,7 @@ def test_streamed_answers_grow_to_the_answers(captioner: FineCaption) -> None:
         captioner.model, captioner.processor, inputs, asked, max_new_tokens=6
     ):
         assert not grown.get((piece.region, piece.question), [""])[-1].endswith("\0")
-        said = piece.text + ("\0" if piece.done else "")
+        said = piece.text + ("\0" if piece.finished else "")
         grown.setdefault((piece.region, piece.question), []).append(said)
     final = answer(captioner.model, captioner.processor, inputs, asked, max_new_tokens=6)
     for (region, question), texts in grown.items():
@@ -225,7 +224,7 @@ def test_json_has_the_documented_shape(captioner: FineCaption, tmp_path: Path) -
 def test_stream_names_its_answers(captioner: FineCaption) -> None:
     asked = {"mask": MASKS[0], "attributes": ["Color"], "dense": True, "whole": True}
     updates = list(captioner.stream(picture(), max_new_tokens=3, **asked))  # type: ignore[arg-type]  # as above
-    done = {(u.region, u.name): u.text for u in updates if u.done}
+    done = {(u.region, u.name): u.text for u in updates if u.finished}
     result = captioner.caption(picture(), max_new_tokens=3, **asked)  # type: ignore[arg-type]  # as above
     assert done == {
         (0, "Color"): result.regions[0].captions["Color"],
@@ -298,7 +297,7 @@ def test_box_and_points_go_through_the_segmenter(
 def test_notice_is_given_where_the_features_are_strange(
     captioner: FineCaption, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from finecaption.domain import features_of
+    from finecaption.trust.out_of_domain import features_of
 
     known = features_of(captioner.model, [picture(seed) for seed in range(150)])
     domain = fit(known, quantile=1.0, knows="blurred colours")
@@ -313,30 +312,6 @@ def test_notice_is_given_where_the_features_are_strange(
     assert record["kind"] == "out-of-domain" and record["text"] == notice.text
 
 
-@pytest.mark.parametrize(
-    ("entry", "says"),
-    [
-        (np.zeros(SIZE[::-1], bool), "empty"),
-        (np.ones((4, 5), bool), "5 x 4 pixels, but the picture is 90 x 60"),
-        (Region(np.ones((4, 5), bool)), "5 x 4"),
-        ({"box": (1, 2, 3, 4), "colour": 3}, "must have the key"),
-        ({}, "must have the key"),
-        ((9, 9, 1, 1), "reversed"),
-        ((1, 2, float("nan"), 4), "NaN"),
-        ("nowhere.png", "no such file"),
-        ([1, 2, 3], "must be an array"),
-    ],
-)
-def test_unusable_regions_are_refused(entry: object, says: str) -> None:
-    with pytest.raises(InputError, match=says):
-        as_region(entry, SIZE, "regions[0]")
-
-
-def test_regions_of_numbers_are_boxes() -> None:
-    for entry in ((1, 2, 3, 4), [1.0, 2, 3, 4], np.array([1, 2, 3, 4]), {"box": (1, 2, 3, 4)}):
-        assert as_region(entry, SIZE) == RegionPrompt(box=(1, 2, 3, 4))
-
-
 def test_models_that_cannot_be_read_are_refused(tmp_path: Path, tiny_folder: Path) -> None:
     with pytest.raises(InputError, match="no such model"):
         resolve_model("nonsense")
@@ -349,14 +324,6 @@ def test_models_that_cannot_be_read_are_refused(tmp_path: Path, tiny_folder: Pat
         FineCaption.from_pretrained(tmp_path)
     with pytest.raises(InputError, match="device"):
         FineCaption.from_pretrained(tiny_folder, device="nonsense")
-
-
-def test_attribute_names() -> None:
-    assert attribute_names(None) == ()
-    assert attribute_names("ALL") == ATTRIBUTE_NAMES
-    assert attribute_names(["pose", "Colour", "color"]) == ("Body Pose/Gesture", "Color")
-    with pytest.raises(InputError, match="did you mean"):
-        attribute_names(["colr"])
 
 
 @pytest.mark.parametrize(
@@ -375,62 +342,108 @@ def test_bfloat16_on_a_cpu_only_for_large_models_where_it_has_instructions(
     dtype: torch.dtype,
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able, raising=False)
-    monkeypatch.setattr("finecaption.loading._FP32_BYTES", limit)
+    monkeypatch.setattr("finecaption.model.loading._FP32_BYTES", limit)
     captioner = FineCaption.from_pretrained(tiny_folder, device="cpu")
     assert captioner.model.dtype == dtype
     result = captioner.caption(picture(), mask=MASKS[0], max_new_tokens=2)
     assert result.regions[0].dense is not None
 
 
-# --- many pictures -------------------------------------------------------------------------
+# --- batches -------------------------------------------------------------------------------
 
 
-def test_many_pictures_are_answered_as_each_alone(captioner: FineCaption, tmp_path: Path) -> None:
+def test_requests_in_a_batch_are_answered_as_each_alone(
+    captioner: FineCaption, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = tmp_path / "one.png"
     picture(3).save(file)
-    asks = [
-        Ask(picture(0), [MASKS[0], MASKS[1]], ["Color", "Hair"], dense=True, whole=True),
-        Ask(file),
-        Ask(picture(1), [MASKS[2]]),
-        Ask(captioner.encode(picture(2)), [MASKS[1]], "all"),
+    short, one = Decoding(max_new_tokens=4), picture(0)
+    requests = [
+        Request(one, [MASKS[0], MASKS[1]], ["Color", "Hair"], True, True, short),
+        Request(file, decoding=short),
+        Request(picture(1), [MASKS[2]], decoding=short),
+        Request(captioner.encode(picture(2)), [MASKS[1]], "all", decoding=short),
+        Request(one, [MASKS[2]], ["Shape"], decoding=Decoding(max_new_tokens=2)),
     ]
+    alone = [captioner.caption_batch([request])[0] for request in requests]
     told: list[tuple[int, int]] = []
-    decoding = Decoding(max_new_tokens=4)
-    found = captioner.caption_many(
-        asks, decoding=decoding, progress=lambda *counts: told.append(counts)
-    )
-    for ask, result in zip(asks, found, strict=True):
-        alone = captioner.caption(
-            ask.image, regions=ask.regions, attributes=ask.attributes, dense=ask.dense,
-            whole=ask.whole, decoding=decoding,
-        )  # fmt: skip
-        assert result == alone
+    encoded: list[int] = []
+    encode = captioner.model.encode_image
+
+    def count(pixels: torch.Tensor) -> torch.Tensor:
+        encoded.append(len(pixels))
+        return encode(pixels)
+
+    monkeypatch.setattr(captioner.model, "encode_image", count)
+    found = captioner.caption_batch(requests, progress=lambda *counts: told.append(counts))
+    assert found == alone
+    assert sum(encoded) == 3, "an image of several requests is encoded once"
     assert isinstance(found[1], CaptionResult) and found[1].image == str(file)
-    total = 2 * 3 + 1 + 1 + 2 + 18
+    total = 2 * 3 + 1 + 1 + 2 + 18 + 1
     assert told == [(count, total) for count in range(1, total + 1)]
 
 
-def test_a_bad_ask_does_not_spoil_the_others(captioner: FineCaption, tmp_path: Path) -> None:
+def test_a_bad_request_does_not_spoil_the_others(captioner: FineCaption, tmp_path: Path) -> None:
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"no picture")
-    asks = [
-        Ask(broken, [MASKS[0]]),
-        Ask(picture(), [np.zeros(SIZE[::-1], bool)]),
-        Ask(picture(), [MASKS[0]], "nonsense"),
-        Ask(picture(), [MASKS[0]], "Color"),
-        Ask(picture(), (), "Color"),
-        Ask(tmp_path / "missing.png"),
+    short = Decoding(max_new_tokens=2)
+    requests = [
+        Request(broken, [MASKS[0]], decoding=short),
+        Request(picture(), [np.zeros(SIZE[::-1], bool)], decoding=short),
+        Request(picture(), [MASKS[0]], "Color", decoding=short),
+        Request(tmp_path / "missing.png", decoding=short),
     ]
-    found = captioner.caption_many(asks, decoding=Decoding(max_new_tokens=2))
-    says = ["broken.png", "empty", "nonsense", None, "give a mask", "missing.png"]
+    found = captioner.caption_batch(requests)
+    says = ["broken.png", "empty", None, "missing.png"]
     for result, text in zip(found, says, strict=True):
         if text is None:
             assert isinstance(result, CaptionResult)
         else:
             assert isinstance(result, InputError) and text in str(result)
-    assert captioner.caption_many([]) == []
-    only_bad = captioner.caption_many(asks[:1])
+    assert captioner.caption_batch([]) == []
+    only_bad = captioner.caption_batch(requests[:1])
     assert len(only_bad) == 1 and isinstance(only_bad[0], InputError)
+
+
+def test_it_is_a_captioner_with_every_capability(captioner: FineCaption, tiny_folder: Path) -> None:
+    assert isinstance(captioner, Captioner)
+    assert captioner.capabilities == {"stream", "choose", "token_logprobs", "click"}
+    assert Streaming not in type(captioner).__mro__ and Scoring not in type(captioner).__mro__
+    require(captioner, "stream")
+    identity = captioner.identity
+    assert json.loads(json.dumps(identity)) == identity
+    assert identity["name"] == "tiny" and identity["kind"] == "finecaption"
+    assert len(identity["sha256"]) == 64
+
+
+def test_the_captioners_own_cap_holds_where_the_request_has_none(
+    captioner: FineCaption, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(captioner, "max_new_tokens", 2)
+    ((one,),) = (captioner.caption(picture(), mask=MASKS[0], attributes="Color").regions,)
+    two = captioner.caption(picture(), mask=MASKS[0], attributes="Color", max_new_tokens=2)
+    five = captioner.caption(picture(), mask=MASKS[0], attributes="Color", max_new_tokens=5)
+    assert one == two.regions[0] != five.regions[0]
+
+
+def test_token_logprobs_are_those_of_the_answer(captioner: FineCaption) -> None:
+    inputs = dict(captioner.processor.image_processor(picture(), MASKS[1], return_tensors="pt"))
+    ((found,),) = answers(
+        captioner.model, captioner.processor, inputs, [[region_instruction("Color")]],
+        max_new_tokens=4,
+    )  # fmt: skip
+    (logprobs,) = captioner.token_logprobs(picture(), MASKS[1], "Color", [found.text])
+    # the answer was cut at the cap; scored, it has its end as well
+    assert np.mean(logprobs[:-1]) == pytest.approx(found.logprob, abs=1e-4)
+    whole = captioner.token_logprobs(picture(), None, "global", ["red", "a red cup"])
+    assert [len(row) for row in whole] == [2, 4]
+
+
+def test_caption_many_still_works_and_says_what_to_use(captioner: FineCaption) -> None:
+    short = Decoding(max_new_tokens=2)
+    with pytest.warns(DeprecationWarning, match="caption_batch"):
+        (old,) = captioner.caption_many([Request(picture(), [MASKS[0]])], decoding=short)
+    assert old == captioner.caption(picture(), mask=MASKS[0], decoding=short)
 
 
 # --- confidence and choices ----------------------------------------------------------------
@@ -454,11 +467,11 @@ def test_confidence_is_the_calibrations(
     assert list(region.confidence) == ["Color", "Hair"]  # paragraphs were not fitted as "global"
     assert result.whole_confidence is None
     updates = list(captioner.stream(picture(), **ask))  # type: ignore[arg-type]  # as above
-    told = {u.name: u.confidence for u in updates if u.done}
+    told = {u.name: u.confidence for u in updates if u.finished}
     # Streamed, together or alone, sums differ in their last bits, here times the map's slope.
     near = {name: pytest.approx(value, rel=1e-3) for name, value in region.confidence.items()}
     assert told == {**near, "global": None}
-    assert all(u.confidence is None for u in updates if not u.done)
+    assert all(u.confidence is None for u in updates if not u.finished)
     questions = [region_instruction("Color")]
     inputs = captioner.processor.image_processor(picture(), MASKS[1], return_tensors="pt")
     ((one,),) = answers(captioner.model, captioner.processor, inputs, [questions], max_new_tokens=4)

@@ -14,7 +14,7 @@ from PIL import Image
 
 from finecaption.io.geometry import box_iou
 from finecaption.io.masks import box_from_mask, load_mask
-from finecaption.segment import ClickDecoder, save_segmenter
+from finecaption.segmentation.click import ClickDecoder, save_segmenter
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 FILES = ("park.png", "room.png", "street.png", "twins/rabbit.png", "twins/hoop.png")

@@ -11,12 +11,12 @@ import torch
 from PIL import Image
 from torch import nn
 
-from finecaption.calibration import Calibration
 from finecaption.captioner import FineCaption
 from finecaption.cli import main
+from finecaption.decoding import Decoding
 from finecaption.errors import InputError
-from finecaption.generation import Decoding
 from finecaption.model import FineCaptionForConditionalGeneration, quantisation, tiny
+from finecaption.trust.calibration import Calibration
 
 bitsandbytes = pytest.importorskip("bitsandbytes")
 

@@ -26,12 +26,13 @@ from typing import Any
 
 import pytest
 
-from finecaption import domain, loading
 from finecaption.attributes import ATTRIBUTE_NAMES
 from finecaption.cli import main
+from finecaption.io import checkpoint
 from finecaption.synth import scene
 from finecaption.synth import vocabulary as voc
 from finecaption.train import ship
+from finecaption.trust import out_of_domain as domain
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted(
@@ -62,7 +63,7 @@ def commands(page: str) -> list[str]:
 def random_model(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of shipped models with a random one, click segmenter and domain included."""
     from finecaption.model import FineCaptionConfig
-    from finecaption.segment import ClickDecoder, save_segmenter
+    from finecaption.segmentation.click import ClickDecoder, save_segmenter
 
     folder = tmp_path_factory.mktemp("pretrained") / NAME
     shutil.copytree(tiny_folder, folder)
@@ -84,9 +85,9 @@ def at_work(
     request: pytest.FixtureRequest, workplace: Path, random_model: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Path:  # fmt: skip
-    shipped = loading._SHIPPED / NAME
+    shipped = checkpoint.SHIPPED / NAME
     if request.param != "README.md" or not (shipped / "config.json").is_file():
-        monkeypatch.setattr(loading, "_SHIPPED", random_model.parent)
+        monkeypatch.setattr(checkpoint, "SHIPPED", random_model.parent)
     monkeypatch.chdir(workplace)
     return workplace
 
@@ -120,7 +121,7 @@ def run(command: str) -> None:
         Path(words[2]).mkdir(parents=True, exist_ok=True)
     elif words[0] == "finecaption":
         _run_finecaption(words[1:])
-    elif words[:3] == ["python", "-m", "finecaption.domain"]:
+    elif words[:3] == ["python", "-m", "finecaption.trust.out_of_domain"]:
         assert domain.main([*words[3:], "--scenes", "20"]) == 0
     elif words[:3] == ["python", "-m", "finecaption.train.ship"]:
         assert ship.main(words[3:]) == 0
@@ -168,7 +169,7 @@ def test_commands(at_work: Path, page: str, capsys: pytest.CaptureFixture[str]) 
 
 
 # the random model's vocabulary lacks the values that a guide lets it choose among
-@pytest.mark.filterwarnings("ignore::finecaption.choices.UnknownWord")
+@pytest.mark.filterwarnings("ignore::finecaption.inference.choice_scoring.UnknownWord")
 @_with("python")
 def test_python_blocks(at_work: Path, page: str, capsys: pytest.CaptureFixture[str]) -> None:
     names: dict[str, Any] = {"__name__": "docs"}
@@ -261,7 +262,7 @@ def test_sizes_of_the_models() -> None:
 
     from finecaption.model import PRESETS, FineCaptionForConditionalGeneration
     from finecaption.model.parts import PART_NAMES, named_part_parameters
-    from finecaption.segment import ClickDecoder
+    from finecaption.segmentation.click import ClickDecoder
     from finecaption.train.build import make_processor
 
     config, processor = make_processor("mini")

@@ -1,4 +1,4 @@
-"""FineCaption: describe any region of a picture, attribute by attribute.
+"""FineCaption: describe any region of an image, attribute by attribute.
 
 The names below load on first use, so `import finecaption` stays light: no torch, no transformers.
 """
@@ -17,8 +17,11 @@ if TYPE_CHECKING:
         resolve_attribute,
     )
     from finecaption.captioner import FineCaption
+    from finecaption.decoding import Decoding
     from finecaption.errors import FineCaptionError, InputError
     from finecaption.io.images import load_image
+    from finecaption.request import Request
+    from finecaption.results import CaptionResult
     from finecaption.types import Caption, Prediction, Region, RegionPrompt, RegionSample
 
 __version__ = "0.1.0"
@@ -28,6 +31,8 @@ __all__ = [
     "ATTRIBUTE_NAMES",
     "Attribute",
     "Caption",
+    "CaptionResult",
+    "Decoding",
     "FineCaption",
     "FineCaptionError",
     "InputError",
@@ -35,6 +40,7 @@ __all__ = [
     "Region",
     "RegionPrompt",
     "RegionSample",
+    "Request",
     "__version__",
     "load_image",
     "resolve_attribute",
@@ -45,6 +51,8 @@ _HOME = {
     "ATTRIBUTE_NAMES": "attributes",
     "Attribute": "attributes",
     "Caption": "types",
+    "CaptionResult": "results",
+    "Decoding": "decoding",
     "FineCaption": "captioner",
     "FineCaptionError": "errors",
     "InputError": "errors",
@@ -52,6 +60,7 @@ _HOME = {
     "Region": "types",
     "RegionPrompt": "types",
     "RegionSample": "types",
+    "Request": "request",
     "load_image": "io.images",
     "resolve_attribute": "attributes",
 }

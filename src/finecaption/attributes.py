@@ -164,6 +164,15 @@ def canonical_name(text: str) -> str:
     return found.name if found is not None else cleaned
 
 
+def custom_attribute(name: str) -> Attribute:
+    """The attribute of that name, which may be outside the 18: it is then asked as it stands.
+
+    Raises:
+        InputError: `name` is empty.
+    """
+    return find_attribute(name) or Attribute(canonical_name(name), "", source="project")
+
+
 REGION_PREFIX = "Describe this region:"
 """The longest text that all questions on a region share: a shared prefix in training and use."""
 

@@ -1,81 +1,82 @@
-"""Describe regions of pictures: the main way in.
+"""Describe regions of images: the main entry point.
 
     captioner = FineCaption.from_pretrained("finecaption-mini")
     result = captioner.caption("scene.png", box=(40, 60, 200, 300), attributes=["Color"])
     result.regions[0].captions["Color"]
 
-Coordinates are pixels of the upright picture, boxes x0, y0, x1, y1.
+Coordinates are pixels of the upright image, boxes x0, y0, x1, y1.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
-from PIL import Image
 
-from finecaption.asking import (
-    DEFAULT_ATTRIBUTES,
-    DENSE,
-    WHOLE,
-    Ask,
-    EncodedPicture,
-    Plan,
-    Wish,
-    as_region,
-    attribute_names,
-    together,
-    wish_of,
-)
-from finecaption.attributes import (
-    dense_instruction,
-    global_instruction,
-    region_instruction,
-)
-from finecaption.calibration import Calibration
-from finecaption.choices import choose
-from finecaption.domain import DomainModel, pool_features
+from finecaption.attributes import Attribute
+from finecaption.decoding import Decoding
 from finecaption.errors import InputError
-from finecaption.generation import (
-    Answer,
-    Decoding,
-    answer_stream,
-    answers,
-    encode_pictures,
+from finecaption.inference.batch_decoder import Answer, answer_stream, answers
+from finecaption.inference.prepare import (
+    EncodedImage,
+    PreparedRequest,
+    collate_requests,
+    encode_sources,
+    prepare_request,
 )
-from finecaption.io.images import ImageSource, load_image
-from finecaption.loading import load_model, resolve_model
+from finecaption.io.checkpoint import model_identity
+from finecaption.io.images import ImageSource
 from finecaption.model import FineCaptionForConditionalGeneration, FineCaptionProcessor
-from finecaption.results import CaptionResult, Update
-from finecaption.types import Caption, Region, RegionPrompt
+from finecaption.model.loading import load_model, resolve_model
+from finecaption.request import (
+    Questions,
+    Request,
+    instruction_for,
+    make_request,
+    parse_region,
+)
+from finecaption.results import WHOLE, CaptionResult, CaptionUpdate, caption_of
+from finecaption.trust.calibration import Calibration
+from finecaption.trust.out_of_domain import OutOfDomainDetector
+from finecaption.types import Region, RegionPrompt
+
+if TYPE_CHECKING:
+    from finecaption.inference.choice_scoring import ChoiceScores
+    from finecaption.protocol import Capability, Progress
 
 DEFAULT_MODEL = "finecaption-mini"
 
 
 class FineCaption:
-    """A model with all that it takes to describe regions: processor, segmenter, domain."""
+    """A model with everything it takes to answer a request: processor, click segmenter,
+    out-of-domain detector, calibration. Implements `finecaption.protocol.Captioner`."""
+
+    capabilities: frozenset[Capability] = frozenset({"stream", "choose", "token_logprobs", "click"})
 
     def __init__(
         self,
         model: FineCaptionForConditionalGeneration,
         processor: FineCaptionProcessor,
         *,
-        domain: DomainModel | None = None,
+        domain: OutOfDomainDetector | None = None,
         calibration: Calibration | None = None,
         folder: str | os.PathLike[str] | None = None,
         name: str = "",
+        max_new_tokens: int | None = None,
     ) -> None:
         """
         Args:
             model, processor: see `finecaption.model`.
-            domain: statistics of the pictures that the model knows; without, no notice is given.
+            domain: statistics of the images that the model knows; without, no notice is given.
             calibration: of the model's log-probabilities; without, no confidence is given.
-            folder: where the click segmenter is looked for when a box or points are given.
+            folder: of the checkpoint; the click segmenter is looked for there.
             name: the model's, for results.
+            max_new_tokens: cap on an answer where the request sets none.
         """
         self.model = model.eval()
         self.processor = processor
@@ -83,6 +84,7 @@ class FineCaption:
         self.calibration = calibration
         self.folder = None if folder is None else Path(folder)
         self.name = name
+        self.max_new_tokens = max_new_tokens
         self._segmenter: Any = None
 
     @classmethod
@@ -103,15 +105,15 @@ class FineCaption:
             device: cuda if there is one, else cpu, if None.
             dtype: if None, float32; bfloat16 for checkpoints over 2 GiB on a GPU, or on a CPU that
                 has instructions for it.
-            quantize: "int8" or "nf4": the linear layers of the language model with so few bits
+            quantize: "int8" or "nf4": the linear layers of the language model in this many bits
                 (bitsandbytes). No confidence is given then: it was calibrated on the weights as
                 they are saved.
-            device_map: where which part goes (accelerate): "auto", or module names to devices;
-                in place of `device`.
+            device_map: which part goes to which device (accelerate): "auto", or module names to
+                devices; in place of `device`.
 
         Raises:
             InputError: no such model, or one that cannot be read; an unusable device; an unknown
-                quantisation, a package that it needs is missing, or layers of sizes that it cannot
+                quantization, a package that it needs is missing, or layers of sizes that it cannot
                 hold (`model.quantisation.check_sizes`).
         """
         folder = resolve_model(name_or_folder)
@@ -119,228 +121,311 @@ class FineCaption:
         return cls(
             model,
             processor,
-            domain=DomainModel.load(folder),
+            domain=OutOfDomainDetector.load(folder),
             calibration=None if quantize else Calibration.load(folder),
             folder=folder,
             name=folder.name,
         )
 
-    def encode(self, image: ImageSource) -> EncodedPicture:
-        """Run the mask-independent towers, for several calls of `caption` on one picture.
+    @property
+    def identity(self) -> dict[str, Any]:
+        """See `finecaption.protocol.Captioner`."""
+        return model_identity(self.name, self.folder, self.max_new_tokens)
 
-        Raises:
-            InputError: the picture cannot be read.
-        """
-        (encoded,) = self._encode([image])
-        if isinstance(encoded, InputError):
-            raise encoded
-        return encoded
-
-    def _encode(self, images: Sequence[ImageSource]) -> list[EncodedPicture | InputError]:
-        """The towers over many pictures in one batch."""
-        opened: list[Image.Image | InputError] = []
-        pixels = []
-        for image in images:
-            try:
-                picture = load_image(image)
-            except InputError as error:
-                opened.append(error)
-                continue
-            opened.append(picture)
-            pixels.append(self.processor.image_processor.image_inputs(picture))
-        if not pixels:
-            return [one for one in opened if isinstance(one, InputError)]
-        high = np.concatenate([one["pixel_values"] for one in pixels])
-        features = encode_pictures(self.model, torch.from_numpy(high))
-        encoded: list[EncodedPicture | InputError] = []
-        places = iter(range(len(pixels)))
-        for image, one in zip(images, opened, strict=True):
-            if isinstance(one, InputError):
-                encoded.append(one)
-                continue
-            at = next(places)
-            notice = None
-            if self.domain is not None:
-                maps = features[at].float().cpu().numpy()
-                notice = self.domain.judge(pool_features(maps, one.size))
-            name = os.fspath(image) if isinstance(image, (str, os.PathLike)) else None
-            clip = torch.from_numpy(pixels[at]["pixel_values_clip"])
-            encoded.append(EncodedPicture(one, clip, features[at : at + 1], notice, name))
-        return encoded
+    @property
+    def device(self) -> str:
+        """The GPU's name, or "cpu"."""
+        device = self.model.device
+        return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
     def caption(
         self,
-        image: ImageSource | EncodedPicture,
+        image: ImageSource | EncodedImage,
         *,
         mask: Any = None,
         box: Sequence[float] | None = None,
         points: Sequence[Sequence[float]] | None = None,
         regions: Iterable[Any] = (),
-        attributes: Sequence[str] | str | None = None,
+        attributes: Sequence[str | Attribute] | str | None = None,
         dense: bool = False,
         whole: bool = False,
         max_new_tokens: int | None = None,
         decoding: Decoding | None = None,
-        progress: Callable[[int, int], None] | None = None,
+        progress: Progress | None = None,
     ) -> CaptionResult:
-        """Describe regions of a picture, the picture as a whole, or both.
+        """Describe regions of an image, the whole image, or both.
 
-        Regions are numbered: `mask`, then `box` with `points`, then `regions`. Of a region of which
-        nothing is asked, a sentence and a paragraph are given; without any region, a paragraph on
-        the whole picture.
+        Regions are numbered: `mask`, then `box` with `points`, then `regions`. A region about which
+        nothing is asked gets a sentence and a paragraph; an image without regions gets a paragraph
+        about the whole.
 
         Args:
             image: anything `finecaption.io.images.load_image` opens, or what `encode` returned.
-            mask: one region: an array (H, W), a mask file or a PIL image (see
-                `finecaption.io.masks`).
+            mask: one region: an array (H, W), a mask file or a PIL image (`finecaption.io.masks`).
             box: one region: x0, y0, x1, y1 in pixels around it; the click segmenter finds the mask.
             points: one region: clicks (x, y) or (x, y, positive) in pixels; with `box`, they are of
                 the same region.
-            regions: more of them, each a `Region`, a `RegionPrompt`, a mask, four numbers (a box),
-                COCO RLE, or a mapping with the keys mask, or box and points.
+            regions: more of them, each in a form that `finecaption.request.parse_region` reads.
             attributes: names (see `finecaption.attributes`), or "all".
-            dense: whether to write a paragraph on each region.
-            whole: whether to write a paragraph on the whole picture.
+            dense: whether to write a paragraph about each region.
+            whole: whether to write a paragraph about the whole image.
             max_new_tokens: cap on each answer, in place of `decoding`'s.
-            decoding: how answers are written (`finecaption.generation.Decoding`); greedily if None.
+            decoding: how answers are written (`finecaption.decoding.Decoding`); greedily if None.
             progress: called with the number of finished answers, and of all.
 
         Raises:
-            InputError: unusable picture, region or attribute; attributes without a region.
+            InputError: unusable image, region or attribute; attributes without a region.
         """
-        wish = wish_of(mask, box, points, regions, attributes, dense, whole)
-        plan = self._plan(self._encoded(image), wish)
-        found = self._answers([plan], decoding, max_new_tokens, progress)
-        return self._result(plan, found, decoding)
+        request = make_request(
+            image, mask=mask, box=box, points=points, regions=regions, attributes=attributes,
+            dense=dense, whole=whole, decoding=_capped(decoding, max_new_tokens),
+        )  # fmt: skip
+        (result,) = self.caption_batch([request], progress=progress)
+        if isinstance(result, InputError):
+            raise result
+        return result
+
+    def caption_batch(
+        self, requests: Sequence[Request], *, progress: Progress | None = None
+    ) -> list[CaptionResult | InputError]:
+        """`caption` for many requests at once: the same answers, in less time. See
+        `finecaption.protocol.Captioner`."""
+        prepared = self._prepare(requests)
+        found: list[CaptionResult | InputError | None] = [
+            one if isinstance(one, InputError) else None for one in prepared
+        ]
+        groups: dict[Decoding | None, dict[int, PreparedRequest]] = {}
+        for at, (request, one) in enumerate(zip(requests, prepared, strict=True)):
+            if not isinstance(one, InputError):
+                groups.setdefault(request.decoding, {})[at] = one
+        total = sum(
+            len(texts) for group in groups.values() for one in group.values() for texts in one.texts
+        )
+        done = 0
+        for decoding, group in groups.items():
+            ready = list(group.values())
+            rows = iter(
+                answers(
+                    self.model,
+                    self.processor,
+                    collate_requests(self.processor, ready),
+                    [texts for one in ready for texts in one.texts],
+                    decoding=self._decoding(decoding),
+                    progress=progress
+                    and (lambda count, before=done: progress(before + count, total)),
+                )
+            )
+            for at, one in group.items():
+                found[at] = self._result(one, [next(rows) for _ in one.texts], decoding)
+                done += sum(map(len, one.texts))
+        return [entry for entry in found if entry is not None]
 
     def caption_many(
         self,
-        asks: Sequence[Ask],
+        asks: Sequence[Request],
         *,
         decoding: Decoding | None = None,
-        progress: Callable[[int, int], None] | None = None,
+        progress: Progress | None = None,
     ) -> list[CaptionResult | InputError]:
-        """`caption` for many pictures in one batch: the same answers, in less time.
+        """Deprecated: `caption_batch`, with the decoding in the requests."""
+        warnings.warn(
+            "caption_many is now caption_batch; the decoding is a field of each request",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        return self.caption_batch(
+            [replace(ask, decoding=decoding) for ask in asks], progress=progress
+        )
 
-        All pictures are held at once; give a long job in parts (`finecaption.bulk` does).
+    def stream(
+        self, image: ImageSource | EncodedImage | Request, **asked: Any
+    ) -> Iterator[CaptionUpdate]:
+        """`caption`, token by token: all answers grow together.
+
+        With beam search, only the finished answers are given.
 
         Args:
-            asks: a picture, and what is asked of it, each.
-            decoding: as for `caption`.
-            progress: called with the number of finished answers, and of all.
+            image: as for `caption`, or a whole request.
+            asked: the arguments of `caption`, but `progress`; none with a request.
 
-        Returns:
-            One entry an ask, in order: its result, or the error that its picture or one of its
-            regions makes `caption` raise.
+        Raises:
+            InputError: as `caption`.
         """
-        found: list[CaptionResult | InputError | None] = [None] * len(asks)
-        wishes: dict[int, Wish] = {}
-        for at, ask in enumerate(asks):
-            try:
-                wishes[at] = wish_of(
-                    None, None, None, ask.regions, ask.attributes, ask.dense, ask.whole
-                )
-            except InputError as error:
-                found[at] = error
-        pictures: dict[int, EncodedPicture | InputError] = {}
-        fresh: list[int] = []
-        for at in wishes:
-            image = asks[at].image
-            if isinstance(image, EncodedPicture):
-                pictures[at] = image
-            else:
-                fresh.append(at)
-        images = [asks[at].image for at in fresh]
-        pictures.update(zip(fresh, self._encode(images), strict=True))  # type: ignore[arg-type]  # the encoded are not among them
-        plans: dict[int, Plan] = {}
-        for at, wish in wishes.items():
-            picture = pictures[at]
-            if isinstance(picture, InputError):
-                found[at] = picture
-                continue
-            try:
-                plans[at] = self._plan(picture, wish)
-            except InputError as error:
-                found[at] = error
-        told = iter(self._answers(list(plans.values()), decoding, None, progress))
-        for at, plan in plans.items():
-            found[at] = self._result(plan, [next(told) for _ in plan.questions], decoding)
-        return [entry for entry in found if entry is not None]
+        if isinstance(image, Request):
+            request = image
+        else:
+            decoding = _capped(asked.pop("decoding", None), asked.pop("max_new_tokens", None))
+            request = make_request(image, decoding=decoding, **asked)
+        (ready,) = self._prepare([request])
+        if isinstance(ready, InputError):
+            raise ready
+        inputs = collate_requests(self.processor, [ready])
+        decoding = self._decoding(request.decoding)
+        for piece in answer_stream(
+            self.model, self.processor, inputs, ready.texts, decoding=decoding
+        ):
+            number, name = ready.label(piece.region, piece.question)
+            sure = None
+            if piece.logprob is not None:
+                sure = self._confidence(name, piece.logprob, piece.tokens, request.decoding)
+            yield CaptionUpdate(number, name, piece.text, piece.finished, sure)
 
     def choose(
         self,
-        image: ImageSource | EncodedPicture,
+        image: ImageSource | EncodedImage,
         region: Any,
         attribute: str,
         choices: Sequence[str],
         *,
         template: str | Sequence[str] | None = None,
     ) -> dict[str, float]:
-        """Which of given values fits an attribute of a region best? See `finecaption.choices`.
+        """Which of given values fits an attribute of a region best?
 
         Args:
             image: as for `caption`.
-            region: one of the forms that `caption` takes in `regions`.
+            region: in a form that `finecaption.request.parse_region` reads.
             attribute: a name (see `finecaption.attributes`).
             choices: the values, in words.
             template: one or several sentences with {choice} in the place of the value; None: the
                 model's own free answer shows how it would say it.
 
         Returns:
-            Choice -> probability given that one of them is said; they sum to 1. Best first.
+            Choice -> probability given that one of them is the answer; they sum to 1. Best first.
 
         Raises:
-            InputError: unusable picture, region, attribute, choices or template.
+            InputError: unusable image, region, attribute, choices or template.
         """
-        encoded = self._encoded(image)
-        made = as_region(region, encoded.size)
-        return choose(self, encoded, made, attribute, choices, template=template).probabilities
+        scores = self.choice_scores(image, region, attribute, choices, template=template)
+        return scores.probabilities
 
-    def _encoded(self, image: ImageSource | EncodedPicture) -> EncodedPicture:
-        return image if isinstance(image, EncodedPicture) else self.encode(image)
-
-    def _answers(
+    def choice_scores(
         self,
-        plans: Sequence[Plan],
-        decoding: Decoding | None,
-        max_new_tokens: int | None,
-        progress: Callable[[int, int], None] | None,
-    ) -> list[list[Answer]]:
-        """Of all plans' regions, one after the other."""
-        if not plans:
-            return []
-        questions = [texts for plan in plans for texts in plan.questions]
-        total = sum(map(len, questions))
-        told = None if progress is None else lambda done: progress(done, total)
-        return answers(
-            self.model,
-            self.processor,
-            together(plans),
-            questions,
-            hr_features=torch.cat([plan.encoded.hr_features for plan in plans]),
-            decoding=decoding,
-            max_new_tokens=max_new_tokens,
-            progress=told,
+        image: ImageSource | EncodedImage,
+        region: Any,
+        attribute: str,
+        choices: Sequence[str],
+        *,
+        template: str | Sequence[str] | None = None,
+    ) -> ChoiceScores:
+        """`choose` with log-probabilities, unknown words and the sentences that were scored.
+
+        Warns:
+            UnknownWord: choices with words that the vocabulary lacks; their probability is 0.
+        """
+        from finecaption.inference import choice_scoring
+
+        encoded = self._encoded(image)
+        (made,) = self._masks(encoded, [parse_region(region, encoded.size)])
+        return choice_scoring.choose(
+            self.model, self.processor, encoded, made, attribute, choices, template=template
         )
 
+    def token_logprobs(
+        self, image: ImageSource | EncodedImage, region: Any, name: str, answers: Sequence[str]
+    ) -> list[list[float]]:
+        """See `finecaption.protocol.Scoring.token_logprobs`."""
+        from finecaption.inference import choice_scoring
+
+        encoded = self._encoded(image)
+        made = parse_region(Region.whole(encoded.size) if region is None else region, encoded.size)
+        masks = self._masks(encoded, [made])
+        ready = prepare_request(self.processor, encoded, masks, Questions(dense=True))
+        inputs = collate_requests(self.processor, [ready])
+        features = choice_scoring.region_features(self.model, inputs)
+        prompt, ids = choice_scoring.answer_ids(self.processor, instruction_for(name), answers)
+        return choice_scoring.token_logprobs(self.model, features, prompt, ids)
+
+    def encode(self, image: ImageSource) -> EncodedImage:
+        """Run the mask-independent encoders once, for several requests about one image.
+
+        Raises:
+            InputError: the image cannot be read.
+        """
+        (encoded,) = encode_sources(self.model, self.processor, [image], self.domain)
+        if isinstance(encoded, InputError):
+            raise encoded
+        return encoded
+
+    @property
+    def segmenter(self) -> Any:
+        """The model's click segmenter (`finecaption.segmentation.click.Segmenter`), loaded on
+        first use.
+
+        Raises:
+            InputError: the model has none.
+        """
+        if self._segmenter is None:
+            if self.folder is None:
+                raise InputError("this model has no click segmenter; give a mask")
+            from finecaption.segmentation.click import Segmenter
+
+            self._segmenter = Segmenter.from_pretrained(self.folder, self.model)
+        return self._segmenter
+
+    def _encoded(self, image: ImageSource | EncodedImage) -> EncodedImage:
+        return image if isinstance(image, EncodedImage) else self.encode(image)
+
+    def _prepare(self, requests: Sequence[Request]) -> list[PreparedRequest | InputError]:
+        """Images through the encoders, each once; regions to masks."""
+        images = {id(request.image): request.image for request in requests}
+        fresh = {key: one for key, one in images.items() if not isinstance(one, EncodedImage)}
+        made = encode_sources(self.model, self.processor, list(fresh.values()), self.domain)
+        encoded = {**images, **dict(zip(fresh, made, strict=True))}
+        prepared: list[PreparedRequest | InputError] = []
+        for request in requests:
+            image = encoded[id(request.image)]
+            if isinstance(image, InputError):
+                prepared.append(image)
+                continue
+            try:
+                regions = self._masks(image, request.parse_regions(image.size))
+            except InputError as error:
+                prepared.append(error)
+                continue
+            prepared.append(prepare_request(self.processor, image, regions, request.questions))
+        return prepared
+
+    def _masks(
+        self, encoded: EncodedImage, regions: Iterable[Region | RegionPrompt]
+    ) -> list[Region]:
+        """Prompts become masks by the click segmenter."""
+        found = []
+        clickable: Any = None
+        for region in regions:
+            if isinstance(region, RegionPrompt):
+                prompt = region.within(encoded.size)
+                if clickable is None:
+                    clickable = self.segmenter.encode(encoded.image, encoded.hr_features)
+                mask = self.segmenter.predict(clickable, prompt.points, box=prompt.box).mask
+                region = Region(mask)
+            found.append(region)
+        return found
+
+    def _decoding(self, decoding: Decoding | None) -> Decoding:
+        """With this captioner's cap where the request has none."""
+        given = decoding or Decoding()
+        return given if given.max_new_tokens else _capped(given, self.max_new_tokens) or given
+
     def _result(
-        self, plan: Plan, found: Sequence[Sequence[Answer]], decoding: Decoding | None
+        self,
+        request: PreparedRequest,
+        rows: Sequence[Sequence[Answer]],
+        decoding: Decoding | None,
     ) -> CaptionResult:
+        names = request.questions.region_names
         captions = []
-        for region, row in zip(plan.regions, found, strict=False):
-            named = {name: one.text for name, one in zip(plan.names, row, strict=False)}
-            sure = {}
-            for name, one in zip((*plan.names, *[DENSE] * plan.dense), row, strict=True):
-                value = self._confidence(name, one.logprob, one.tokens, decoding)
-                if value is not None:
-                    sure[name] = value
-            captions.append(Caption(region, named, row[-1].text if plan.dense else None, sure))
-        whole = found[-1][0] if plan.whole else None
+        for region, row in zip(request.regions, rows, strict=False):
+            sure = [
+                self._confidence(name, one.logprob, one.tokens, decoding)
+                for name, one in zip(names, row, strict=True)
+            ]
+            captions.append(caption_of(region, names, [one.text for one in row], sure))
+        whole = rows[-1][0] if request.questions.whole else None
         return CaptionResult(
             tuple(captions),
             whole=None if whole is None else whole.text,
-            notice=plan.encoded.notice,
-            image=plan.encoded.name,
+            notice=request.encoded.notice,
+            image=request.encoded.name,
             model=self.name,
             whole_confidence=None
             if whole is None
@@ -350,105 +435,16 @@ class FineCaption:
     def _confidence(
         self, name: str, logprob: float, tokens: int, decoding: Decoding | None
     ) -> float | None:
-        # What is drawn, searched, guided or cut has other log-probabilities than were calibrated.
+        # Only greedy, complete answers have log-probabilities like those that were calibrated.
         if self.calibration is None or not (decoding or Decoding()).plain:
             return None
         return self.calibration.probability(name, logprob, tokens)
 
-    def stream(
-        self,
-        image: ImageSource | EncodedPicture,
-        *,
-        mask: Any = None,
-        box: Sequence[float] | None = None,
-        points: Sequence[Sequence[float]] | None = None,
-        regions: Iterable[Any] = (),
-        attributes: Sequence[str] | str | None = None,
-        dense: bool = False,
-        whole: bool = False,
-        max_new_tokens: int | None = None,
-        decoding: Decoding | None = None,
-    ) -> Iterator[Update]:
-        """`caption`, token by token: all answers grow together. Arguments and errors are its.
 
-        Of beam search, only the finished answers are told.
-        """
-        wish = wish_of(mask, box, points, regions, attributes, dense, whole)
-        plan = self._plan(self._encoded(image), wish)
-        for piece in answer_stream(
-            self.model,
-            self.processor,
-            plan.inputs,
-            plan.questions,
-            hr_features=plan.encoded.hr_features,
-            decoding=decoding,
-            max_new_tokens=max_new_tokens,
-        ):
-            number, name = plan.label(piece.region, piece.question)
-            sure = None
-            if piece.logprob is not None:
-                sure = self._confidence(name, piece.logprob, piece.tokens, decoding)
-            yield Update(number, name, piece.text, piece.done, sure)
-
-    def _plan(self, encoded: EncodedPicture, wish: Wish) -> Plan:
-        given, names, dense, whole = wish
-        found = self._regions(encoded, given)
-        prepare = self.processor.image_processor.region_inputs
-        asked = [region_instruction(name) for name in names]
-        questions = [asked + [dense_instruction()] * dense for _ in found]
-        masks = [prepare(region.mask, encoded.size) for region in found]
-        if whole:
-            questions.append([global_instruction()])
-            masks.append(prepare(None, encoded.size))
-        inputs = {
-            "pixel_values_clip": encoded.pixel_values_clip,
-            "whole_masks": torch.from_numpy(prepare(None, encoded.size)),
-            "region_masks": torch.from_numpy(np.concatenate(masks)),
-            "image_index": torch.zeros(len(masks), dtype=torch.long),
-        }
-        return Plan(encoded, found, names, dense and bool(given), whole, inputs, questions)
-
-    def _regions(self, encoded: EncodedPicture, given: list[tuple[str, Any]]) -> list[Region]:
-        found = []
-        clickable: Any = None
-        for field, entry in given:
-            made = as_region(entry, encoded.size, field)
-            if isinstance(made, RegionPrompt):
-                prompt = made.within(encoded.size)
-                if clickable is None:
-                    clickable = self.segmenter.encode(encoded.picture, encoded.hr_features)
-                mask = self.segmenter.predict(clickable, prompt.points, box=prompt.box).mask
-                made = Region(mask)
-            found.append(made)
-        return found
-
-    @property
-    def segmenter(self) -> Any:
-        """The model's click segmenter (`finecaption.segment.Segmenter`), loaded on first use.
-
-        Raises:
-            InputError: the model has none.
-        """
-        if self._segmenter is None:
-            if self.folder is None:
-                raise InputError("this model has no click segmenter; give a mask")
-            from finecaption.segment import Segmenter
-
-            self._segmenter = Segmenter.from_pretrained(self.folder, self.model)
-        return self._segmenter
+def _capped(decoding: Decoding | None, max_new_tokens: int | None) -> Decoding | None:
+    if max_new_tokens is None:
+        return decoding
+    return replace(decoding or Decoding(), max_new_tokens=max_new_tokens)
 
 
-__all__ = [
-    "DEFAULT_ATTRIBUTES",
-    "DEFAULT_MODEL",
-    "DENSE",
-    "WHOLE",
-    "Ask",
-    "CaptionResult",
-    "EncodedPicture",
-    "FineCaption",
-    "Update",
-    "as_region",
-    "attribute_names",
-    "resolve_model",
-]
+__all__ = ["DEFAULT_MODEL", "EncodedImage", "FineCaption"]

@@ -13,3 +13,7 @@ class InputError(FineCaptionError, ValueError):
     The message says what was wrong, where, and what to do. The command line prints it without a
     traceback and exits with code 2.
     """
+
+
+class CaptionerError(FineCaptionError):
+    """A captioner could not answer, for good or after all tries; continuing later may help."""

@@ -1,27 +1,47 @@
-"""What was said of a picture and its regions, whole or while it is written."""
+"""Answers to a request: complete, or while they are written. Free of torch."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from finecaption.domain import Notice
-from finecaption.types import Caption
+from finecaption.request import DENSE, WHOLE
+from finecaption.types import Caption, Region
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A warning that the captions are not to be trusted."""
+
+    score: float
+    threshold: float
+    text: str
+    kind: str = "out-of-domain"
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON: kind, score and threshold (higher scores are stranger), text."""
+        return {
+            "kind": self.kind,
+            "score": round(self.score, 3),
+            "threshold": round(self.threshold, 3),
+            "text": self.text,
+        }
 
 
 @dataclass(frozen=True)
 class CaptionResult:
-    """What was said of a picture and its regions."""
+    """The captions of an image and its regions."""
 
     regions: tuple[Caption, ...]
-    """In the order asked."""
+    """In the order of the request."""
     whole: str | None = None
-    """The paragraph on the whole picture, if asked."""
+    """The paragraph about the whole image, if asked for."""
     notice: Notice | None = None
-    """Set if the picture is unlike those that the model knows: its captions are guesses."""
+    """Set if the image is unlike those that the model knows: its captions are guesses."""
     image: str | None = None
-    """The picture's path, if it came from a file."""
+    """The image's path, if it came from a file."""
     model: str = ""
     whole_confidence: float | None = None
     """Probability, 0 to 1, that `whole` is right, as `Caption.confidence`."""
@@ -41,20 +61,55 @@ class CaptionResult:
             record["global_confidence"] = self.whole_confidence
         return record
 
+    def answers(self) -> Iterator[tuple[int | None, str, str]]:
+        """(region's number or None for the whole image, name, text) of each answer, in order."""
+        for number, caption in enumerate(self.regions):
+            for name, text in caption.captions.items():
+                yield number, name, text
+            if caption.dense is not None:
+                yield number, DENSE, caption.dense
+        if self.whole is not None:
+            yield None, WHOLE, self.whole
+
     def to_json(self, indent: int | None = None) -> str:
         """`to_dict` as ASCII JSON text."""
         return json.dumps(self.to_dict(), indent=indent)
 
 
-class Update(NamedTuple):
-    """News of one answer, while it is written."""
+class CaptionUpdate(NamedTuple):
+    """The state of one answer while it is written."""
 
     region: int | None
-    """Its number, from 0; None: the whole picture."""
+    """Its number, from 0; None: the whole image."""
     name: str
     """The attribute, "dense" or "global"."""
     text: str
     """So far."""
-    done: bool
+    finished: bool
     confidence: float | None = None
-    """Once done: probability, 0 to 1, that the answer is right, as `Caption.confidence`."""
+    """Once finished: probability, 0 to 1, that the answer is right, as `Caption.confidence`."""
+
+
+def caption_of(
+    region: Region,
+    names: Sequence[str],
+    texts: Sequence[str],
+    confidence: Sequence[float | None] = (),
+) -> Caption:
+    """The caption of a region from its answers.
+
+    Args:
+        region: the region.
+        names: attributes, "dense" among them (see `request.Questions.region_names`).
+        texts: an answer a name.
+        confidence: a probability a name, None where there is none; or nothing at all.
+    """
+    answers = dict(zip(names, texts, strict=True))
+    dense = answers.pop(DENSE, None)
+    known = {
+        name: value for name, value in zip(names, confidence, strict=False) if value is not None
+    }
+    return Caption(region, answers, dense, known)
+
+
+__all__ = ["DENSE", "WHOLE", "CaptionResult", "CaptionUpdate", "Notice", "caption_of"]

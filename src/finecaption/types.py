@@ -215,7 +215,7 @@ class Caption:
     dense: str | None = None
     confidence: Mapping[str, float] = field(default_factory=dict)
     """Attribute name, or "dense" -> probability, 0 to 1, that the answer is right. Only of what the
-    model is calibrated for (`finecaption.calibration`): greedy answers to attributes."""
+    model is calibrated for (`finecaption.trust.calibration`): greedy answers to attributes."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.region, Region):

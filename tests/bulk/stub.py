@@ -13,11 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from finecaption.bulk import Layout, Questions, Said, caption_bulk, open_jobs
-from finecaption.bulk.jobs import WHOLE, Loaded
+from finecaption.bulk import Layout, RunSettings, caption_bulk, open_jobs
 from finecaption.bulk.pipeline import Batching
 from finecaption.errors import InputError
-from finecaption.types import Caption, Region, RegionPrompt
+from finecaption.io.images import load_image
+from finecaption.request import DENSE, Questions, Request
+from finecaption.results import CaptionResult, caption_of
+from finecaption.types import Region, RegionPrompt
 
 
 @dataclass(frozen=True)
@@ -28,10 +30,11 @@ class StubSpec:
     pause: float = 0.0
     """Seconds that a batch takes."""
     bad: str = ""
-    """Pictures whose id has it make the model fail for the whole batch."""
+    """File of an image that makes the model fail for the whole batch; "*": any does."""
 
+    @property
     def identity(self) -> dict[str, Any]:
-        return {"name": self.name, "fingerprint": "0"}
+        return {"name": self.name, "sha256": "0"}
 
     def open(self) -> Stub:
         return Stub(self)
@@ -40,35 +43,41 @@ class StubSpec:
 class Stub:
     """Says of a region how many pixels it has and how bright they are."""
 
+    capabilities: frozenset[Any] = frozenset()
+
     def __init__(self, spec: StubSpec) -> None:
-        self.spec, self.name = spec, spec.name
+        self.spec, self.name, self.identity = spec, spec.name, spec.identity
         self.batches: list[int] = []
 
-    def describe(self, pictures: Sequence[Loaded], questions: Questions) -> list[Said | InputError]:
+    def caption_batch(
+        self, requests: Sequence[Request], *, progress: Any = None
+    ) -> list[CaptionResult | InputError]:
         time.sleep(self.spec.pause)
-        self.batches.append(len(pictures))
-        if self.spec.bad and any(self.spec.bad in loaded.job.id for loaded in pictures):
+        self.batches.append(len(requests))
+        if self.spec.bad and any(map(self._is_bad, requests)):
             raise RuntimeError("no such luck")
-        return [self._one(loaded, questions) for loaded in pictures]
+        return [self._one(request) for request in requests]
 
-    def _one(self, loaded: Loaded, questions: Questions) -> Said | InputError:
-        size = loaded.picture.size
+    def _is_bad(self, request: Request) -> bool:
+        bad = self.spec.bad
+        return bad == "*" or load_image(bad).tobytes() == request.image.tobytes()
+
+    def _one(self, request: Request) -> CaptionResult | InputError:
+        size = request.image.size
         if size == (13, 13):
             return InputError("13 by 13 is not described")
-        names, dense, whole, as_region = questions.of(len(loaded.regions))
-        regions, ids = list(loaded.regions), tuple(loaded.names)
-        if as_region:
-            regions, ids = [Region.whole(size)], (WHOLE,)
-        pixels = np.asarray(loaded.picture, np.int64)
+        names = request.questions.region_names
+        pixels = np.asarray(request.image, np.int64)
         captions = []
-        for region in regions:
+        for region in request.parse_regions(size):
             if isinstance(region, RegionPrompt):
                 assert region.box is not None
                 region = Region.from_box(region.box, size)
             text = f"{region.area} of {int(pixels[region.mask].sum())}"
-            said = {name: f"{name} {text}" for name in names}
-            captions.append(Caption(region, said, f"long {text}" if dense else None))
-        return Said(tuple(captions), ids, f"all {int(pixels.sum())}" if whole else None)
+            texts = [f"long {text}" if name == DENSE else f"{name} {text}" for name in names]
+            captions.append(caption_of(region, names, texts))
+        whole = f"all {int(pixels.sum())}" if request.questions.whole else None
+        return CaptionResult(tuple(captions), whole, model=self.name)
 
 
 def main() -> None:
@@ -82,7 +91,7 @@ def main() -> None:
     caption_bulk(
         open_jobs([args.folder]),
         Layout.of(args.out, args.format.split(",")),
-        Questions(("Color",)),
+        RunSettings(Questions(("Color",))),
         StubSpec(pause=args.pause),
         resume=args.resume,
         batching=Batching(pictures=3, threads=2),

@@ -14,28 +14,37 @@ from typing import Any
 import numpy as np
 import pytest
 
-from finecaption.bulk import Layout, Questions, Summary, caption_bulk, open_jobs
+from finecaption.bulk import Layout, RunSettings, Summary, caption_bulk, open_jobs
 from finecaption.bulk.pipeline import Batching
+from finecaption.decoding import Decoding
 from finecaption.errors import FineCaptionError, InputError
+from finecaption.request import Questions
 
-COLOR = Questions(("Color",))
+
+def run_settings(
+    *attributes: str, dense: bool = False, whole: bool = False, **more: Any
+) -> RunSettings:
+    return RunSettings(Questions(attributes, dense, whole), **more)
+
+
+COLOR = run_settings("Color")
 Run = Callable[..., Summary]
 Draw = Callable[..., Path]
 
 
 @pytest.fixture
 def run(stub: ModuleType, tmp_path: Path, pictures: Path) -> Run:
-    """run(out="c.jsonl", formats="", questions=..., model=..., source=..., **options)"""
+    """run(out="c.jsonl", formats="", settings=..., model=..., source=..., **options)"""
 
     def call(
-        out: str = "out/c.jsonl", formats: str = "", questions: Questions = COLOR, **options: Any
+        out: str = "out/c.jsonl", formats: str = "", settings: RunSettings = COLOR, **options: Any
     ) -> Summary:
         model = options.pop("model", None) or stub.StubSpec()
         source = options.pop("source", pictures)
         options.setdefault("batching", Batching(pictures=2, threads=2))
         chosen = formats.split(",") if formats else []
         layout = Layout.of(tmp_path / out, chosen)
-        return caption_bulk(open_jobs([str(source)]), layout, questions, model, **options)
+        return caption_bulk(open_jobs([str(source)]), layout, settings, model, **options)
 
     return call
 
@@ -71,7 +80,7 @@ def test_every_picture_once_and_errors_aside(
 
 
 def test_without_a_question(run: Run, tmp_path: Path) -> None:
-    run(questions=Questions())
+    run(settings=run_settings())
     first, _, third = lines(tmp_path / "out/c.jsonl")[:3]
     region = first["regions"][0]
     assert list(region["captions"]) == ["One-Sentence Description"] and region["dense"]
@@ -178,10 +187,10 @@ def test_resume_refuses_other_settings(
     run()
     draw(tmp_path / "other" / "a.jpg")
     changes: list[tuple[dict[str, Any], str]] = [
-        ({"questions": Questions(("Hair",))}, "attributes: was Color, is Hair"),
-        ({"questions": Questions(("Color",), dense=True)}, "dense: was off, is on"),
+        ({"settings": run_settings("Hair")}, "attributes: was Color, is Hair"),
+        ({"settings": run_settings("Color", dense=True)}, "dense: was off, is on"),
         (
-            {"questions": Questions(("Color",), decoding={"seed": 3})},
+            {"settings": run_settings("Color", decoding=Decoding(seed=3))},
             "decoding seed: was not set, is 3",
         ),
         ({"model": stub.StubSpec("else")}, "model name: was stub, is else"),
@@ -212,23 +221,23 @@ def test_a_line_that_is_no_record_is_told(run: Run, tmp_path: Path) -> None:
 
 
 def test_skip_overwrite_append(run: Run, tmp_path: Path, good: list[str]) -> None:
-    hair = Questions(("Hair",))
+    hair = run_settings("Hair")
     out = tmp_path / "out/c.jsonl"
     run()
     two = out.read_bytes().splitlines(keepends=True)[:2]
     out.write_bytes(b"".join(two))
-    summary = run(questions=hair, on_existing="skip")
+    summary = run(settings=hair, on_existing="skip")
     assert (summary.passed, summary.described) == (2, 3)
     asked = [list(record["regions"][0]["captions"]) for record in lines(out)]
     assert asked == [["Color"]] * 2 + [["Hair"]] * 3
-    run(questions=COLOR, on_existing="append")
+    run(settings=COLOR, on_existing="append")
     assert ids(out) == good + good
     # a killed run that appends goes on behind what was there before
     out.write_bytes(b"".join(out.read_bytes().splitlines(keepends=True)[:7]))
     summary = run(resume=True)
     assert (summary.passed, summary.described) == (2, 3)
     assert ids(out) == good + good
-    run(questions=hair, on_existing="overwrite")
+    run(settings=hair, on_existing="overwrite")
     assert ids(out) == good
     assert {name for r in lines(out) for name in r["regions"][0]["captions"]} == {"Hair"}
 
@@ -299,7 +308,7 @@ def test_one_bad_picture_does_not_cost_its_batch(
     run: Run, tmp_path: Path, stub: ModuleType, pictures: Path, draw: Draw, good: list[str]
 ) -> None:
     draw(pictures / "odd.png", 1, (13, 13))
-    summary = run(model=stub.StubSpec(bad="b.png"))
+    summary = run(model=stub.StubSpec(bad=str(pictures / "b.png")))
     assert ids(tmp_path / "out/c.jsonl") == [name for name in good if name != "b.png"]
     said = {r["id"]: r["error"] for r in lines(tmp_path / "out/errors.jsonl")}
     assert "RuntimeError: no such luck" in said["b.png"] and "13 by 13" in said["odd.png"]
@@ -310,7 +319,7 @@ def test_a_model_that_always_fails_stops_the_run(
     run: Run, stub: ModuleType, tmp_path: Path
 ) -> None:
     with pytest.raises(FineCaptionError, match="fails for every picture.*no such luck"):
-        run(model=stub.StubSpec(bad="a"), batching=Batching(pictures=1, threads=1))
+        run(model=stub.StubSpec(bad="*"), batching=Batching(pictures=1, threads=1))
     assert not (tmp_path / "out/c.jsonl").exists()
 
 
@@ -419,7 +428,7 @@ def test_names_that_clash_or_are_not_names(run: Run, tmp_path: Path, draw: Draw)
 def test_coco_loads_in_pycocotools(run: Run, tmp_path: Path, pictures: Path) -> None:
     from pycocotools.coco import COCO
 
-    run("out/c.json", questions=Questions(("Color", "Hair"), dense=True, whole=True))
+    run("out/c.json", settings=run_settings("Color", "Hair", dense=True, whole=True))
     coco = COCO(str(tmp_path / "out/c.json"))
     assert len(coco.imgs) == 5 and len(coco.anns) == 6
     (number,) = [key for key, image in coco.imgs.items() if image["file_name"] == "a.jpg"]
@@ -435,7 +444,7 @@ def test_coco_loads_in_pycocotools(run: Run, tmp_path: Path, pictures: Path) -> 
 
 
 def test_csv(run: Run, tmp_path: Path) -> None:
-    run("out/c.csv", questions=Questions(("Color",), whole=True))
+    run("out/c.csv", settings=run_settings("Color", whole=True))
     with (tmp_path / "out/c.csv").open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert len(rows) == 6 + 5

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from finecaption.captioners import Query
+from finecaption.captioners.questions import Question
 from finecaption.types import Region
 
 
@@ -43,13 +43,13 @@ def scene() -> tuple[Image.Image, Region, Region]:
 
 
 @pytest.fixture(scope="session")
-def queries(scene: tuple[Image.Image, Region, Region]) -> list[Query]:
+def questions(scene: tuple[Image.Image, Region, Region]) -> list[Question]:
     """Every task, two regions."""
     picture, square, disc = scene
     return [
-        Query(picture, square, "aarc", "Color"),
-        Query(picture, disc, "aarc", "Color"),
-        Query(picture, square, "aarc", "One-Sentence Description"),
-        Query(picture, disc, "rdc"),
-        Query(picture, None, "cgic"),
+        Question(picture, square, "aarc", "Color"),
+        Question(picture, disc, "aarc", "Color"),
+        Question(picture, square, "aarc", "One-Sentence Description"),
+        Question(picture, disc, "rdc"),
+        Question(picture, None, "cgic"),
     ]

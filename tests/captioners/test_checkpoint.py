@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from finecaption.captioners import Query
 from finecaption.captioners.checkpoint import TransformersCaptioner
 from finecaption.captioners.families import FAMILIES, OTHER, PROMPTS_VERSION, family_of
-from finecaption.captioners.protocol import Captioner, check_batch
+from finecaption.captioners.questions import Question
 from finecaption.captioners.tiny import tiny_families, write_tiny
 from finecaption.errors import InputError
+from finecaption.protocol import Captioner
 from finecaption.types import Region
 
 GOLDEN = Path(__file__).with_name("golden_prompts.json")
@@ -52,13 +52,13 @@ def test_every_family_has_a_tiny_checkpoint() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_golden_prompts(
-    name: str, opened: Callable[[str], TransformersCaptioner], queries: list[Query]
+    name: str, opened: Callable[[str], TransformersCaptioner], questions: list[Question]
 ) -> None:
     captioner = opened(name)
     assert captioner.family.name == name
     made = {
         f"{one.task} {one.attribute or ''} {number}": captioner.prompt(one).question
-        for number, one in enumerate(check_batch(queries))
+        for number, one in enumerate(questions)
     }
     known = json.loads(GOLDEN.read_text("utf-8")) if GOLDEN.exists() else {}
     if os.environ.get("FINECAPTION_UPDATE_GOLDENS"):
@@ -72,19 +72,19 @@ def test_golden_prompts(
 def test_answers(
     name: str,
     opened: Callable[[str], TransformersCaptioner],
-    queries: list[Query],
+    questions: list[Question],
     scene: tuple[Image.Image, Region, Region],
 ) -> None:
     captioner = opened(name)
     assert isinstance(captioner, Captioner)
-    told = captioner.caption(queries)
-    assert len(told) == len(queries) and all(text.strip() for text in told)
+    told = captioner.answer(questions)
+    assert len(told) == len(questions) and all(text.strip() for text in told)
     # batches change nothing, though prompts are of different lengths: padding is left out
-    assert [captioner.caption([query])[0] for query in queries] == told
+    assert [captioner.answer([one])[0] for one in questions] == told
     # the region counts, and so does the picture
     assert told[0] != told[1]
     negative = Image.fromarray(255 - np.asarray(scene[0]))
-    assert captioner.caption([queries[4]._replace(image=negative)]) != [told[4]]
+    assert captioner.answer([questions[4]._replace(image=negative)]) != [told[4]]
 
 
 @pytest.mark.parametrize("name", ["qwen2-vl", "qwen2.5-vl", "qwen3-vl"])
@@ -105,7 +105,7 @@ def test_qwen2_5_names_pixels_of_the_resized_picture(
     captioner = opened("qwen2.5-vl")
     picture = Image.new("RGB", (1000, 500))
     region = Region.from_box((500, 0, 1000, 250), picture.size)
-    (asked,) = check_batch([Query(picture, region, "rdc")])
+    asked = Question(picture, region, "rdc")
     width, height = captioner.resized(picture.size)
     assert (width, height) != picture.size
     text = f"<|box_start|>({width // 2},0),({width},{height // 2})<|box_end|>"
@@ -114,13 +114,13 @@ def test_qwen2_5_names_pixels_of_the_resized_picture(
 
 @pytest.mark.parametrize("name", ["llava-1.5", "llava-1.6", "vip-llava"])
 def test_llava_is_given_a_square(
-    name: str, opened: Callable[[str], TransformersCaptioner], queries: list[Query]
+    name: str, opened: Callable[[str], TransformersCaptioner], questions: list[Question]
 ) -> None:
-    for one in check_batch(queries):
+    for one in questions:
         picture = opened(name).prompt(one).picture
         assert picture.size == (128, 128)
         assert picture.getpixel((5, 5)) == (122, 116, 104)
-        red = np.asarray(picture)[16:112, :, 0] - np.asarray(one.picture)[..., 0].astype(int)
+        red = np.asarray(picture)[16:112, :, 0] - np.asarray(one.image)[..., 0].astype(int)
         assert (red != 0).any() == (name == "vip-llava" and one.region is not None)
 
 
@@ -131,7 +131,7 @@ def test_kosmos_prompts_are_the_processors_own(
     captioner = opened("kosmos-2")
     picture = Image.new("RGB", (640, 480))
     region = Region.from_box((64, 48, 320, 480), picture.size)
-    (asked,) = check_batch([Query(picture, region, "aarc", "One-Sentence Description")])
+    asked = Question(picture, region, "aarc", "One-Sentence Description")
     ours = captioner.processor(
         images=picture, text=captioner.prompt(asked).question, num_image_tokens=4
     )
@@ -168,11 +168,11 @@ def test_published_prompts_without_a_chat_template(name: str, tmp_path: Path) ->
     assert TransformersCaptioner(folder).full_text("What?") == published[name]
 
 
-def test_older_downloads_are_read_too(tmp_path: Path, queries: list[Query]) -> None:
+def test_older_downloads_are_read_too(tmp_path: Path, questions: list[Question]) -> None:
     """preprocessor_config.json with limits on pixels, chat_template.json, no processor_config.json:
     as Qwen/Qwen2-VL-7B-Instruct was published."""
     folder = write_tiny("qwen2-vl", tmp_path)
-    wanted = TransformersCaptioner(folder, device="cpu", max_new_tokens=6).caption(queries[:2])
+    wanted = TransformersCaptioner(folder, device="cpu", max_new_tokens=6).answer(questions[:2])
     template = (folder / "chat_template.jinja").read_text("utf-8")
     images = json.loads((folder / "preprocessor_config.json").read_text("utf-8"))
     for name in ("chat_template.jinja", "processor_config.json", "preprocessor_config.json"):
@@ -187,7 +187,8 @@ def test_older_downloads_are_read_too(tmp_path: Path, queries: list[Query]) -> N
     }
     (folder / "preprocessor_config.json").write_text(json.dumps(images))
     assert (
-        TransformersCaptioner(folder, device="cpu", max_new_tokens=6).caption(queries[:2]) == wanted
+        TransformersCaptioner(folder, device="cpu", max_new_tokens=6).answer(questions[:2])
+        == wanted
     )
 
 
@@ -200,14 +201,14 @@ def test_a_missing_chat_template_is_an_input_error(tmp_path: Path) -> None:
 
 def test_other_ways_of_showing(
     opened: Callable[[str], TransformersCaptioner],
-    queries: list[Query],
+    questions: list[Question],
     tiny_checkpoint: Tiny,
 ) -> None:
     captioner = TransformersCaptioner(tiny_checkpoint("qwen2-vl"), shown="circle")
-    (asked,) = check_batch(queries[:1])
+    asked = questions[0]
     picture, question = captioner.prompt(asked)
     assert question.startswith("Describe this attribute of the region in the red circle")
-    assert (np.asarray(picture) != np.asarray(asked.picture)).any()
+    assert (np.asarray(picture) != np.asarray(asked.image)).any()
     assert captioner.identity["region"] == "visual prompt: circle"
     assert captioner.identity != opened("qwen2-vl").identity
 
@@ -225,10 +226,10 @@ def test_identity(
 
 
 def test_halves_a_batch_that_does_not_fit(
-    tiny_checkpoint: Tiny, queries: list[Query], monkeypatch: pytest.MonkeyPatch
+    tiny_checkpoint: Tiny, questions: list[Question], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     captioner = TransformersCaptioner(tiny_checkpoint("qwen2-vl"), device="cpu", max_new_tokens=4)
-    wanted = captioner.caption(queries)
+    wanted = captioner.answer(questions)
     real, sizes = captioner._generate, []
 
     def small(prompts: list) -> list[str]:  # type: ignore[type-arg]  # Prompt is not public
@@ -238,27 +239,12 @@ def test_halves_a_batch_that_does_not_fit(
         return real(prompts)
 
     monkeypatch.setattr(captioner, "_generate", small)
-    assert captioner.caption(queries) == wanted
+    assert captioner.answer(questions) == wanted
     assert sizes[:3] == [5, 2, 1] and captioner.batch_size == 1
 
 
 def test_unknown_models_are_asked_with_a_red_box() -> None:
     assert family_of("paligemma") is OTHER
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"task": "vqa"}, r"queries\[0\].task"),
-        ({"attribute": None}, r"queries\[0\].attribute"),
-        ({"task": "rdc"}, r"queries\[0\].attribute"),
-        ({"region": None}, r"queries\[0\].region: is missing"),
-        ({"region": Region(np.ones((5, 5), bool))}, "5 x 5 pixels; this one has 128 x 96"),
-    ],
-)
-def test_bad_queries(change: dict, message: str, queries: list[Query]) -> None:  # type: ignore[type-arg]  # of anything
-    with pytest.raises(InputError, match=message):
-        check_batch([queries[0]._replace(**change)])
 
 
 def test_bad_settings_and_folders(tiny_checkpoint: Tiny, tmp_path: Path) -> None:
@@ -278,4 +264,4 @@ def test_bad_settings_and_folders(tiny_checkpoint: Tiny, tmp_path: Path) -> None
     (tmp_path / "config.json").write_text('{"model_type": "qwen2_vl"}')
     region = Region(np.ones((4, 4), bool))
     with pytest.raises(InputError, match="the .* cannot be read"):
-        TransformersCaptioner(tmp_path).caption([Query(Image.new("RGB", (4, 4)), region, "rdc")])
+        TransformersCaptioner(tmp_path).answer([Question(Image.new("RGB", (4, 4)), region, "rdc")])

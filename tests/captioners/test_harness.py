@@ -74,7 +74,7 @@ def test_the_model_describes_the_opaque_part(
     text = refcocog.doc_to_text(doc, settings)
     args = (text, {}, lambda d: refcocog.doc_to_visual(d, settings), 0, "t", "val")
     (told,) = model.generate_until([SimpleNamespace(args=args)])
-    (wanted,) = model.captioner.model.caption(
+    (wanted,) = model.captioner.caption(
         doc["image"], mask=refcocog.region_mask(doc), attributes="sentence", max_new_tokens=6
     ).regions
     assert [told] == list(wanted.captions.values())
@@ -85,21 +85,21 @@ def test_the_model_describes_the_opaque_part(
 
 
 def test_questions_are_read_back(model_module: Any, doc: dict[str, Any]) -> None:
-    query_of = model_module.module.query_of
+    request_of = model_module.module.request_of
     (shown,) = refcocog.doc_to_visual(doc, {"shown": "alpha"})
-    asked = query_of(region_instruction("Body Pose/Gesture"), [shown], "t")
-    assert (asked.task, asked.attribute) == ("aarc", "Body Pose/Gesture")
-    assert np.array_equal(asked.region.mask, refcocog.region_mask(doc))
+    asked = request_of(region_instruction("Body Pose/Gesture"), [shown], "t")
+    assert asked.questions.names == ("Body Pose/Gesture",)
+    assert np.array_equal(asked.regions[0].mask, refcocog.region_mask(doc))
     assert np.array_equal(np.asarray(asked.image), np.asarray(doc["image"]))
-    assert query_of(dense_instruction(), [shown], "t").task == "rdc"
-    assert query_of(global_instruction(), [doc["image"]], "t").region is None
+    assert request_of(dense_instruction(), [shown], "t").questions.names == ("dense",)
+    assert request_of(global_instruction(), [doc["image"]], "t").questions.names == ("global",)
     for context, pictures in (
         ("What is the man doing?", [shown]),
         (dense_instruction(), [doc["image"]]),
         (dense_instruction(), [shown, shown]),
     ):
         with pytest.raises(InputError, match="t: "):
-            query_of(context, pictures, "t")
+            request_of(context, pictures, "t")
 
 
 @pytest.mark.parametrize(

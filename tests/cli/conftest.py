@@ -13,7 +13,12 @@ def run_caption(
     capsys: pytest.CaptureFixture[str], model: Path, *arguments: object
 ) -> tuple[int, str, str]:
     """Exit code, stdout and stderr of `finecaption caption`."""
-    code = main(["caption", *map(str, arguments), "--model", str(model)])
+    return run_command(capsys, "caption", *arguments, "--model", model)
+
+
+def run_command(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of `finecaption`."""
+    code = main(list(map(str, arguments)))
     out, err = capsys.readouterr()
     assert "Traceback" not in err
     return code, out, err

@@ -48,7 +48,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def short_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Random weights babble to the limit."""
-    monkeypatch.setattr("finecaption.generation.decoding.MAX_NEW_TOKENS", 3, raising=True)
+    monkeypatch.setattr("finecaption.decoding.MAX_NEW_TOKENS", 3, raising=True)
 
 
 def test_json(files: Path, tiny_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -90,7 +90,7 @@ def test_without_a_region_it_says_what_it_describes(
     for asked in ((), ("--dense",)):
         code, out, err = run_caption(capsys, tiny_folder, files / "good.png", *asked)
         assert code == 0 and out.startswith("Whole picture\n")
-        assert "describing the whole picture" in err
+        assert "describing the whole image" in err
     code, out, err = run_caption(capsys, tiny_folder, files / "good.png", "--global")
     assert code == 0 and "describing" not in err
 
@@ -118,7 +118,7 @@ def test_the_notice_is_told_everywhere(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from finecaption.domain import fit_domain
+    from finecaption.trust.out_of_domain import fit_domain
 
     folder = tmp_path / "tiny"
     folder.mkdir()
@@ -212,7 +212,7 @@ GOOD = ("good.png", "--mask", "mask.png")
         (("good.png", "--point", "-1,3"), "outside"),
         (("good.png", "--point", "3,3:x"), "must end in"),
         (("good.png", "--point", "3"), "2 numbers; got 1"),
-        (("good.png", "--point", "3,3:-"), "at least one click on the thing"),
+        (("good.png", "--point", "3,3:-"), "at least one click on the object"),
         (("good.png", "--point", "3,3"), "segmenter"),
         (("good.png", "--point", "3,3", "--box", "1,1,5,5", "--box", "2,2,9,9"), "which of"),
         ((*GOOD, "--attribute", "Colr"), 'did you mean "Color"'),

@@ -1,4 +1,4 @@
-"""`finecaption caption` on many pictures, end to end on a random tiny model."""
+"""`finecaption batch`, end to end on a random tiny model."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from finecaption.cli.bulk import progress_line
+from finecaption.cli.batch import progress_line
 
-from .conftest import run_caption
+from .conftest import run_caption, run_command
 
 NOISE = np.random.default_rng(0).integers(0, 256, (32, 48, 3), dtype=np.uint8)
 
@@ -19,7 +19,7 @@ NOISE = np.random.default_rng(0).integers(0, 256, (32, 48, 3), dtype=np.uint8)
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Two pictures, one with a mask, and a broken one; answers are short."""
-    monkeypatch.setattr("finecaption.generation.decoding.MAX_NEW_TOKENS", 3, raising=True)
+    monkeypatch.setattr("finecaption.decoding.MAX_NEW_TOKENS", 3, raising=True)
     root = tmp_path / "pictures"
     root.mkdir()
     for number, name in enumerate(("a.png", "b.png")):
@@ -35,9 +35,10 @@ def test_a_folder(
     folder: Path, tiny_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out" / "captions.jsonl"
-    asked = [folder, "--out", out, "--attribute", "colour", "--format", "csv,txt"]
+    asked = [folder, "--out", out, "--attribute", "colour", "--format", "csv,txt",
+             "--model", tiny_folder]  # fmt: skip
     short = ["--max-new-tokens", "3"]
-    code, said, err = run_caption(capsys, tiny_folder, *asked, *short)
+    code, said, err = run_command(capsys, "batch", *asked, *short)
     assert code == 1 and "2 pictures described, 2 regions" in err and "errors.jsonl" in err
     assert said.split() == [str(out), str(out.with_suffix(".csv")), str(out.with_suffix(""))]
     first, second = [json.loads(line) for line in out.read_text("utf-8").splitlines()]
@@ -51,12 +52,12 @@ def test_a_folder(
     assert region == {k: v for k, v in first["regions"][0].items() if k != "id"}
     assert (out.with_suffix("") / "a.txt").read_text("utf-8").strip() == region["captions"]["Color"]
     # again: refused; with --resume, there is nothing left; mended, all is well
-    code, _, err = run_caption(capsys, tiny_folder, *asked, *short)
+    code, _, err = run_command(capsys, "batch", *asked, *short)
     assert code == 2 and "is there already" in err
     (folder / "c.png").unlink()
-    code, _, err = run_caption(capsys, tiny_folder, *asked, *short, "--resume")
+    code, _, err = run_command(capsys, "batch", *asked, *short, "--resume")
     assert code == 0 and "2 were there already" in err
-    code, _, err = run_caption(capsys, tiny_folder, *asked, "--resume", "--seed", "1")
+    code, _, err = run_command(capsys, "batch", *asked, "--resume", "--seed", "1")
     assert code == 2 and "decoding seed: was not set, is 1" in err and "max_new_tokens" in err
 
 
@@ -65,9 +66,12 @@ def test_everything_finds_regions(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     found = [np.eye(32, 48) > 0, np.ones((32, 48), bool)]
-    monkeypatch.setattr("finecaption.bulk.engine.find_everything", lambda *args: found)
+    monkeypatch.setattr(
+        "finecaption.bulk.engine.find_everything", lambda captioner, image: (image, found)
+    )
     asked = [folder / "*.png", "--out", tmp_path / "c.jsonl", "--attribute", "Color"]
-    code, _, _ = run_caption(capsys, tiny_folder, *asked, "--everything", "--max-new-tokens", "2")
+    asked += ["--everything", "--max-new-tokens", "2", "--model", tiny_folder]
+    code, _, _ = run_command(capsys, "batch", *asked)
     assert code == 1
     first, second = map(json.loads, (tmp_path / "c.jsonl").read_text("utf-8").splitlines())
     assert len(first["regions"]) == 1, "its own mask counts"
@@ -78,12 +82,8 @@ def test_everything_finds_regions(
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("pictures",), "give --out captions.jsonl"),
-        (("pictures/*.png",), "give --out captions.jsonl"),
-        (("pictures/a.png", "pictures/b.png"), "give --out captions.jsonl"),
-        (("pictures", "--out", "c.jsonl", "--box", "1,1,5,5"), "--box: is for one picture"),
-        (("pictures", "--out", "c.jsonl", "--json"), "--json: is for one picture"),
-        (("pictures/a.png", "--resume"), "--resume: belongs to --out"),
+        (("pictures",), "Missing option '--out'"),
+        (("pictures", "--out", "c.jsonl", "--box", "1,1,5,5"), "No such option"),
         (("pictures", "--out", "c.jsonl", "--format", "xml"), "'xml' is unknown"),
         (("pictures", "--out", "c.jsonl", "--batch", "0"), "--batch"),
         (("pictures", "--out", "c.jsonl", "--engine", "spark"), "--engine"),
@@ -107,9 +107,27 @@ def test_bad_input_is_told_and_ends_with_2(
 ) -> None:
     monkeypatch.chdir(folder.parent)
     before = sorted(folder.parent.iterdir())
-    code, out, err = run_caption(capsys, tiny_folder, *arguments)
+    code, out, err = run_command(capsys, "batch", *arguments, "--model", tiny_folder)
     assert code == 2 and says in " ".join(err.split()) and not out
     assert sorted(folder.parent.iterdir()) == before
+
+
+def test_the_old_spelling_still_works_and_warns(
+    folder: Path, tiny_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = [folder / "a.png", f"--out={tmp_path / 'c.jsonl'}", "--attribute", "Color"]
+    code, said, err = run_caption(capsys, tiny_folder, *asked, "--max-new-tokens", "2")
+    assert code == 0 and "caption --out is deprecated; use: finecaption batch" in err
+    assert len(Path(said.strip()).read_text("utf-8").splitlines()) == 1
+
+
+def test_one_image_is_not_many(
+    folder: Path, tiny_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = run_caption(capsys, tiny_folder, folder)
+    assert code == 2 and f"finecaption batch {folder} --out" in err
+    code, _, err = run_caption(capsys, tiny_folder, folder / "a.png", folder / "b.png")
+    assert code == 2
 
 
 def test_the_line_of_progress() -> None:

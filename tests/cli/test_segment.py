@@ -50,7 +50,7 @@ def test_everything(tmp_path: Path) -> None:
     [
         ([], "nothing is asked"),
         (["--everything", "--point", "1,1"], "--everything alone"),
-        (["--point", "1,1:-"], "at least one click on the thing"),
+        (["--point", "1,1:-"], "at least one click on the object"),
         (["--point", "1,1", "--box", "0,0,9,9", "--box", "1,1,9,9"], "--point"),
         (["--point", "999,1"], "--point"),
         (["--point", "1,1", "--format", "svg"], "--format"),

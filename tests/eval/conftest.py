@@ -6,14 +6,16 @@ import itertools
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from finecaption.eval.data import EvalPicture, EvalRegion, SynthSource, twin_pairs
-from finecaption.eval.steps import PictureQuestions
 from finecaption.io.geometry import Point
+from finecaption.request import DENSE, Request
+from finecaption.results import CaptionResult, caption_of
 from finecaption.synth.language import not_applicable, paraphrases, region_paragraph
 from finecaption.synth.observe import observe
 from finecaption.synth.scene import sample_scene
@@ -47,18 +49,23 @@ class Oracle:
     def truth(self, mask: np.ndarray, attribute: str) -> RegionTruth:
         return self.known[mask.tobytes()]
 
-    def answer(self, batch: Sequence[PictureQuestions]) -> list[list[list[str]]]:
-        return [self.of_picture(asked) for asked in batch]
+    def caption_batch(
+        self, requests: Sequence[Request], *, progress: Any = None
+    ) -> list[CaptionResult]:
+        return [self.of_request(request) for request in requests]
 
-    def of_picture(self, asked: PictureQuestions) -> list[list[str]]:
-        out = []
-        for mask, names in zip(asked.masks, asked.attributes, strict=True):
-            told = [self.say(self.truth(mask, name), name) for name in names]
-            if asked.dense:
+    def of_request(self, request: Request) -> CaptionResult:
+        if request.questions.whole:
+            return CaptionResult((), "A picture.")
+        ((mask,), names) = [r.mask for r in request.regions], request.questions.region_names
+        texts = []
+        for name in names:
+            if name == DENSE:
                 truth = self.truth(mask, "Category Name")
-                told.append(region_paragraph(truth, random.Random(truth.region_id)))
-            out.append(told)
-        return [*out, ["A picture."]] if asked.whole else out
+                texts.append(region_paragraph(truth, random.Random(truth.region_id)))
+            else:
+                texts.append(self.say(self.truth(mask, name), name))
+        return CaptionResult((caption_of(request.regions[0], names, texts),))
 
     def say(self, truth: RegionTruth, attribute: str) -> str:
         if attribute not in truth.attributes:
@@ -86,17 +93,17 @@ class DiskClicker:
     known: dict[int, np.ndarray]
     exact_after: int = 1
 
-    def embed(self, image: np.ndarray) -> int:
+    def encode(self, image: np.ndarray) -> int:
         return int(image[0, 0, 0])
 
-    def mask(self, embedded: int, points: Sequence[Point]) -> np.ndarray:
-        truth = self.known[embedded]
+    def predict(self, encoded: int, points: Sequence[Point]) -> Any:
+        truth = self.known[encoded]
         if len(points) >= self.exact_after:
-            return truth
+            return SimpleNamespace(mask=truth)
         ys, xs = np.nonzero(truth)
         out = np.zeros_like(truth)
         out[ys.min() : ys.max() + 1, xs.min() : xs.max() + 1] = True
-        return out
+        return SimpleNamespace(mask=out)
 
 
 @pytest.fixture(scope="session")

@@ -11,29 +11,29 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from finecaption.captioners.questions import Question, QuestionCaptioner
 from finecaption.errors import InputError
 from finecaption.eval.data import FolderSource, SynthSource, open_source
 from finecaption.eval.datasets import DatasetSource
 from finecaption.eval.records import read_records
 from finecaption.eval.report import write_report
-from finecaption.eval.run import evaluate
-from finecaption.eval.subject import OtherSubject, open_subject
+from finecaption.eval.run import ANSWER_TOKENS, evaluate, model_to_evaluate
 from finecaption.io.masks import encode_rle
 from finecaption.synth.dataset import render_split
 
 
-class Colours:
-    """A captioner that says the mean colour of the region, or of the picture."""
+class Colors(QuestionCaptioner):
+    """A captioner that says the mean color of the region, or of the image."""
 
-    identity = {"name": "colours", "kind": "made up", "sha256": None}
+    name, clicks = "colors", False
+    identity = {"name": "colors", "kind": "made up", "sha256": None}  # type: ignore[assignment]  # a property
 
-    def __init__(self) -> None:
-        self.batches: list[int] = []
+    def open(self) -> Colors:
+        return self
 
-    def caption(self, batch: Sequence[Any]) -> list[str]:
-        self.batches.append(len(batch))
+    def answer(self, questions: Sequence[Question]) -> list[str]:
         out = []
-        for image, region, task, attribute in batch:
+        for image, region, task, attribute in questions:
             pixels = np.asarray(image)
             mean = pixels[region.mask] if region is not None else pixels.reshape(-1, 3)
             red = mean.mean(0)[0] > 128
@@ -84,20 +84,18 @@ def test_samples_of_a_picture_come_together(dataset: Path) -> None:
 
 
 def test_another_captioner_on_a_data_set(dataset: Path, tmp_path: Path) -> None:
-    captioner = Colours()
     out = tmp_path / "out"
-    result = evaluate(OtherSubject(captioner, batch=3), open_source(f"jsonl:{dataset}", 0), out)
-    assert captioner.batches == [3, 1, 1]
+    result = evaluate(Colors(), open_source(f"jsonl:{dataset}", 0), out)
     assert result["regions"] == 2 and result["attributes"] == {}
     assert result["mean_accuracy"] is None and result["conflicts"] is None
     records = read_records(out / "predictions.jsonl")
     assert [r["answers"]["Color"] for r in records] == ["aarc Color red", "aarc Color black"]
     assert records[1]["dense"] == "rdc None black" and records[0]["trick"] is None
     assert [r["answer"] for r in read_records(out / "wholes.jsonl")] == ["cgic None black"]
-    assert result["settings"]["model"]["name"] == "colours"
+    assert result["settings"]["model"]["name"] == "colors"
     pages = write_report(out)
-    assert "colours on jsonl:data.jsonl" in pages[0].read_text()
-    assert "colours" in pages[1].read_text()
+    assert "colors on jsonl:data.jsonl" in pages[0].read_text()
+    assert "colors" in pages[1].read_text()
 
 
 def test_references_are_the_same_drawn_and_rendered(tmp_path: Path) -> None:
@@ -115,10 +113,10 @@ def test_names_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such"):
         open_source(f"jsonl:{tmp_path / 'nothing.jsonl'}")
     with pytest.raises(InputError):
-        open_subject("no-such-model-anywhere")
+        model_to_evaluate("no-such-model-anywhere")
 
 
 def test_our_own_model_is_asked_as_before(tiny_folder: Path) -> None:
-    subject = open_subject(tiny_folder, "cpu")
-    assert subject.identity["name"] == tiny_folder.name
-    assert type(subject).__name__ == "CheckpointSubject"
+    spec = model_to_evaluate(str(tiny_folder), "cpu")
+    assert spec.identity["name"] == tiny_folder.name and spec.ours
+    assert spec.max_new_tokens == ANSWER_TOKENS

@@ -16,6 +16,7 @@ import sys, time
 import numpy as np
 from finecaption.eval.data import EvalPicture, EvalRegion
 from finecaption.eval.run import predict
+from finecaption.results import CaptionResult, caption_of
 
 class Source:
     identity = {"name": "made up", "n": 40}
@@ -35,16 +36,17 @@ class Source:
 
 class Subject:
     identity, clicks = {"name": "slow", "sha256": "0"}, False
-    def about(self): return {}
-    def answerer(self): return self
-    def clicker(self): raise AssertionError
-    def answer(self, batch):
+    name, capabilities = "slow", frozenset()
+    def open(self): return self
+    def caption_batch(self, requests, progress=None):
         time.sleep(float(sys.argv[2]))
-        return [
-            [[f"{n} {m.sum()}" for n in names] + ["dense"] * q.dense
-             for m, names in zip(q.masks, q.attributes)] + [["whole"]] * q.whole
-            for q in batch
-        ]
+        return [self.one(r.questions, r.regions) for r in requests]
+    def one(self, asked, regions):
+        if asked.whole:
+            return CaptionResult((), "whole")
+        (region,), names = regions, asked.region_names
+        texts = [n if n == "dense" else f"{n} {region.mask.sum()}" for n in names]
+        return CaptionResult((caption_of(region, names, texts),))
 
 predict(Subject(), Source(), sys.argv[1], batch=3)
 """

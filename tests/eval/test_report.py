@@ -30,22 +30,16 @@ Drawn = tuple[list[EvalPicture], dict]
 
 
 class Fixed:
-    """A subject whose answerer is given."""
+    """A model whose captioner is given."""
 
     clicks = False
 
-    def __init__(self, name: str, answerer: Any) -> None:
+    def __init__(self, name: str, captioner: Any) -> None:
         self.identity = {"name": name, "sha256": name}
-        self._answerer = answerer
+        self._captioner = captioner
 
-    def about(self) -> dict[str, Any]:
-        return {"versions": {"finecaption": "0"}, "hardware": {"device": "cpu"}}
-
-    def answerer(self) -> Any:
-        return self._answerer
-
-    def clicker(self) -> Any:
-        raise AssertionError("has none")
+    def open(self) -> Any:
+        return self._captioner
 
 
 @pytest.fixture(scope="module")

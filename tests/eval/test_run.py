@@ -10,22 +10,26 @@ from typing import Any
 
 import pytest
 
-from finecaption.captioners.fingerprint import fingerprint
+from finecaption.captioners import ModelSpec
 from finecaption.errors import InputError
 from finecaption.eval.data import EvalPicture
 from finecaption.eval.records import read_records
-from finecaption.eval.run import evaluate, rescore
-from finecaption.eval.subject import CheckpointSubject
+from finecaption.eval.run import evaluate, model_to_evaluate, rescore
+from finecaption.io.checkpoint import fingerprint
 
 from .conftest import ListSource
 
 Drawn = tuple[list[EvalPicture], dict]
 
 
+def model_of(folder: Path) -> ModelSpec:
+    return model_to_evaluate(str(folder), "cpu")
+
+
 @pytest.fixture(scope="module")
 def clickable_folder(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny model with an untrained click segmenter."""
-    from finecaption.segment import ClickDecoder, ClickDecoderConfig, save_segmenter
+    from finecaption.segmentation.click import ClickDecoder, ClickDecoderConfig, save_segmenter
 
     folder = tmp_path_factory.mktemp("clickable") / "tiny"
     shutil.copytree(tiny_folder, folder)
@@ -51,7 +55,7 @@ def finished(
     clickable_folder: Path, source: ListSource, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, dict[str, Any]]:
     out = tmp_path_factory.mktemp("runs") / "whole"
-    subject = CheckpointSubject(clickable_folder, "cpu")
+    subject = model_of(clickable_folder)
     return out, evaluate(subject, source, out, limit=5, twins=3, clicks=2, batch=2)
 
 
@@ -78,7 +82,7 @@ def test_answers_do_not_depend_on_the_batch(
     tmp_path: Path,
 ) -> None:
     evaluate(
-        CheckpointSubject(clickable_folder, "cpu"), source, tmp_path, limit=5, twins=0, clicks=0,
+        model_of(clickable_folder), source, tmp_path, limit=5, twins=0, clicks=0,
         batch=1,
     )  # fmt: skip
     assert read_records(tmp_path / "predictions.jsonl") == read_records(
@@ -100,9 +104,7 @@ def test_any_step_reruns_alone(
     (out / "clicks.jsonl").unlink()
     with pytest.raises(InputError, match="not finished"):
         rescore(out)
-    again = evaluate(
-        CheckpointSubject(clickable_folder, "cpu"), source, out, limit=5, twins=3, clicks=2, batch=2
-    )
+    again = evaluate(model_of(clickable_folder), source, out, limit=5, twins=3, clicks=2, batch=2)
     assert {**again, "steps": None} == {**finished[1], "steps": None}  # seconds differ
 
 
@@ -111,10 +113,10 @@ def test_another_run_is_refused(
     source: ListSource,
 ) -> None:  # fmt: skip
     run: Callable[..., Any] = evaluate
-    subject = CheckpointSubject(clickable_folder, "cpu")
+    subject = model_of(clickable_folder)
     for changed, said in (
         ((subject, source, dict(limit=6, twins=3, clicks=2)), "limit was 5, now 6"),
-        ((CheckpointSubject(tiny_folder, "cpu"), source, dict(limit=5, twins=3)), "model was"),
+        ((model_of(tiny_folder), source, dict(limit=5, twins=3)), "model was"),
         (
             (subject, ListSource([], identity={"name": "b", "x": 1}), dict(limit=5, twins=3)),
             "data was",
@@ -129,12 +131,12 @@ def test_numbers_out_of_range(
     tiny_folder: Path, source: ListSource, tmp_path: Path, wrong: dict[str, int]
 ) -> None:
     with pytest.raises(InputError, match=f"{next(iter(wrong))}: is"):
-        evaluate(CheckpointSubject(tiny_folder, "cpu"), source, tmp_path / "out", **wrong)
+        evaluate(model_of(tiny_folder), source, tmp_path / "out", **wrong)
     assert not (tmp_path / "out").exists()
 
 
 def test_a_model_without_segmenter_is_not_clicked(tiny_folder: Path) -> None:
-    assert not CheckpointSubject(tiny_folder).clicks
+    assert not model_of(tiny_folder).clicks
 
 
 def test_the_fingerprint_is_of_the_weights(tiny_folder: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from finecaption.eval.score import (
     scores,
     twin_scores,
 )
-from finecaption.eval.steps import Answerer, run_step
+from finecaption.eval.steps import run_step
 from finecaption.synth.truth import RegionTruth
 
 from .conftest import Blind, ListSource, Oracle
@@ -24,10 +25,10 @@ from .conftest import Blind, ListSource, Oracle
 Drawn = tuple[list[EvalPicture], dict[bytes, RegionTruth]]
 
 
-def scored(path: Path, drawn: Drawn, answerer: Answerer) -> Record:
+def scored(path: Path, drawn: Drawn, captioner: Any) -> Record:
     source, folder = ListSource(drawn[0]), RunFolder(path, {})
-    run_step(steps.predictions(source, answerer), folder, 999, 2)
-    run_step(steps.twins(source, answerer), folder, 999, 2)
+    run_step(steps.predictions(source, captioner), folder, 999, 2)
+    run_step(steps.twins(source, captioner), folder, 999, 2)
     found = [read_records(path / f"{name}.jsonl") for name in ("predictions", "twins")]
     return scores(*found, clicks=None)
 

@@ -13,7 +13,9 @@ from finecaption.eval.data import EvalPicture
 from finecaption.eval.questions import trick_question
 from finecaption.eval.records import RunFolder, read_records
 from finecaption.eval.shards import merge, shard_folder
-from finecaption.eval.steps import PictureQuestions, Shard, run_step
+from finecaption.eval.steps import Shard, run_step
+from finecaption.request import DENSE, Request
+from finecaption.results import CaptionResult, caption_of
 from finecaption.synth.vocabulary import inapplicable
 
 from .conftest import DiskClicker, ListSource, region
@@ -26,18 +28,20 @@ class Echo:
         self.batches = 0
         self.dies_at = dies_at
 
-    def answer(self, batch: Sequence[PictureQuestions]) -> list[list[list[str]]]:
+    def caption_batch(
+        self, requests: Sequence[Request], *, progress: object = None
+    ) -> list[CaptionResult]:
         self.batches += 1
         if self.batches == self.dies_at:
             raise KeyboardInterrupt
-        return [
-            [
-                [f"{n} {m.sum()}" for n in names] + ["in detail"] * q.dense
-                for m, names in zip(q.masks, q.attributes, strict=True)
-            ]
-            + [[f"picture {q.image[0, 0, 0]}"]] * q.whole
-            for q in batch
-        ]
+        return [self._one(request) for request in requests]
+
+    def _one(self, request: Request) -> CaptionResult:
+        if request.questions.whole:
+            return CaptionResult((), f"picture {request.image[0, 0, 0]}")
+        (region,), names = request.regions, request.questions.region_names
+        texts = ["in detail" if n == DENSE else f"{n} {region.mask.sum()}" for n in names]
+        return CaptionResult((caption_of(region, names, texts),))
 
 
 def run(path: Path, pictures: list[EvalPicture], echo: Echo, limit: int = 12) -> bytes:

@@ -4,14 +4,18 @@ import pytest
 import torch
 
 from finecaption.model import (
-    PART_NAMES,
     FineCaptionConfig,
     FineCaptionForConditionalGeneration,
     paper_8b,
-    parts,
     tiny,
 )
-from finecaption.model.parts import named_part_parameters, part_of, unused_by_captions
+from finecaption.model.parts import (
+    PART_NAMES,
+    named_part_parameters,
+    part_of,
+    parts,
+    unused_by_captions,
+)
 
 from .conftest import build, inputs
 

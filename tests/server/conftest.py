@@ -6,7 +6,7 @@ import base64
 import io
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -18,6 +18,8 @@ import pytest
 from fastapi import FastAPI
 from PIL import Image
 
+from finecaption.request import Request
+from finecaption.results import CaptionResult, CaptionUpdate, caption_of
 from finecaption.server import Settings, create_app
 from finecaption.server.fetch import Fetcher
 from finecaption.server.running import in_background
@@ -125,52 +127,48 @@ class Stub:
     def encode(self, picture: Image.Image) -> Any:
         return _Encoded(picture)
 
-    def caption_many(
-        self, asks: Any, *, decoding: Any = None,
-        progress: Callable[[int, int], None] | None = None,
-    ) -> list[Any]:  # fmt: skip
-        from finecaption.captioner import CaptionResult
-        from finecaption.types import Caption
-
-        self.batches.append(len(asks))
+    def caption_batch(
+        self, requests: Sequence[Request], *, progress: Callable[[int, int], None] | None = None
+    ) -> list[Any]:
+        self.batches.append(len(requests))
+        (decoding,) = {request.decoding for request in requests}
         self.decodings.append(decoding)
         self.entered.set()
         while not self.go.wait(0.01):
             if progress is not None:
-                progress(0, len(asks))
+                progress(0, len(requests))
         if self.fail is not None:
             raise self.fail
         return [
             CaptionResult(
                 tuple(
-                    Caption(region, {name: f"{name}." for name in ask.attributes or ()})
-                    for region in ask.regions
+                    caption_of(region, names, [f"{name}." for name in names])
+                    for region in request.regions
                 ),
-                "A picture." if ask.whole or not ask.regions else None,
+                "A picture." if request.questions.whole else None,
                 model=self.name,
             )
-            for ask in asks
+            for request in requests
+            for names in [request.questions.region_names]
         ]
 
-    def stream(self, picture: Any, **asked: Any) -> Iterator[Any]:
-        from finecaption.captioner import Update
-
+    def stream(self, request: Request) -> Iterator[CaptionUpdate]:
         self.entered.set()
         for step in range(self.steps):
             self.go.wait(PATIENCE)
             time.sleep(0.001)
             if self.fail is not None and step:
                 raise self.fail
-            yield Update(None, "global", "w " * (step + 1), step + 1 == self.steps)
+            yield CaptionUpdate(None, "global", "w " * (step + 1), step + 1 == self.steps)
 
 
 @dataclass(frozen=True)
 class _Encoded:
-    picture: Image.Image
+    image: Image.Image
 
     @property
     def size(self) -> tuple[int, int]:
-        return self.picture.size
+        return self.image.size
 
 
 class _Words:

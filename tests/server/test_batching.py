@@ -12,18 +12,19 @@ import httpx
 import pytest
 from PIL import Image
 
+from finecaption.decoding import Decoding
 from finecaption.errors import InputError
-from finecaption.generation import Decoding
+from finecaption.request import Request
 from finecaption.server.batching import Engine
-from finecaption.server.jobs import Busy, Cancelled, NotReady, Question
+from finecaption.server.jobs import Busy, Cancelled, NotReady
 
 from .conftest import PATIENCE, Live, Stub, chat_body, in_thread, small, until
 
 Serve = Callable[..., Live]
 
 
-def question(digest: bytes = b"") -> Question:
-    return Question(Image.new("RGB", (8, 8)), digest, whole=True)
+def question(decoding: Decoding | None = None) -> Request:
+    return Request(Image.new("RGB", (8, 8)), whole=True, decoding=decoding)
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def test_what_waits_is_answered_together(engine: Engine, stub: Stub) -> None:
     first = engine.ask(question())
     assert stub.entered.wait(PATIENCE)
     hot = Decoding(temperature=0.5, seed=1)
-    rest = [engine.ask(question(), hot if at in (1, 4) else None) for at in range(6)]
+    rest = [engine.ask(question(hot if at in (1, 4) else None)) for at in range(6)]
     stub.go.set()
     for job in (first, *rest):
         assert job.done.result(PATIENCE).whole == "A picture."
@@ -63,18 +64,18 @@ def test_one_that_breaks_the_model_does_not_break_its_batch(engine: Engine, stub
     held = engine.ask(question())
     assert stub.entered.wait(PATIENCE)
     jobs = [engine.ask(question()) for _ in range(2)]
-    poison = jobs[0].question
-    answer = stub.caption_many
+    poison = jobs[0].request
+    answer = stub.caption_batch
 
-    def break_on(asks: Any, **more: Any) -> Any:
-        if any(ask.image is poison.picture for ask in asks):  # type: ignore[union-attr]  # it has one
+    def break_on(requests: Any, **more: Any) -> Any:
+        if any(one.image is poison.image for one in requests):  # type: ignore[union-attr]  # it has one
             raise RuntimeError("poison")
-        return answer(asks, **more)
+        return answer(requests, **more)
 
     stub.go.set()
     held.done.result(PATIENCE)
-    stub.caption_many = break_on  # type: ignore[method-assign]  # the point of the test
-    more = [engine.ask(jobs[0].question), engine.ask(question())]  # type: ignore[arg-type]  # it has one
+    stub.caption_batch = break_on  # type: ignore[method-assign]  # the point of the test
+    more = [engine.ask(jobs[0].request), engine.ask(question())]  # type: ignore[arg-type]  # it has one
     with pytest.raises(RuntimeError, match="poison"):
         more[0].done.result(PATIENCE)
     assert more[1].done.result(PATIENCE).whole == "A picture."
@@ -97,7 +98,7 @@ def test_the_cancelled_are_left_out(engine: Engine, stub: Stub) -> None:
 def test_streams_take_turns_and_can_be_cancelled(engine: Engine, stub: Stub) -> None:
     stub.steps = 1_000_000
     told: list[str] = []
-    jobs = [engine.stream(question(), None, lambda u, n=n: told.append(n)) for n in "abc"]  # type: ignore[misc]  # a default argument
+    jobs = [engine.stream(question(), lambda u, n=n: told.append(n)) for n in "abc"]  # type: ignore[misc]  # a default argument
     until(lambda: len(told) > 20)
     assert set(told) == {"a", "b"}, "only two places"
     both = told[told.index("b") :]
@@ -144,9 +145,9 @@ def test_a_picture_is_encoded_once(engine: Engine, stub: Stub) -> None:
     encode = stub.encode
     stub.encode = lambda picture: encoded.append(picture) or encode(picture)  # type: ignore[method-assign, func-returns-value]  # counts
     for _ in range(4):
-        engine.ask(question(b"same")).done.result(PATIENCE)
+        engine.ask(question(), b"same").done.result(PATIENCE)
     assert len(encoded) == 1
-    engine.ask(question(b"other")).done.result(PATIENCE)
+    engine.ask(question(), b"other").done.result(PATIENCE)
     assert len(encoded) == 1, "what comes once goes through the towers with its batch"
 
 
@@ -329,14 +330,14 @@ def test_streams_get_as_much_time_as_batches(engine: Engine, stub: Stub) -> None
     A batch takes so long that steps on a busy machine, of a few milliseconds, are still short.
     """
     stub.steps = 200
-    answer = stub.caption_many
+    answer = stub.caption_batch
 
     def slowly(asks: Any, **more: Any) -> Any:
         time.sleep(0.5)
         return answer(asks, **more)
 
-    stub.caption_many = slowly  # type: ignore[method-assign]  # the point of the test
-    stream = engine.stream(question(), None, lambda update: None)
+    stub.caption_batch = slowly  # type: ignore[method-assign]  # the point of the test
+    stream = engine.stream(question(), lambda update: None)
     jobs = [engine.ask(question()) for _ in range(90)]  # 30 batches
     stream.done.result(PATIENCE)
     assert sum(job.done.done() for job in jobs) < 60

@@ -15,7 +15,7 @@ def test_names_and_their_questions(attribute: object) -> None:
     asked = [name, slug, *aliases, name.upper() + "?", f"Describe the {name}.", f"  {name}\n",
              region_instruction(name), f"What is its {name}?", f"<image>\n{name}"]  # fmt: skip
     for text in asked:
-        assert understand(text, True).attribute == name, text
+        assert understand(text, True).attributes == (name,), text
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_names_and_their_questions(attribute: object) -> None:
     ],
 )
 def test_questions(text: str, name: str) -> None:
-    assert understand(text, True).name == name
+    assert understand(text, True).names == (name,)
 
 
 @pytest.mark.parametrize(
@@ -57,8 +57,8 @@ def test_questions(text: str, name: str) -> None:
      dense_instruction(), "Write a paragraph on it."],
 )  # fmt: skip
 def test_detail(text: str) -> None:
-    assert understand(text, True).name == "dense"
-    assert understand(text, False).name == "global"
+    assert understand(text, True).names == ("dense",)
+    assert understand(text, False).names == ("global",)
 
 
 @pytest.mark.parametrize(
@@ -68,12 +68,14 @@ def test_detail(text: str) -> None:
      "What does the photo show?", "a short description of this picture"],
 )  # fmt: skip
 def test_the_picture(text: str) -> None:
-    assert understand(text, False).name == "global"
+    assert understand(text, False).names == ("global",)
 
 
 def test_a_region_and_the_whole_picture() -> None:
-    assert understand("Describe the whole picture", True).name == "global"
-    assert understand("Describe the marked region of this picture in detail", True).name == "dense"
+    assert understand("Describe the whole picture", True).names == ("global",)
+    assert understand("Describe the marked region of this picture in detail", True).names == (
+        "dense",
+    )
 
 
 @pytest.mark.parametrize("text", ["Sing a song", "123", "¿Qué tal?", "x" * 3000, "{}", "\x00"])

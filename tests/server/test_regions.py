@@ -60,7 +60,7 @@ def test_without_regions(live: Live, park: str, rabbit: str) -> None:
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ({"attributes": ["color"]}, "asked of a region"),
+        ({"attributes": ["color"]}, "asked about a region"),
         ({"attributes": ["colr"], "regions": [[1, 1, 5, 5]]}, 'did you mean \\"Color\\"'),
         ({"regions": [[1, 1, 5, 5]] * 65}, "a call takes at most 64"),
         ({"regions": [[1, 1, 5, 5]] * 64, "attributes": "all"}, "1152 answers are asked for"),

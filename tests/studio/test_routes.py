@@ -28,7 +28,7 @@ def client(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     from fastapi.testclient import TestClient
 
     from finecaption.captioner import FineCaption
-    from finecaption.segment import ClickDecoder, save_segmenter
+    from finecaption.segmentation.click import ClickDecoder, save_segmenter
     from finecaption.server.settings import Settings
     from finecaption.studio import create_studio
 

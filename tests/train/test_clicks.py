@@ -5,7 +5,7 @@ import torch
 
 from finecaption.model.encoders import SamTower
 from finecaption.model.presets import tiny
-from finecaption.segment import PAD, ClickDecoder
+from finecaption.segmentation.click import PAD, ClickDecoder
 from finecaption.train import clicks
 from finecaption.train.clicks import (
     ClickPretraining,

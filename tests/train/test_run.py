@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from finecaption.errors import InputError
 from finecaption.model import FineCaptionForConditionalGeneration, FineCaptionProcessor
 from finecaption.model.parts import PART_NAMES, part_of, unused_by_captions
-from finecaption.segment import Segmenter
+from finecaption.segmentation.click import Segmenter
 from finecaption.train import build, trainer
 from finecaption.train.pool import Pool
 from finecaption.train.recipes import Recipe, override, smoke

@@ -17,12 +17,12 @@ from transformers import AutoModelForCausalLM, GenerationConfig
 
 from finecaption.captioner import FineCaption
 from finecaption.errors import InputError
-from finecaption.loading import resolve_model
 from finecaption.model import (
     FineCaptionConfig,
     FineCaptionForConditionalGeneration,
     FineCaptionProcessor,
 )
+from finecaption.model.loading import resolve_model
 from finecaption.types import Region
 
 from .build import SHARD_BYTES

@@ -9,23 +9,21 @@ Nothing here imports torch before the model is opened.
 
 from __future__ import annotations
 
-from finecaption.bulk.engine import Engine, ModelSpec, Said
+from finecaption.bulk.engine import ImageResult
 from finecaption.bulk.jobs import Bad, Job, RegionSpec
 from finecaption.bulk.layout import FORMATS, Layout
 from finecaption.bulk.run import Summary, caption_bulk
-from finecaption.bulk.settings import Questions
+from finecaption.bulk.settings import RunSettings
 from finecaption.bulk.sources import open_jobs, stands_for_many
 
 __all__ = [
     "FORMATS",
     "Bad",
-    "Engine",
+    "ImageResult",
     "Job",
     "Layout",
-    "ModelSpec",
-    "Questions",
     "RegionSpec",
-    "Said",
+    "RunSettings",
     "Summary",
     "caption_bulk",
     "open_jobs",

@@ -18,7 +18,7 @@ from typing import Any
 from finecaption.bulk.engine import Spec
 from finecaption.bulk.jobs import Bad, Job, key_of
 from finecaption.bulk.pipeline import Batching, Clock, Outcome, outcomes
-from finecaption.bulk.settings import Questions
+from finecaption.bulk.settings import RunSettings
 from finecaption.errors import FineCaptionError, InputError
 
 WINDOW = 500_000
@@ -46,14 +46,14 @@ class Cluster:
 class Worker:
     """An actor: a model, and what it says of blocks of jobs."""
 
-    def __init__(self, model: Spec, questions: Questions, batching: Batching) -> None:
-        self._engine = model.open()
-        self._questions, self._batching = questions, batching
+    def __init__(self, model: Spec, settings: RunSettings, batching: Batching) -> None:
+        self._captioner = model.open()
+        self._settings, self._batching = settings, batching
 
     def answers(self, jobs: Iterable[Job | Bad]) -> list[str]:
         """A JSON object for each job: id, place, error, record (null if there is an error)."""
         out = []
-        for batch in outcomes(jobs, self._engine, self._questions, self._batching, Clock()):
+        for batch in outcomes(jobs, self._captioner, self._settings, self._batching, Clock()):
             for outcome in batch:
                 record = None if outcome.error else outcome.record()
                 out.append(
@@ -78,7 +78,7 @@ class Worker:
 
 
 def on_cluster(
-    model: Spec, questions: Questions, batching: Batching, cluster: Cluster
+    model: Spec, settings: RunSettings, batching: Batching, cluster: Cluster
 ) -> Callable[[Iterator[Job | Bad]], Iterator[list[Outcome]]]:
     """What takes the place of the local model in `run.caption_bulk`; outcomes come in no order.
 
@@ -91,7 +91,7 @@ def on_cluster(
 
     def run(jobs: Iterator[Job | Bad]) -> Iterator[list[Outcome]]:
         while window := list(itertools.islice(jobs, cluster.window)):
-            yield from _window(ray, window, model, questions, batching, cluster)
+            yield from _window(ray, window, model, settings, batching, cluster)
 
     return run
 
@@ -125,7 +125,7 @@ def _window(
     ray: Any,
     window: list[Job | Bad],
     model: Spec,
-    questions: Questions,
+    settings: RunSettings,
     batching: Batching,
     cluster: Cluster,
 ) -> Iterator[list[Outcome]]:
@@ -134,7 +134,7 @@ def _window(
     # actors that die are restarted, and their blocks done again, without end: Ray Data's own way
     answers = ray.data.from_items(rows, override_num_blocks=blocks).map_batches(
         Worker,
-        fn_constructor_args=(model, questions, batching),
+        fn_constructor_args=(model, settings, batching),
         batch_size=None,
         batch_format="pyarrow",
         compute=ray.data.ActorPoolStrategy(size=min(cluster.workers, blocks)),

@@ -1,190 +1,100 @@
-"""What describes: a model behind a small interface, and the one place that opens it by name."""
+"""Images of a batch as requests to a captioner, and its results with the regions' ids."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
-from finecaption.bulk.jobs import WHOLE, Loaded
-from finecaption.bulk.settings import Questions
+from finecaption.bulk.jobs import WHOLE_ID, Loaded
+from finecaption.bulk.settings import RunSettings
 from finecaption.errors import InputError
-from finecaption.types import Caption, Region
-
-if TYPE_CHECKING:
-    from finecaption.captioner import Ask, CaptionResult, EncodedPicture, FineCaption
-
-_EDGE = 1 << 16  # bytes at either end of a weights file that go into a model's fingerprint
-
-
-@dataclass(frozen=True)
-class Said:
-    """What was said of one picture."""
-
-    captions: tuple[Caption, ...]
-    names: tuple[str, ...]
-    """Ids of the regions."""
-    whole: str | None = None
-    whole_confidence: float | None = None
-    notice: Mapping[str, Any] | None = None
-
-
-class Engine(Protocol):
-    """A model, open."""
-
-    name: str
-
-    def describe(self, pictures: Sequence[Loaded], questions: Questions) -> list[Said | InputError]:
-        """An answer or an error for each picture, in order."""
-        ...
+from finecaption.protocol import Captioner, require
+from finecaption.request import Request
+from finecaption.results import CaptionResult
+from finecaption.types import Region
 
 
 class Spec(Protocol):
-    """A model that can be opened, here or on another machine: it can be pickled."""
+    """A captioner that can be opened, here or on another machine: `captioners.ModelSpec`."""
 
-    def identity(self) -> dict[str, Any]:
-        """What tells its answers from another model's: plain JSON values."""
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """See `finecaption.protocol.Captioner`."""
         ...
 
-    def open(self) -> Engine:
-        """Loads it."""
-        ...
+    def open(self) -> Captioner: ...
 
 
 @dataclass(frozen=True)
-class ModelSpec:
-    """A model by the name or folder that `--model` takes.
+class ImageResult:
+    """A result, and the ids of its regions."""
 
-    This is where a further form of that text would be told apart.
+    result: CaptionResult
+    ids: tuple[str, ...]
+
+
+def caption_images(
+    captioner: Captioner, images: Sequence[Loaded], settings: RunSettings
+) -> list[ImageResult | InputError]:
+    """A result or an error for each image, in order."""
+    requests: list[Request | InputError] = []
+    ids: list[tuple[str, ...]] = []
+    for loaded in images:
+        try:
+            request, known = _request(captioner, loaded, settings)
+        except InputError as error:
+            request, known = error, ()
+        requests.append(request)
+        ids.append(known)
+    good = [request for request in requests if isinstance(request, Request)]
+    results = iter(captioner.caption_batch(good))
+    return [
+        request if isinstance(request, InputError) else _with_ids(next(results), known)
+        for request, known in zip(requests, ids, strict=True)
+    ]
+
+
+def _request(
+    captioner: Captioner, loaded: Loaded, settings: RunSettings
+) -> tuple[Request | InputError, tuple[str, ...]]:
+    """The request about an image, and the ids of its regions.
+
+    Without a region, attributes are asked about the whole image as one region.
     """
-
-    model: str
-    device: str | None = None
-
-    def identity(self) -> dict[str, Any]:
-        """Name and fingerprint; the weights are not loaded.
-
-        Raises:
-            InputError: there is no such model.
-        """
-        from finecaption.loading import resolve_model
-
-        folder = resolve_model(self.model)
-        return {"name": folder.name, "fingerprint": fingerprint(folder)}
-
-    def open(self) -> Engine:
-        """The model, loaded.
-
-        Raises:
-            InputError: no such model or device.
-        """
-        from transformers.utils import logging
-
-        logging.disable_progress_bar()
-        logging.set_verbosity_error()
-        from finecaption.captioner import FineCaption
-
-        return Local(FineCaption.from_pretrained(self.model, self.device))
+    image: Any = loaded.picture
+    regions: list[Any] = list(loaded.regions)
+    ids = tuple(loaded.names)
+    if settings.everything and not regions:
+        require(captioner, "click")
+        image, masks = find_everything(captioner, loaded.picture)
+        regions = [Region(mask) for mask in masks]
+        ids = tuple(str(number) for number in range(1, len(regions) + 1))
+    asked = settings.questions
+    if asked.attributes and not regions:
+        regions, ids = [Region.whole(loaded.picture.size)], (WHOLE_ID,)
+    request = Request(
+        image, regions, asked.attributes or None, asked.dense, asked.whole, settings.decoding,
+        [f"region {name}" for name in ids],
+    )  # fmt: skip
+    return request, ids
 
 
-def fingerprint(folder: Path) -> str:
-    """A hash of a model's configuration and of both ends of its weights: training changes all."""
-    digest = hashlib.sha256()
-    for file in sorted([*folder.glob("*.safetensors"), *folder.glob("*.json")]):
-        size = file.stat().st_size
-        digest.update(f"{file.name} {size}\n".encode())
-        with file.open("rb") as stream:
-            digest.update(stream.read(_EDGE))
-            if size > _EDGE:
-                stream.seek(max(_EDGE, size - _EDGE))
-                digest.update(stream.read())
-    return digest.hexdigest()[:16]
+def _with_ids(result: CaptionResult | InputError, ids: tuple[str, ...]) -> ImageResult | InputError:
+    return result if isinstance(result, InputError) else ImageResult(result, ids)
 
 
-class Local:
-    """A `FineCaption` of this process."""
-
-    def __init__(self, captioner: FineCaption) -> None:
-        self.captioner = captioner
-        self.name = captioner.name
-
-    def describe(self, pictures: Sequence[Loaded], questions: Questions) -> list[Said | InputError]:
-        """See `Engine`."""
-        from finecaption.generation import Decoding
-
-        asks: list[Ask | InputError] = []
-        names: list[tuple[str, ...]] = []
-        for loaded in pictures:
-            try:
-                ask, ids = self._ask(loaded, questions)
-            except InputError as error:
-                asks.append(error)
-                names.append(())
-            else:
-                asks.append(ask)
-                names.append(ids)
-        good = [ask for ask in asks if not isinstance(ask, InputError)]
-        results = iter(self.captioner.caption_many(good, decoding=Decoding(**questions.decoding)))
-        return [
-            ask if isinstance(ask, InputError) else _said(next(results), ids)
-            for ask, ids in zip(asks, names, strict=True)
-        ]
-
-    def _ask(self, loaded: Loaded, questions: Questions) -> tuple[Ask, tuple[str, ...]]:
-        from finecaption.captioner import Ask
-
-        image: Any = loaded.picture
-        regions: list[Any] = list(loaded.regions)
-        names = tuple(loaded.names)
-        if questions.everything and not regions:
-            image = self.captioner.encode(loaded.picture)
-            regions = [Region(mask) for mask in find_everything(self.captioner, image)]
-            names = tuple(str(number) for number in range(1, len(regions) + 1))
-        attributes, dense, whole, as_region = questions.of(len(regions))
-        if as_region:
-            regions, names = [Region.whole(loaded.picture.size)], (WHOLE,)
-        ask = Ask(image, regions, attributes or None, dense, whole)
-        return ask, names
-
-
-def _said(result: CaptionResult | InputError, names: tuple[str, ...]) -> Said | InputError:
-    if isinstance(result, InputError):
-        return result
-    notice = None if result.notice is None else result.notice.to_dict()
-    return Said(result.regions, names, result.whole, result.whole_confidence, notice)
-
-
-def find_everything(captioner: FineCaption, encoded: EncodedPicture) -> list[Any]:
-    """Masks, bool (H, W), of the things in a picture that `captioner.encode` returned.
+def find_everything(captioner: Any, image: Any) -> tuple[Any, list[Any]]:
+    """The encoded image, and a mask, bool (H, W), of each object in it, the largest first.
 
     Raises:
-        InputError: the model has no segmenter.
+        InputError: the model has no click segmenter.
     """
-    from finecaption.everything import segment_everything
+    from finecaption.segmentation.automatic import masks_by_area
 
-    found: list[Any] = segment_everything(_Reuse(captioner, encoded), encoded.picture)
-    return found
-
-
-class _Reuse:
-    """The segmenter, on a picture that has been through the towers already."""
-
-    def __init__(self, captioner: FineCaption, encoded: EncodedPicture) -> None:
-        self._segmenter = captioner.segmenter
-        self._encoded = encoded
-
-    def encode(self, image: Any) -> Any:
-        """As `Segmenter.encode`; the towers run for parts of the picture only."""
-        known = image is self._encoded.picture
-        return self._segmenter.encode(image, self._encoded.hr_features if known else None)
-
-    def propose(self, encoded: Any, points: Any = (), boxes: Any = ()) -> Any:
-        """As `Segmenter.propose`."""
-        return self._segmenter.propose(encoded, points=points, boxes=boxes)
+    encoded = captioner.encode(image)
+    clickable = captioner.segmenter.encode(encoded.image, encoded.hr_features)
+    return encoded, masks_by_area(captioner.segmenter, encoded.image, encoded=clickable)
 
 
-__all__ = [
-    "Engine", "Local", "ModelSpec", "Said", "Spec", "find_everything", "fingerprint",
-]  # fmt: skip
+__all__ = ["ImageResult", "Spec", "caption_images", "find_everything"]

@@ -6,56 +6,37 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from finecaption.errors import InputError
-from finecaption.io import masks
-from finecaption.io.geometry import Size, check_point
+from finecaption.io.geometry import Size
 from finecaption.io.images import load_image, open_picture
+from finecaption.request import parse_region
 from finecaption.types import Region, RegionPrompt
 
-WHOLE = "whole"
-"""Id of the region that stands for the whole picture, where attributes are asked of one."""
-
-Kind = Literal["file", "rle", "polygons", "prompt"]
+WHOLE_ID = "whole"
+"""Id of the region that stands for the whole image, where attributes are asked about one."""
 
 
 @dataclass(frozen=True)
 class RegionSpec:
-    """A region before its picture is open."""
+    """A region before its image is open."""
 
     id: str
-    kind: Kind
-    value: Any
-    """file: path of a mask; rle: COCO RLE; polygons: COCO's lists of x, y in pixels; prompt:
-    {"box": xyxy or None, "points": [(x, y[, positive]), ...]} in pixels, for the segmenter."""
+    form: Any
+    """In a form that `finecaption.request.parse_region` reads."""
 
     def resolve(self, size: Size) -> Region | RegionPrompt:
-        """The region in a picture of (width, height).
+        """The region in an image of (width, height).
 
         Raises:
-            InputError: it is broken, empty, or of another size.
+            InputError: it is broken, empty, outside the image, or of another size.
         """
-        field = f"region {self.id}"
-        if self.kind == "file":
-            mask = masks.load_mask(self.value, size)
-            if not mask.any():
-                raise InputError(f"{self.value}: the mask is empty; mark at least one pixel")
-            return Region(mask)
-        if self.kind == "rle":
-            mask = masks.decode_rle(self.value, size, field)
-            if not mask.any():
-                raise InputError(f"{field}: the mask is empty; mark at least one pixel")
-            return Region(mask)
-        if self.kind == "polygons":
-            return Region(masks.decode_polygons(self.value, size, field))
-        points = self.value.get("points") or ()
-        clicks = tuple(check_point(p, size, f"{field}.points[{i}]") for i, p in enumerate(points))
-        box = self.value.get("box")
-        return RegionPrompt(clicks, None if box is None else tuple(box)).within(size)
+        region = parse_region(self.form, size, f"region {self.id}")
+        return region.within(size) if isinstance(region, RegionPrompt) else region
 
 
 @dataclass(frozen=True)
@@ -140,7 +121,9 @@ def _picture(job: Job) -> tuple[Image.Image, np.ndarray | None]:
     return load_image(opened), alpha
 
 
-def parse_region(entry: Mapping[str, Any], number: int, root: Path, field: str) -> RegionSpec:
+def parse_manifest_region(
+    entry: Mapping[str, Any], number: int, root: Path, field: str
+) -> RegionSpec:
     """A region of a manifest: `mask` (RLE, or a file relative to root), `polygon`, or `box` and
     `points`, and perhaps `id`.
 
@@ -164,13 +147,13 @@ def parse_region(entry: Mapping[str, Any], number: int, root: Path, field: str) 
     if "mask" in given:
         mask = given["mask"]
         if isinstance(mask, str) and mask:
-            return RegionSpec(known, "file", str(root / mask))
+            return RegionSpec(known, str(root / mask))
         if not isinstance(mask, Mapping):
             raise InputError(f"{field}.mask: must be COCO RLE or the path of a file; got {mask!r}")
-        return RegionSpec(known, "rle", dict(mask))
+        return RegionSpec(known, dict(mask))
     if "polygon" in given:
-        return RegionSpec(known, "polygons", given["polygon"])
-    return RegionSpec(known, "prompt", {key: given.get(key) for key in ("box", "points")})
+        return RegionSpec(known, {"polygon": given["polygon"]})
+    return RegionSpec(known, {key: given.get(key) for key in ("box", "points")})
 
 
 REGION_KEYS = ("mask", "polygon", "box", "points")

@@ -189,7 +189,7 @@ def _of_folder(
 def _job(directory: str, relative: str, name: str, near: _Near) -> Job:
     path = f"{relative}/{name}" if relative else name
     stem = os.path.splitext(name)[0]
-    regions = tuple(RegionSpec(known, "file", file) for known, file in near.masks.get(stem, ()))
+    regions = tuple(RegionSpec(known, file) for known, file in near.masks.get(stem, ()))
     plain = path if stem in near.shared else path[: len(path) - len(name) + len(stem)]
     return Job(path, os.path.join(directory, name), regions, stem=plain, alpha=True)
 

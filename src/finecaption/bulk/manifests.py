@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from finecaption.bulk.jobs import REGION_KEYS, Bad, Job, RegionSpec, parse_region
+from finecaption.bulk.jobs import REGION_KEYS, Bad, Job, RegionSpec, parse_manifest_region
 from finecaption.data.record import NEEDED, OPTIONAL
 from finecaption.data.sources.coco import CocoInstances
 from finecaption.data.sources.reading import json_items, parse_json, text_lines
@@ -32,8 +32,9 @@ def manifest_jobs(file: Path, images: Path | None = None) -> Iterator[Job | Bad]
 
     A line is an object with `image` (a path relative to the manifest) and perhaps `id`, `meta`
     (any JSON, carried into the record), and regions: a list `regions`, or one region's keys
-    (`mask`, `polygon`, `box`, `points`; see `jobs.parse_region`). Lines of one picture that follow
-    one another are one job. Lines of our own JSONL data sets will do too: their masks are taken.
+    (`mask`, `polygon`, `box`, `points`; see `jobs.parse_manifest_region`). Consecutive
+    lines about one image are one job. Lines of our own JSONL data sets work too: their masks are
+    taken.
 
     Args:
         images: the folder that paths are relative to, if not the manifest's.
@@ -116,17 +117,18 @@ class _Lines:
             if entry.get("mask") is None:
                 return []
             named = {"id": entry.get("region_id"), "mask": entry["mask"]}
-            return [parse_region(named, number, root, "mask")]
+            return [parse_manifest_region(named, number, root, "mask")]
         single = {key: entry[key] for key in REGION_KEYS if entry.get(key) is not None}
         several = entry.get("regions")
         if several is None:
-            return [parse_region(single, number, root, "region")] if single else []
+            return [parse_manifest_region(single, number, root, "region")] if single else []
         if single:
             raise InputError(f"regions: and {next(iter(single))} are given; give one of them")
         if not isinstance(several, list):
             raise InputError(f"regions: must be a list; got {several!r}")
         return [
-            parse_region(one, number + at, root, f"regions[{at}]") for at, one in enumerate(several)
+            parse_manifest_region(one, number + at, root, f"regions[{at}]")
+            for at, one in enumerate(several)
         ]
 
 
@@ -134,7 +136,7 @@ def _distinct(regions: list[RegionSpec]) -> Iterator[RegionSpec]:
     """Each region once: a data set has a line for each question on it."""
     seen = set()
     for region in regions:
-        text = json.dumps([region.kind, region.value], sort_keys=True, default=str)
+        text = json.dumps(region.form, sort_keys=True, default=str)
         if text not in seen:
             seen.add(text)
             yield region
@@ -229,10 +231,10 @@ def _coco_region(kept: list[Any]) -> RegionSpec:
     number, segmentation, box = kept
     name = str(number)
     if isinstance(segmentation, Mapping):
-        return RegionSpec(name, "rle", segmentation)
+        return RegionSpec(name, segmentation)
     if segmentation:
-        return RegionSpec(name, "polygons", segmentation)
+        return RegionSpec(name, {"polygon": segmentation})
     if isinstance(box, list) and len(box) == 4 and all(isinstance(v, int | float) for v in box):
         x, y, width, height = box
-        return RegionSpec(name, "prompt", {"box": [x, y, x + width, y + height], "points": None})
-    return RegionSpec(name, "prompt", {"box": box, "points": None})  # told when it is resolved
+        return RegionSpec(name, {"box": [x, y, x + width, y + height], "points": None})
+    return RegionSpec(name, {"box": box, "points": None})  # told when it is resolved

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from finecaption.bulk.engine import Engine, Said
+from finecaption.bulk.engine import ImageResult, caption_images
 from finecaption.bulk.jobs import Bad, Job, Loaded, load
 from finecaption.bulk.manifests import plain_stem
-from finecaption.bulk.settings import Questions
+from finecaption.bulk.settings import RunSettings
 from finecaption.errors import FineCaptionError, InputError
+from finecaption.protocol import Captioner
 
 PIXELS = 200_000_000
 """Of opened pictures that are held at a time; some 0.6 GB."""
@@ -41,15 +42,14 @@ class Outcome:
     error: str = ""
     picture: Image.Image | None = None
     made: dict[str, Any] | None = None
-    said: Said | None = None
+    result: ImageResult | None = None
     loaded: Loaded | None = None
-    model: str = ""
 
     def record(self) -> dict[str, Any]:
         """The record; masks are encoded here, so that a writer's thread does it."""
         if self.made is None:
-            assert self.said is not None and self.loaded is not None
-            self.made = to_record(self.loaded, self.said, self.model)
+            assert self.result is not None and self.loaded is not None
+            self.made = to_record(self.loaded, self.result)
         return self.made
 
 
@@ -67,8 +67,8 @@ class Clock:
 
 def outcomes(
     jobs: Iterable[Job | Bad],
-    engine: Engine,
-    questions: Questions,
+    captioner: Captioner,
+    settings: RunSettings,
     batching: Batching | None = None,
     clock: Clock | None = None,
 ) -> Iterator[list[Outcome]]:
@@ -115,7 +115,7 @@ def outcomes(
                     return
                 fill()
                 started = time.perf_counter()
-                _describe(batch, engine, questions)
+                _describe(batch, captioner, settings)
                 time_of.model += time.perf_counter() - started
                 time_of.batches += 1
                 yield batch
@@ -138,39 +138,39 @@ def _opened(job: Job | Bad, future: Future[Loaded] | None) -> Outcome:
         return Outcome(job.id, job.place, f"{type(error).__name__}: {error}")
 
 
-def _describe(batch: list[Outcome], engine: Engine, questions: Questions) -> None:
+def _describe(batch: list[Outcome], captioner: Captioner, settings: RunSettings) -> None:
     good = [outcome for outcome in batch if outcome.loaded is not None]
     if not good:
         return
     try:
-        said = engine.describe([_of(outcome) for outcome in good], questions)
+        results = caption_images(captioner, [_of(outcome) for outcome in good], settings)
     # the model fails: find out for which picture, as one of a batch must not cost the others
     except Exception as error:
-        said = _singly(good, engine, questions, error)
-    for outcome, answer in zip(good, said, strict=True):
-        if isinstance(answer, InputError):
-            outcome.error, outcome.loaded = str(answer), None
+        results = _singly(good, captioner, settings, error)
+    for outcome, result in zip(good, results, strict=True):
+        if isinstance(result, InputError):
+            outcome.error, outcome.loaded = str(result), None
         else:
-            outcome.said, outcome.picture, outcome.model = answer, _of(outcome).picture, engine.name
+            outcome.result, outcome.picture = result, _of(outcome).picture
 
 
 def _singly(
-    good: list[Outcome], engine: Engine, questions: Questions, first: Exception
-) -> list[Said | InputError]:
-    said: list[Said | InputError] = []
+    good: list[Outcome], captioner: Captioner, settings: RunSettings, first: Exception
+) -> list[ImageResult | InputError]:
+    results: list[ImageResult | InputError] = []
     failed = 0
     for outcome in good:
         try:
-            said += engine.describe([_of(outcome)], questions)
+            results += caption_images(captioner, [_of(outcome)], settings)
         except Exception as error:  # whatever it is, it goes into the list of errors
             failed += 1
-            said.append(InputError(f"{outcome.id}: {type(error).__name__}: {error}"))
+            results.append(InputError(f"{outcome.id}: {type(error).__name__}: {error}"))
     if failed == len(good):
         raise FineCaptionError(
             f"the model fails for every picture of a batch, from {good[0].id} on: "
             f"{type(first).__name__}: {first}"
         ) from first
-    return said
+    return results
 
 
 def _of(outcome: Outcome) -> Loaded:
@@ -178,15 +178,15 @@ def _of(outcome: Outcome) -> Loaded:
     return outcome.loaded
 
 
-def to_record(loaded: Loaded, said: Said, model: str) -> dict[str, Any]:
-    """The JSON form of what was said of a picture.
+def to_record(loaded: Loaded, found: ImageResult) -> dict[str, Any]:
+    """The JSON form of an image's captions.
 
     `{"id", "place"?, "stem"?, "image_id"?, "image", "width", "height", "model", "regions": [{"id",
     "mask", "box", "captions", "dense", "confidence"?}], "global", "global_confidence"?, "notice",
     "meta"?}`; mask is COCO RLE, box xyxy in pixels; `id` and `place` stand first, since a resumed
     run reads only them.
     """
-    job = loaded.job
+    job, result = loaded.job, found.result
     record: dict[str, Any] = {"id": job.id}
     stem = None if job.stem == plain_stem(job.id) else job.stem or None
     optional = {"place": job.place or None, "stem": stem, "image_id": job.image_id}
@@ -196,16 +196,16 @@ def to_record(loaded: Loaded, said: Said, model: str) -> dict[str, Any]:
         "image": None if isinstance(job.image, np.ndarray) else job.image,
         "width": width,
         "height": height,
-        "model": model,
+        "model": result.model,
         "regions": [
             {"id": name, **caption.to_dict()}
-            for name, caption in zip(said.names, said.captions, strict=True)
+            for name, caption in zip(found.ids, result.regions, strict=True)
         ],
-        "global": said.whole,
+        "global": result.whole,
     }
-    if said.whole_confidence is not None:
-        record["global_confidence"] = said.whole_confidence
-    record["notice"] = None if said.notice is None else dict(said.notice)
+    if result.whole_confidence is not None:
+        record["global_confidence"] = result.whole_confidence
+    record["notice"] = None if result.notice is None else result.notice.to_dict()
     if job.meta is not None:
         record["meta"] = job.meta
     return record

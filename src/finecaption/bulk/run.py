@@ -18,7 +18,7 @@ from finecaption.bulk.jobs import Bad, Job
 from finecaption.bulk.journal import DiskErrors, Journal
 from finecaption.bulk.layout import Layout
 from finecaption.bulk.pipeline import Batching, Clock, Outcome, outcomes
-from finecaption.bulk.settings import Questions
+from finecaption.bulk.settings import RunSettings
 from finecaption.bulk.sidecars import Sidecars
 from finecaption.bulk.sources import Jobs
 from finecaption.errors import FineCaptionError, InputError
@@ -156,7 +156,7 @@ class Errors:
 def caption_bulk(
     jobs: Jobs,
     layout: Layout,
-    questions: Questions,
+    settings: RunSettings,
     model: Spec,
     *,
     resume: bool = False,
@@ -174,6 +174,7 @@ def caption_bulk(
     Args:
         jobs: see `sources.open_jobs`.
         layout: where everything is written.
+        settings: what is asked about every image.
         model: is opened when all else is known to be right.
         resume: go on with the run that the output is of; without an output, begin.
         on_existing: what becomes of an output that is there: "skip" keeps its records, passes
@@ -194,14 +195,14 @@ def caption_bulk(
         raise InputError(
             f"--on-existing: must be one of {', '.join(ON_EXISTING)}; got {on_existing!r}"
         )
-    settings = {"source": jobs.name, "model": model.identity(), **questions.to_dict()}
-    settings["sidecars"] = [form for form in ("txt", "png") if form in layout.formats]
+    known = {"source": jobs.name, "model": dict(model.identity), **settings.to_dict()}
+    known["sidecars"] = [form for form in ("txt", "png") if form in layout.formats]
     journal = Journal(layout.journal, layout.run)
     try:
         sidecars = None
         if layout.has_sidecars:
             sidecars = Sidecars(layout.sidecars, layout.formats)
-        _begin(journal, sidecars, settings, resume, on_existing)
+        _begin(journal, sidecars, known, resume, on_existing)
         done = journal.done()
         failed = Errors(errors or layout.errors, layout.out.name)
         summary = Summary()
@@ -211,7 +212,7 @@ def caption_bulk(
         first = next(left, None)
         if first is not None:
             again = _chain(first, left)
-            how = run_jobs or _here(model, questions, batching, summary)
+            how = run_jobs or _here(model, settings, batching, summary)
             _go(how(again), journal, sidecars, failed, summary, told)
         _finish(layout, journal, summary)
         return summary
@@ -244,10 +245,10 @@ def _begin(
 
 
 def _here(
-    model: Spec, questions: Questions, batching: Batching | None, summary: Summary
+    model: Spec, settings: RunSettings, batching: Batching | None, summary: Summary
 ) -> Callable[[Iterator[Job | Bad]], Iterator[list[Outcome]]]:
-    engine = model.open()
-    return lambda jobs: outcomes(jobs, engine, questions, batching, summary.clock)
+    captioner = model.open()
+    return lambda jobs: outcomes(jobs, captioner, settings, batching, summary.clock)
 
 
 def _left(

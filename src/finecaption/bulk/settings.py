@@ -1,60 +1,44 @@
-"""What is asked of every picture, and how two runs' settings differ."""
+"""What a run asks about every image, and how the settings of two runs differ."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, fields
 from typing import Any
 
-from finecaption.attributes import ATTRIBUTE_NAMES
-
-SENTENCE = ATTRIBUTE_NAMES[0]
-"""Asked, with the paragraph, of a region of which nothing in particular is asked."""
+from finecaption.decoding import Decoding
+from finecaption.request import Questions
 
 
 @dataclass(frozen=True)
-class Questions:
-    """The questions on each region and picture."""
+class RunSettings:
+    """What a run asks about every image."""
 
-    attributes: tuple[str, ...] = ()
-    """Full names (`finecaption.attributes`)."""
-    dense: bool = False
-    """A paragraph on each region."""
-    whole: bool = False
-    """A paragraph on each picture."""
+    questions: Questions = Questions()
+    """As given: the defaulting rule is applied to each image (`finecaption.request`)."""
     everything: bool = False
-    """Regions of a picture that has none are found by the segmenter."""
-    decoding: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of `generation.Decoding` that are not at their default."""
-
-    def of(self, regions: int) -> tuple[tuple[str, ...], bool, bool, bool]:
-        """(attributes, dense, whole, as region) of a picture with so many regions.
-
-        A region of which nothing is asked gets a sentence and a paragraph. Without a region,
-        attributes are asked of the picture as one region ("as region"), and anything else is
-        answered by the paragraph on the picture.
-        """
-        if regions:
-            asks = bool(self.attributes or self.dense)
-            names = self.attributes if asks else (SENTENCE,)
-            return names, self.dense or not asks, self.whole, False
-        if self.attributes:
-            return self.attributes, self.dense, self.whole, True
-        return (), False, True, False
+    """Whether the segmenter finds the regions of an image that has none."""
+    decoding: Decoding | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
+        given = self.decoding or Decoding()
+        usual = Decoding()
         return {
-            "attributes": list(self.attributes),
-            "dense": self.dense,
-            "global": self.whole,
+            "attributes": list(self.questions.attributes),
+            "dense": self.questions.dense,
+            "global": self.questions.whole,
             "everything": self.everything,
-            "decoding": dict(self.decoding),
+            "decoding": {
+                field.name: getattr(given, field.name)
+                for field in fields(given)
+                if getattr(given, field.name) != getattr(usual, field.name)
+            },
         }
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """What two runs' settings differ in, a sentence each."""
+    """Where the settings of two runs differ, a sentence each."""
     found = []
     for key in dict.fromkeys((*old, *new)):
         was, now = old.get(key), new.get(key)

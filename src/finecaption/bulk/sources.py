@@ -175,7 +175,7 @@ def _data_job(members: list[RegionSample], picture: _Picture) -> Job:
             if key not in regions:
                 name = sample.region_id or str(len(regions) + 1)
                 value = {"size": list(rle["size"]), "counts": counts}
-                regions[key] = RegionSpec(name, "rle", value)
+                regions[key] = RegionSpec(name, value)
     image = picture.image if isinstance(picture.image, np.ndarray) else str(picture.image)
     if picture.image_id:
         name = picture.image_id

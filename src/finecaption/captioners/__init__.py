@@ -1,25 +1,22 @@
 """Captioners to compare: ours, any vision-language model of transformers, any served one.
 
     captioner = open_captioner("qwen2-vl-7b")
-    captioner.caption([Query(image, region, "aarc", "Color")])
+    captioner.caption_batch([Request(image, [region], ["Color"])])
 
-Importing this loads neither torch nor transformers; asking does.
+Importing this loads neither torch nor transformers; opening one of our models does.
 """
 
 from __future__ import annotations
 
-from finecaption.captioners.opening import find_folder, open_captioner, open_describer
-from finecaption.captioners.protocol import Captioner, Query
+from finecaption.captioners.registry import ModelSpec, find_folder, open_captioner
 from finecaption.captioners.table2 import TABLE_2
 from finecaption.captioners.visual_prompts import VISUAL_PROMPTS, show
 
 __all__ = [
     "TABLE_2",
     "VISUAL_PROMPTS",
-    "Captioner",
-    "Query",
+    "ModelSpec",
     "find_folder",
     "open_captioner",
-    "open_describer",
     "show",
 ]

@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 from PIL import Image
 
 from finecaption.captioners.families import PROMPTS_VERSION, Family, family_of
-from finecaption.captioners.fingerprint import fingerprint
-from finecaption.captioners.protocol import Asked, Query, check_batch
+from finecaption.captioners.questions import Question, QuestionCaptioner
 from finecaption.captioners.visual_prompts import VISUAL_PROMPTS, show
 from finecaption.errors import InputError
+from finecaption.io.checkpoint import fingerprint
 from finecaption.io.geometry import Size
 
 MAX_NEW_TOKENS = 256
@@ -26,7 +26,7 @@ _FP32_BYTES = 2 << 30  # larger checkpoints keep the type that they were saved i
 
 
 class Prompt(NamedTuple):
-    """What a model is given for a query."""
+    """What a model is given for a question."""
 
     picture: Image.Image
     """RGB."""
@@ -34,7 +34,7 @@ class Prompt(NamedTuple):
     """The user's text, without what a chat puts around it."""
 
 
-class TransformersCaptioner:
+class TransformersCaptioner(QuestionCaptioner):
     """A folder that `save_pretrained` of model and processor wrote, or a downloaded snapshot.
 
     Args:
@@ -45,7 +45,7 @@ class TransformersCaptioner:
         device: of torch; cuda if there is one, by default.
         dtype: of the weights, such as "bfloat16"; by default float32 up to 2 GiB of weights, and
             as they were saved above.
-        batch_size: queries at once; halved by itself when memory runs out.
+        batch_size: questions at once; halved by itself when memory runs out.
         max_new_tokens: cap on an answer.
 
     Raises:
@@ -85,7 +85,7 @@ class TransformersCaptioner:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """See `Captioner.identity`."""
+        """See `finecaption.protocol.Captioner`."""
         if self._hash is None:
             self._hash = fingerprint(self.folder)
         return {
@@ -102,18 +102,17 @@ class TransformersCaptioner:
             },
         }
 
-    def caption(self, batch: Sequence[Query]) -> list[str]:
-        """See `Captioner.caption`."""
-        asked = check_batch(batch)
-        if not asked:
+    def answer(self, questions: Sequence[Question]) -> list[str]:
+        """See `QuestionCaptioner.answer`."""
+        if not questions:
             return []
         self._load()
-        answers = [""] * len(asked)
-        for group in self._groups(asked):
+        answers = [""] * len(questions)
+        for group in self._groups(questions):
             while group:
                 part = group[: self.batch_size]
                 try:
-                    told = self._generate([self.prompt(asked[at]) for at in part])
+                    told = self._generate([self.prompt(questions[at]) for at in part])
                 except RuntimeError as error:
                     if "out of memory" not in str(error).lower() or len(part) == 1:
                         raise
@@ -125,30 +124,30 @@ class TransformersCaptioner:
                 group = group[len(part) :]
         return answers
 
-    def _groups(self, asked: Sequence[Asked]) -> list[list[int]]:
-        """Numbers of the queries that may share a batch."""
+    def _groups(self, questions: Sequence[Question]) -> list[list[int]]:
+        """Numbers of the questions that may share a batch."""
         if not self.family.equal_lengths:
-            return [list(range(len(asked)))]
+            return [list(range(len(questions)))]
         groups: dict[int, list[int]] = {}
-        for at, one in enumerate(asked):
+        for at, one in enumerate(questions):
             tokens = self.processor.tokenizer(self.full_text(self.prompt(one).question))
             groups.setdefault(len(tokens["input_ids"]), []).append(at)
         return list(groups.values())
 
-    def prompt(self, asked: Asked) -> Prompt:
-        """What a query becomes."""
+    def prompt(self, asked: Question) -> Prompt:
+        """What a question becomes."""
         family, mask = self.family, None if asked.region is None else asked.region.mask
         if mask is None:
             prepare = family.prepare
-            picture = asked.picture if prepare is None else prepare(asked.picture)
+            picture = asked.image if prepare is None else prepare(asked.image)
             return Prompt(picture, family.ask(asked.task, None, ""))
         if self.shown is not None:
-            shown = show(asked.picture, mask, self.shown)
+            shown = show(asked.image, mask, self.shown)
             picture = shown.picture if family.prepare is None else family.prepare(shown.picture)
             from finecaption.captioners.families import question
 
             return Prompt(picture, question(asked.task, asked.attribute, shown.words))
-        shown = family.refer(asked.picture, mask, self.resized)
+        shown = family.refer(asked.image, mask, self.resized)
         return Prompt(shown.picture, family.ask(asked.task, asked.attribute, shown.words))
 
     def resized(self, size: Size) -> Size:

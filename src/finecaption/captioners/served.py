@@ -12,10 +12,8 @@ import numpy as np
 from PIL import Image
 
 from finecaption.captioners.families import FAMILIES, PROMPTS_VERSION, question
-from finecaption.captioners.protocol import Asked, Query, check_batch
+from finecaption.captioners.questions import Question, QuestionCaptioner
 from finecaption.captioners.visual_prompts import VISUAL_PROMPTS, Shown, show
-from finecaption.data.annotate.captioners import CaptionerError
-from finecaption.data.annotate.limits import Passing, retry
 from finecaption.data.annotate.remote import OpenAICaptioner, _fit, _url
 from finecaption.errors import InputError
 
@@ -27,8 +25,8 @@ SHOWN = (*VISUAL_PROMPTS, *_FAMILIES)
 """Ways of showing a region to a served model: visual prompts, or a family's own format."""
 
 
-class ServedCaptioner(OpenAICaptioner):
-    """Asks chat completions, a request a query, several at once.
+class ServedCaptioner(QuestionCaptioner):
+    """Asks chat completions, an HTTP request a question, several at once.
 
     Args:
         address: base URL, up to and with `/v1`.
@@ -45,41 +43,35 @@ class ServedCaptioner(OpenAICaptioner):
     def __init__(self, address: str, model: str, *, shown: str = "box", **settings: Any) -> None:
         if shown not in SHOWN:
             raise InputError(f"shown: must be one of {', '.join(SHOWN)}; got {shown!r}")
-        super().__init__(address, model, **settings)
-        self.region = shown
-
-    @property
-    def name(self) -> str:
-        """The model's."""
-        return self.model
+        self.client = OpenAICaptioner(address, model, **settings)
+        self.name, self.shown = model, shown
 
     @property
     def identity(self) -> dict[str, Any]:
-        """See `Captioner.identity`; never the key."""
+        """See `finecaption.protocol.Captioner`; never the key."""
         return {
-            "name": self.model,
+            "name": self.name,
             "kind": "openai",
             "sha256": None,
-            "region": self.region,
+            "region": self.shown,
             "settings": {
-                "address": self.address,
-                "side": self.side,
-                "max_tokens": self.max_tokens,
+                "address": self.client.address,
+                "side": self.client.side,
+                "max_tokens": self.client.max_tokens,
                 "prompts": PROMPTS_VERSION,
                 "temperature": 0,
             },
         }
 
-    def caption(self, batch: Sequence[Query]) -> list[str]:
-        """See `Captioner.caption`."""
-        asked = check_batch(batch)
-        drawn: dict[tuple[int, int], tuple[str, str]] = {}  # (url, words), a region of a picture
+    def answer(self, questions: Sequence[Question]) -> list[str]:
+        """See `QuestionCaptioner.answer`."""
+        drawn: dict[tuple[int, int], tuple[str, str]] = {}  # (url, words), a region of an image
         contents = []
-        for one in asked:
-            key = id(one.picture), id(one.region)
+        for one in questions:
+            key = id(one.image), id(one.region)
             if key not in drawn:
-                shown = self._shown(one.picture, None if one.region is None else one.region.mask)
-                drawn[key] = _url(_fit(shown.picture, self.side)), shown.words
+                shown = self._shown(one.image, None if one.region is None else one.region.mask)
+                drawn[key] = _url(_fit(shown.picture, self.client.side)), shown.words
             url, words = drawn[key]
             contents.append(
                 [
@@ -87,36 +79,25 @@ class ServedCaptioner(OpenAICaptioner):
                     {"type": "text", "text": self._question(one, words)},
                 ]
             )
-        pool = ThreadPoolExecutor(min(self.workers, max(1, len(asked))))
+        pool = ThreadPoolExecutor(min(self.client.workers, max(1, len(questions))))
         try:
-            return list(pool.map(self._told, contents))
+            return [" ".join(text.split()) for text, _ in pool.map(self.client.ask, contents)]
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
     def _shown(self, picture: Image.Image, mask: np.ndarray | None) -> Shown:
-        family = _FAMILIES.get(self.region)
+        family = _FAMILIES.get(self.shown)
         if mask is None:
             prepare = None if family is None else family.prepare
             return Shown(picture if prepare is None else prepare(picture), "")
         if family is not None:
             return family.refer(picture, mask, lambda size: size)
-        return show(picture, mask, self.region)
+        return show(picture, mask, self.shown)
 
-    def _question(self, one: Asked, words: str) -> str:
-        family = _FAMILIES.get(self.region)
+    def _question(self, one: Question, words: str) -> str:
+        family = _FAMILIES.get(self.shown)
         ask = question if family is None else family.ask
         return ask(one.task, one.attribute, words)
-
-    def _told(self, content: list[dict[str, Any]]) -> str:
-        try:
-            text, _ = retry(
-                lambda: self._request(content), self._limit, self.tries, self.first_wait
-            )
-        except Passing as failure:
-            raise CaptionerError(
-                f"{self.address}: no answer after {self.tries} tries ({failure.cause}); try later"
-            ) from failure.cause
-        return " ".join(text.split())
 
 
 def parse_address(name: str) -> tuple[str, str]:

@@ -20,6 +20,7 @@ from finecaption.errors import FineCaptionError, InputError
 # name -> module that has the typer `app`; in the order of --help
 COMMANDS = {
     "caption": "finecaption.cli.caption",
+    "batch": "finecaption.cli.batch",
     "choose": "finecaption.cli.choose",
     "segment": "finecaption.cli.segment",
     "studio": "finecaption.cli.studio",
@@ -56,7 +57,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Describe any region of a picture, attribute by attribute.",
+    help="Describe any region of an image, attribute by attribute.",
 )
 
 
@@ -84,8 +85,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: the arguments without the program's name; those of the process if None.
     """
+    arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        app(args=None if argv is None else list(argv), prog_name="finecaption")
+        app(args=_renamed(arguments), prog_name="finecaption")
     except SystemExit as end:
         return _code(end)
     except KeyboardInterrupt:
@@ -101,6 +103,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return 0
+
+
+def _renamed(arguments: list[str]) -> list[str]:
+    """`caption ... --out` was the spelling of `batch` up to 0.1."""
+    given = {argument.partition("=")[0] for argument in arguments}
+    if arguments[:1] != ["caption"] or "--out" not in given:
+        return arguments
+    print("warning: caption --out is deprecated; use: finecaption batch", file=sys.stderr)
+    return ["batch", *arguments[1:]]
 
 
 def _complain(error: Exception) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from PIL import Image
     from rich.console import Console
 
-    from finecaption.captioner import CaptionResult
+    from finecaption.results import CaptionResult
 
 _PICTURE_TYPES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 
@@ -92,7 +92,7 @@ def check_save(path: Path, image: str) -> None:
         raise InputError(f"--save {path}: would overwrite the picture itself; give another name")
 
 
-def save_picture(path: Path, picture: Image.Image, result: CaptionResult) -> None:
+def save_image(path: Path, picture: Image.Image, result: CaptionResult) -> None:
     """The annotated picture, under a temporary name first.
 
     Raises:

@@ -23,9 +23,14 @@ def annotate(
         typer.Argument(metavar="SRC", help="Folder of pictures; or a data set, with --from."),
     ],
     out: Annotated[Path, typer.Option(metavar="OUT.json", help="CompositionCap's shape.")],
-    captioner: Annotated[
+    model: Annotated[
         str,
-        typer.Option(metavar="NAME|FOLDER", help="Model; with --address, its name there."),
+        typer.Option(
+            "--model",
+            "--captioner",
+            metavar="NAME|FOLDER",
+            help="The model; with --address, its name there.",
+        ),
     ] = MODEL,
     address: Annotated[
         str | None,
@@ -83,7 +88,7 @@ def annotate(
     if everything and source is not None:
         raise InputError("--everything and --from: give one of them; --from has regions of its own")
     find = _finder(segmenter, device) if everything else None
-    asked = _captioner(captioner, address, shown, per_minute, workers, tries, timeout,
+    asked = _captioner(model, address, shown, per_minute, workers, tries, timeout,
                        key_variable, device)  # fmt: skip
     problems = Problems("skip" if skip_bad else "raise")
     jobs, data = _jobs(src, source, images, find, licence, problems)
@@ -151,14 +156,14 @@ def _weights_hash(folder: Path | None) -> str:
 
 def _finder(name: str, device: str | None) -> Callable[[Any], Any]:
     from finecaption.captioner import FineCaption
-    from finecaption.everything import segment_everything
-    from finecaption.segment import Segmenter
+    from finecaption.segmentation.automatic import masks_by_area
+    from finecaption.segmentation.click import Segmenter
 
     model = FineCaption.from_pretrained(name, device=device)
     if model.folder is None:
         raise InputError(f"{name}: has no segmenter; give --segmenter another model")
     segmenter = Segmenter.from_pretrained(model.folder, model.model)
-    return lambda picture: segment_everything(segmenter, picture)
+    return lambda image: masks_by_area(segmenter, image)
 
 
 def _shown(jobs: Iterable[Job]) -> Iterator[Job]:

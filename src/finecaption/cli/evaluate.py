@@ -245,19 +245,18 @@ def _predict(
 
     from finecaption.eval.data import open_source
     from finecaption.eval.records import RunFolder
-    from finecaption.eval.run import check_tasks
+    from finecaption.eval.run import check_tasks, model_to_evaluate
     from finecaption.eval.run import predict as run
     from finecaption.eval.shards import shard_folder, shard_of_process
     from finecaption.eval.steps import Shard
-    from finecaption.eval.subject import open_subject
 
     part = shard_of_process() if shard is None else Shard.parse(shard)
     wanted = check_tasks([name.strip() for name in tasks.split(",") if name.strip()])
     source = open_source(data, workers)
-    subject = open_subject(model, device)
+    spec = model_to_evaluate(model, device)
     with _Bar(Console(stderr=True)) as bar:
         complete = run(
-            subject, source, out, tasks=wanted,
+            spec, source, out, tasks=wanted,
             limit=limit, twins=twins, clicks=clicks, batch=batch, progress=bar.show, shard=part,
         )  # fmt: skip
     done = RunFolder.existing(shard_folder(out, part)).manifest["done"]

@@ -2,18 +2,97 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-Picture = Annotated[str, typer.Argument(metavar="IMAGE", help="Picture file.")]
-Model = Annotated[str, typer.Option(metavar="NAME|FOLDER", help="The model.")]
+from finecaption.errors import InputError
+
+if TYPE_CHECKING:
+    from finecaption.decoding import Decoding
+    from finecaption.types import Region, RegionPrompt
+
+ImageFile = Annotated[str, typer.Argument(metavar="IMAGE", help="Image file.")]
+Model = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME|FOLDER",
+        help="The model: a name, the folder of a checkpoint, or openai:MODEL@ADDRESS.",
+    ),
+]
 MODEL = "finecaption-mini"
 Device = Annotated[str | None, typer.Option(help="cpu or cuda (default: cuda if there is one).")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
-# of what listens
+# of regions
+Masks = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--mask",
+        metavar="FILE",
+        help="A region: a mask of the image's size. Repeat for several regions.",
+    ),
+]
+Boxes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--box",
+        metavar="X0,Y0,X1,Y1",
+        help="A region: the object in this box. Repeat for several regions.",
+    ),
+]
+Points = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--point",
+        metavar="X,Y[:-]",
+        help="A region: the object under the click; :- marks what does not belong to it. All "
+        "points are of one region; with one --box, of the object in it.",
+    ),
+]
+
+# of questions
+Attributes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--attribute", metavar="NAME", help='Ask for an attribute, e.g. "Color". Repeat for more.'
+    ),
+]
+AllAttributes = Annotated[bool, typer.Option("--all", help="Ask for all 18 attributes.")]
+Dense = Annotated[bool, typer.Option("--dense", help="Ask for a paragraph about each region.")]
+Whole = Annotated[bool, typer.Option("--global", help="Ask for a paragraph about the whole image.")]
+
+# of decoding
+_DECODING = "How answers are written"
+Length = Annotated[
+    str | None, typer.Option(help="brief, sentence or paragraph.", rich_help_panel=_DECODING)
+]
+Temperature = Annotated[
+    float, typer.Option(help="Sampling temperature; 0 is greedy.", rich_help_panel=_DECODING)
+]
+TopP = Annotated[float, typer.Option(help="Nucleus-sampling threshold.", rich_help_panel=_DECODING)]
+TopK = Annotated[
+    int,
+    typer.Option(help="Sample from this many tokens; 0: from all.", rich_help_panel=_DECODING),
+]
+Seed = Annotated[
+    int | None, typer.Option(help="Random seed for sampling.", rich_help_panel=_DECODING)
+]
+Beams = Annotated[int, typer.Option(help="Width of beam search.", rich_help_panel=_DECODING)]
+Guidance = Annotated[
+    float,
+    typer.Option(
+        help="How much more the region counts than the whole image.", rich_help_panel=_DECODING
+    ),
+]
+MaxNewTokens = Annotated[
+    int | None, typer.Option(help="Maximum tokens per answer.", rich_help_panel=_DECODING)
+]
+
+# of servers
 Host = Annotated[
     str | None,
     typer.Option(help="Address to listen on (default: 127.0.0.1; 0.0.0.0 is every one)."),
@@ -26,9 +105,123 @@ Config = Annotated[
 # of data sets
 Src = Annotated[Path, typer.Argument(metavar="SRC", help="File or folder of the data set.")]
 Images = Annotated[
-    Path | None, typer.Option(metavar="FOLDER", help="Its pictures, if they are elsewhere.")
+    Path | None, typer.Option(metavar="FOLDER", help="Its images, if they are elsewhere.")
 ]
 SkipBad = Annotated[
     bool, typer.Option("--skip-bad", help="Leave out what is wrong, count it and list it.")
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Remove the output first.")]
+
+
+def attribute_names(attributes: Sequence[str] | None, everything: bool) -> tuple[str, ...]:
+    """Of --attribute and --all.
+
+    Raises:
+        InputError: an unknown name, or both options.
+    """
+    from finecaption.request import attribute_names as names_of
+
+    if everything and attributes:
+        raise InputError("--all and --attribute: give one of them; --all asks for every attribute")
+    return names_of("all" if everything else list(attributes or ()))
+
+
+def make_decoding(**given: Any) -> Decoding | None:
+    """Of the options of decoding; None if all are at their default.
+
+    Raises:
+        InputError: a value is out of its range.
+    """
+    from finecaption.decoding import Decoding
+
+    made = Decoding(**given)
+    return None if made == Decoding() else made
+
+
+def region_prompts(boxes: Sequence[str], points: Sequence[str]) -> list[RegionPrompt]:
+    """Of --box and --point: a prompt a box; all points are one, or of the only box.
+
+    Raises:
+        InputError: no such numbers, points of several boxes, or only negative ones.
+    """
+    from finecaption.io.geometry import parse_box, parse_point
+    from finecaption.types import RegionPrompt
+
+    frames = [parse_box(text, "--box") for text in boxes]
+    clicks = tuple(parse_point(text, "--point") for text in points)
+    if len(frames) > 1 and clicks:
+        raise InputError(
+            "--point: which of the boxes it belongs to is not clear; give one --box, or none"
+        )
+    if clicks and not frames and not any(click.positive for click in clicks):
+        raise InputError("--point: give at least one click on the object, without :-")
+    if len(frames) == 1:
+        return [RegionPrompt(clicks, frames[0])]
+    return [RegionPrompt((), frame) for frame in frames] + (
+        [RegionPrompt(clicks)] if clicks else []
+    )
+
+
+def parse_regions(
+    size: tuple[int, int], masks: Sequence[str], prompts: Sequence[RegionPrompt]
+) -> list[Region | RegionPrompt]:
+    """Of --mask, then --box and --point, for an image of (width, height).
+
+    Raises:
+        InputError: a mask that cannot be used, or a prompt outside the image.
+    """
+    from finecaption.request import parse_region
+
+    return [
+        *(parse_region(file, size) for file in masks),
+        *prompts_within(prompts, size),
+    ]
+
+
+def prompts_within(prompts: Sequence[RegionPrompt], size: tuple[int, int]) -> list[RegionPrompt]:
+    """The prompts, boxes cut to an image of (width, height).
+
+    Raises:
+        InputError: --point or --box lies outside.
+    """
+    from finecaption.io.geometry import check_box, check_point
+
+    for prompt in prompts:
+        for point in prompt.points:
+            check_point(point, size, "--point")
+        if prompt.box is not None:
+            check_box(prompt.box, size, "--box")
+    return [prompt.within(size) for prompt in prompts]
+
+
+def open_model(name: str, device: str | None = None, quantize: str | None = None) -> Any:
+    """The `finecaption.protocol.Captioner` that --model names.
+
+    Raises:
+        InputError: there is none, or it cannot be loaded.
+    """
+    from finecaption.model.loading import own_folder
+
+    folder = own_folder(name)
+    if folder is not None:
+        from finecaption.captioner import FineCaption
+
+        return FineCaption.from_pretrained(folder, device, quantize=quantize)
+    if quantize is not None:
+        raise InputError(f"--quantize: is for models of finecaption; {name} is none")
+    from finecaption.captioners.registry import open_captioner
+
+    return open_captioner(name, device=device)
+
+
+@contextmanager
+def status(text: str) -> Iterator[Any]:
+    """A status line on a terminal's stderr, in place of transformers' own bars and notes."""
+    from rich.console import Console
+
+    with Console(stderr=True).status(text) as shown:
+        from transformers.utils import logging
+
+        logging.disable_progress_bar()
+        logging.set_verbosity_error()
+        yield shown

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from finecaption.cli.options import MODEL, Device, Picture
+from finecaption.cli.options import (
+    MODEL,
+    Boxes,
+    Device,
+    ImageFile,
+    Points,
+    open_model,
+    prompts_within,
+    region_prompts,
+    status,
+)
 from finecaption.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,19 +33,9 @@ app = typer.Typer(help="Turn clicks, boxes or everything of a picture into masks
 
 @app.command()
 def segment(
-    image: Picture,
-    point: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="X,Y[:-]",
-            help="A click on the thing; :- marks what does not belong to it. All points are of one "
-            "thing; with one --box, of the thing in it.",
-        ),
-    ] = None,
-    box: Annotated[
-        list[str] | None,
-        typer.Option(metavar="X0,Y0,X1,Y1", help="A box around a thing. Repeat for more things."),
-    ] = None,
+    image: ImageFile,
+    point: Points = None,
+    box: Boxes = None,
     everything: Annotated[
         bool, typer.Option("--everything", help="All things that can be found.")
     ] = False,
@@ -70,21 +70,15 @@ def segment(
 
     Things are numbered in the order of what was asked, those of --everything by how sure they are.
     """
-    from finecaption.io.geometry import check_box, check_point, parse_box, parse_point
     from finecaption.io.images import load_image
 
-    # all that can be wrong is looked at before the seconds that the model takes
-    frames = [parse_box(text, "--box") for text in box or ()]
-    clicks = [parse_point(text, "--point") for text in point or ()]
-    if everything == bool(frames or clicks):
+    # Everything that can be wrong is checked before the seconds that the model takes.
+    prompts = region_prompts(box or (), point or ())
+    if everything == bool(prompts):
         raise InputError(
             "give --everything alone, or --point or --box" if everything
             else "nothing is asked for: give --point, --box or --everything"
         )  # fmt: skip
-    if len(frames) > 1 and clicks:
-        raise InputError("--point: which of the boxes it belongs to is not clear; give one --box")
-    if clicks and not frames and not any(click.positive for click in clicks):
-        raise InputError("--point: give at least one click on the thing, without :-")
     for name, value, least, greatest in (
         ("--grid", grid, 1, 200), ("--crops", crops, 0, 3), ("--most", most, 1, 1000),
     ):  # fmt: skip
@@ -92,26 +86,16 @@ def segment(
             raise InputError(f"{name}: must be from {least} to {greatest}; got {value}")
     target, forms = _target(out, form, image)
     picture = load_image(image)
-    for click in clicks:
-        check_point(click, picture.size, "--point")
-    for frame in frames:
-        check_box(frame, picture.size, "--box")
-
+    prompts = prompts_within(prompts, picture.size)
     tool = _segmenter(segmenter, model, device)
     if everything:
         found = _everything(tool, picture, grid, crops, most)
         if not found:
-            typer.echo("nothing was found; click on what you mean (--point)", err=True)
+            typer.echo("nothing was found; click on an object (--point)", err=True)
     else:
         encoded = tool.encode(picture)
-        asked: list[tuple[list[Any], Any]] = (
-            [(clicks, frames[0] if frames else None)] if len(frames) < 2
-            else [([], frame) for frame in frames]
-        )  # fmt: skip
-        found = []
-        for points, frame in asked:
-            made = tool.predict(encoded, points, box=frame)
-            found.append((made.mask, {"score": round(made.score, 4)}))
+        masks = [tool.predict(encoded, list(one.points), box=one.box) for one in prompts]
+        found = [(made.mask, {"score": round(made.score, 4)}) for made in masks]
     _write(target, forms, image, picture, found)
 
 
@@ -142,20 +126,16 @@ def _target(out: Path | None, form: str, image: str) -> tuple[Path, list[str]]:
 
 
 def _segmenter(folder: Path | None, model: str, device: str | None) -> Any:
-    from rich.console import Console
-
-    with Console(stderr=True).status("Loading the segmenter"):
-        from transformers.utils import logging
-
-        logging.disable_progress_bar()  # the status line says it
-        logging.set_verbosity_error()
+    with status("Loading the segmenter"):
         if folder is not None:
-            from finecaption.segment_sam import TransformersSegmenter
+            from finecaption.segmentation.sam import TransformersSegmenter
 
             return TransformersSegmenter.from_pretrained(folder, device)
-        from finecaption.captioner import FineCaption
+        from finecaption.protocol import require
 
-        return FineCaption.from_pretrained(model, device).segmenter
+        captioner = open_model(model, device)
+        require(captioner, "click")
+        return captioner.segmenter
 
 
 def _everything(
@@ -164,13 +144,13 @@ def _everything(
     from rich.console import Console
     from rich.progress import Progress
 
-    from finecaption.everything import find_things
+    from finecaption.segmentation.automatic import generate_masks
 
     console = Console(stderr=True)
     with Progress(console=console, disable=not console.is_terminal, transient=True) as shown:
         task = shown.add_task("Looking for things", total=1.0)
-        things = find_things(
-            tool, picture, grid=grid, crops=crops, most=most,
+        things = generate_masks(
+            tool, picture, grid=grid, crops=crops, max_masks=most,
             progress=lambda share: shown.update(task, completed=share),
         )  # fmt: skip
     return [

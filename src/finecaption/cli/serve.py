@@ -58,7 +58,7 @@ def serve(
         print(settings.model_dump_json(indent=2))  # keys are shown as stars
         return
     application = create_app(settings)
-    from finecaption.loading import resolve_model
+    from finecaption.model.loading import resolve_model
 
     resolve_model(settings.model)  # a wrong name is told before anything is begun
     run(application, settings)

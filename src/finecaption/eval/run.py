@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection
+import platform
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
 
+import finecaption
+from finecaption.captioners import ModelSpec
 from finecaption.errors import InputError
 from finecaption.eval import steps
 from finecaption.eval.benchmark import benchmark
@@ -19,33 +25,57 @@ from finecaption.eval.steps import ALONE, Shard
 from finecaption.eval.table import report
 from finecaption.io.atomic import write_json, write_text
 from finecaption.metrics.captions import CaptionScorer
+from finecaption.protocol import Capability, Captioner, Progress
+from finecaption.request import Request
+from finecaption.results import CaptionResult
 from finecaption.types import TASKS, Task
 
 DRAWN_LIMIT = 500  # regions of a source without end
+ANSWER_TOKENS = 160  # cap on an answer; the longest paragraph about a synthetic region has 70
 ANSWERS = "answers.jsonl"
 
 
-class Subject(Protocol):
-    """What is evaluated. Nothing is loaded before it is asked for.
-
-    Attributes:
-        identity: what makes two subjects the same, as plain JSON values, with "name" for reports.
-        clicks: whether it has a click segmenter.
-    """
+class Model(Protocol):
+    """What is evaluated: `finecaption.captioners.ModelSpec` or the like. It is opened when the
+    first question is asked."""
 
     @property
-    def identity(self) -> Record: ...
-
-    @property
-    def clicks(self) -> bool: ...
-
-    def about(self) -> Record:
-        """Versions and hardware, for the manifest."""
+    def identity(self) -> Mapping[str, Any]:
+        """See `finecaption.protocol.Captioner`."""
         ...
 
-    def answerer(self) -> steps.Answerer: ...
+    @property
+    def clicks(self) -> bool:
+        """Whether it has a click segmenter."""
+        ...
 
-    def clicker(self) -> steps.Clicker: ...
+    def open(self) -> Captioner: ...
+
+
+def model_to_evaluate(name: str, device: str | None = None) -> ModelSpec:
+    """The model of that name, with the cap on an answer that evaluation uses for our own models.
+
+    Raises:
+        InputError: there is none.
+    """
+    spec = ModelSpec(name, device)
+    return replace(spec, max_new_tokens=ANSWER_TOKENS) if spec.ours else spec
+
+
+def surroundings(captioner: Any) -> Record:
+    """Versions and hardware, for the manifest."""
+    return {
+        "versions": {
+            "finecaption": finecaption.__version__,
+            "python": platform.python_version(),
+            **{name: version(name) for name in ("torch", "transformers", "numpy")},
+        },
+        "hardware": {
+            "device": getattr(captioner, "device", "see the captioner"),
+            "machine": platform.machine(),
+            "cores": os.cpu_count(),
+        },
+    }
 
 
 def check_tasks(names: Collection[str]) -> tuple[Task, ...]:
@@ -61,7 +91,7 @@ def check_tasks(names: Collection[str]) -> tuple[Task, ...]:
 
 
 def predict(
-    subject: Subject,
+    model: Model,
     source: Source,
     out: str | os.PathLike[str],
     *,
@@ -76,7 +106,7 @@ def predict(
     """Asks the model everything; goes on where a run was left.
 
     Args:
-        subject: the model.
+        model: what is asked.
         source: the pictures.
         out: the folder; it gets run.json and predictions.jsonl (tasks aarc and rdc), wholes.jsonl
             (cgic), twins.jsonl and clicks.jsonl.
@@ -109,10 +139,10 @@ def predict(
     ):  # fmt: skip
         if value < least:
             raise InputError(f"{name}: is {value}; it must be at least {least}")
-    if not subject.clicks:
+    if not model.clicks:
         clicks = 0
     settings = {
-        "model": subject.identity,
+        "model": dict(model.identity),
         "data": source.identity,
         "unseen_only": source.unseen_only,
         "tasks": list(wanted),
@@ -121,37 +151,53 @@ def predict(
         "clicks": clicks,
     }
     root = Path(out)
-    folder = RunFolder(shard_folder(root, shard), settings, subject.about)
-    answerer = _Late(subject)
+    opened = _Late(model)
+    folder = RunFolder(shard_folder(root, shard), settings, lambda: surroundings(opened.captioner))
 
     def run(step: steps.Step, most: int | None) -> None:
         steps.run_step(step, folder, most, batch, progress, shard)
 
     if set(wanted) & {"aarc", "rdc"}:
-        run(steps.predictions(source, answerer, wanted), limit)
+        run(steps.predictions(source, opened, wanted), limit)
     if "cgic" in wanted:
         # the pictures whose regions were asked about; without regions, as many as the limit says
         about = folder.manifest["done"].get("predictions")
         last = about["last_index"] if about and about["records"] else None
-        run(steps.wholes(source, answerer, last), limit if last is None else None)
+        run(steps.wholes(source, opened, last), limit if last is None else None)
     if twins:
-        run(steps.twins(source, answerer), twins)
+        run(steps.twins(source, opened), twins)
     if clicks and not folder.done("clicks"):
-        run(steps.clicks(source, subject.clicker()), clicks)
+        run(steps.clicks(source, opened.captioner.segmenter), clicks)
     return shard.of == 1 or merge(root, shard, _steps(settings))
 
 
 class _Late:
-    """Loads the model when the first question is asked."""
+    """A captioner that is opened when it is first asked."""
 
-    def __init__(self, subject: Subject) -> None:
-        self._subject = subject
-        self._answerer: steps.Answerer | None = None
+    capabilities: frozenset[Capability] = frozenset()
 
-    def answer(self, batch: Any) -> list[list[list[str]]]:
-        if self._answerer is None:
-            self._answerer = self._subject.answerer()
-        return self._answerer.answer(batch)
+    def __init__(self, model: Model) -> None:
+        self._model = model
+
+    @property
+    def name(self) -> str:
+        return str(self.identity["name"])
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        return self._model.identity
+
+    @cached_property
+    def captioner(self) -> Any:
+        return self._model.open()
+
+    def caption_batch(
+        self, requests: Sequence[Request], *, progress: Progress | None = None
+    ) -> list[CaptionResult | InputError]:
+        found: list[CaptionResult | InputError] = self.captioner.caption_batch(
+            requests, progress=progress
+        )
+        return found
 
 
 def rescore(out: str | os.PathLike[str], scorer: CaptionScorer | None = None) -> dict[str, Any]:
@@ -203,7 +249,7 @@ def retable(out: str | os.PathLike[str]) -> Path:
 
 
 def evaluate(
-    subject: Subject,
+    model: Model,
     source: Source,
     out: str | os.PathLike[str],
     *,
@@ -213,7 +259,7 @@ def evaluate(
     """Predicts, scores and tabulates into a folder; goes on where a run was left.
 
     Args:
-        subject, source, out, asked: as of `predict`.
+        model, source, out, asked: as of `predict`.
         scorer: as of `rescore`.
 
     Returns:
@@ -222,5 +268,5 @@ def evaluate(
     Raises:
         InputError: as of `predict`.
     """
-    predict(subject, source, out, **asked)
+    predict(model, source, out, **asked)
     return rescore(out, scorer)

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from finecaption.attributes import custom_attribute
 from finecaption.errors import InputError
 from finecaption.eval.data import EvalPicture, EvalRegion, Source, twin_pairs
 from finecaption.eval.interior import interior_point, next_click
@@ -25,7 +26,9 @@ from finecaption.eval.records import Record, RunFolder
 from finecaption.io import masks
 from finecaption.io.geometry import Point
 from finecaption.io.masks import mask_iou
-from finecaption.types import Task
+from finecaption.protocol import Captioner
+from finecaption.request import DENSE, WHOLE, Request
+from finecaption.types import Region, Task
 
 CLICKS = 5  # clicks a region; the table shows 1, 3 and 5
 TOLD_APART = ("Category Name", "Color")  # what twins are asked
@@ -33,46 +36,15 @@ TOLD_APART = ("Category Name", "Color")  # what twins are asked
 Progress = Callable[[str, int, "int | None"], None]  # step, records so far, records wanted
 
 
-@dataclass(frozen=True)
-class PictureQuestions:
-    """Questions on regions of one picture.
+class Clickable(Protocol):
+    """What turns clicks into a mask: `finecaption.segmentation.click.Segmenter` or the like."""
 
-    Attributes:
-        image: uint8 (H, W, 3) RGB.
-        masks: a bool (H, W) a region.
-        attributes: the names asked of each region, of finecaption.attributes.
-        dense: whether each region is also asked for a paragraph, after its attributes.
-        whole: whether the whole picture is asked for one, after all regions.
-    """
-
-    image: np.ndarray
-    masks: tuple[np.ndarray, ...]
-    attributes: tuple[tuple[str, ...], ...]
-    dense: bool = False
-    whole: bool = False
-
-
-class Answerer(Protocol):
-    """What is evaluated: a captioner, behind its one question."""
-
-    def answer(self, batch: Sequence[PictureQuestions]) -> list[list[list[str]]]:
-        """The answers, by picture, region and attribute, in the order asked.
-
-        With `dense` a region's list ends in its paragraph; with `whole` a picture's list ends in
-        a list of the one paragraph on all of it.
-        """
+    def encode(self, image: np.ndarray) -> Any:
+        """Whatever can be computed about an image, uint8 (H, W, 3), before the first click."""
         ...
 
-
-class Clicker(Protocol):
-    """What turns clicks into a mask."""
-
-    def embed(self, image: np.ndarray) -> Any:
-        """Whatever can be computed of a picture, uint8 (H, W, 3), before the first click."""
-        ...
-
-    def mask(self, embedded: Any, points: Sequence[Point]) -> np.ndarray:
-        """bool (H, W) for the clicks so far, of which the first is positive."""
+    def predict(self, encoded: Any, points: Sequence[Point]) -> Any:
+        """An object with `mask`, bool (H, W), for the clicks so far; the first is positive."""
         ...
 
 
@@ -205,14 +177,27 @@ def _names(region: EvalRegion) -> tuple[str, ...]:
     return tuple(region.truth) or tuple(region.references)
 
 
-def _questions(picture: EvalPicture, tasks: Collection[Task]) -> PictureQuestions:
-    names = []
-    for region in picture.regions:
-        trick = _trick(picture, region)
-        own = _names(region) if "aarc" in tasks else ()
-        names.append((*own, trick) if trick and own else own)
-    shown = tuple(r.mask for r in picture.regions)
-    return PictureQuestions(picture.image, shown, tuple(names), dense="rdc" in tasks)
+def _asked(picture: EvalPicture, region: EvalRegion, tasks: Collection[Task]) -> tuple[str, ...]:
+    """The attributes asked about a region: those that can be scored, and one that cannot apply."""
+    own = _names(region) if "aarc" in tasks else ()
+    trick = _trick(picture, region)
+    return (*own, trick) if trick and own else own
+
+
+def _request(
+    picture: EvalPicture, mask: np.ndarray, names: Sequence[str], dense: bool = False
+) -> Request:
+    return Request(picture.image, [Region(mask)], list(map(custom_attribute, names)), dense)
+
+
+def _answers(captioner: Captioner, requests: Sequence[Request]) -> list[dict[str, str]]:
+    """For each request about one region or one whole image: name -> text."""
+    found = []
+    for result in captioner.caption_batch(requests):
+        if isinstance(result, InputError):
+            raise result
+        found.append({name: text for _, name, text in result.answers()})
+    return found
 
 
 def _place(picture: EvalPicture, region: EvalRegion) -> Record:
@@ -226,12 +211,11 @@ def _place(picture: EvalPicture, region: EvalRegion) -> Record:
 
 
 def _prediction(
-    picture: EvalPicture, region: EvalRegion, asked: Sequence[str], texts: Sequence[str],
-    tasks: Collection[Task],
-) -> Record:  # fmt: skip
+    picture: EvalPicture, region: EvalRegion, told: dict[str, str], tasks: Collection[Task]
+) -> Record:
     trick = _trick(picture, region)
-    told = dict(zip(asked, texts[: len(asked)], strict=True))
     own = _names(region) if "aarc" in tasks else ()
+    said = {name: told[custom_attribute(name).name] for name in own}
     return {
         "picture": picture.name,
         "index": picture.index,
@@ -241,16 +225,16 @@ def _prediction(
         "unseen": region.unseen,
         **_place(picture, region),
         "truth": _truth(region, list(region.truth)),
-        "answers": {name: told[name] for name in own},
+        "answers": said,
         "references": {n: list(region.references[n]) for n in own if n in region.references},
-        "dense": texts[-1] if "rdc" in tasks else None,
+        "dense": told[DENSE] if "rdc" in tasks else None,
         "dense_references": list(region.dense) if "rdc" in tasks else [],
         "trick": {"attribute": trick, "answer": told[trick]} if trick and own else None,
     }
 
 
 def predictions(
-    source: Source, answerer: Answerer, tasks: Collection[Task] = ATTRIBUTES_ALONE
+    source: Source, captioner: Captioner, tasks: Collection[Task] = ATTRIBUTES_ALONE
 ) -> Step:
     """Asks of each region every attribute that can be scored, and one that cannot apply.
 
@@ -263,22 +247,23 @@ def predictions(
         tasks: aarc: the attributes; rdc: a paragraph on each region.
     """
 
+    dense = "rdc" in tasks
+
     def make(batch: Sequence[EvalPicture]) -> list[Record]:
-        asked = [_questions(picture, tasks) for picture in batch]
+        regions = [(p, region, _asked(p, region, tasks)) for p in batch for region in p.regions]
+        requests = [
+            _request(p, region.mask, names, dense) for p, region, names in regions if names or dense
+        ]
+        told = iter(_answers(captioner, requests))
         return [
-            _prediction(picture, region, names, texts, tasks)
-            for picture, questions, answers in zip(
-                batch, asked, answerer.answer(asked), strict=True
-            )
-            for region, names, texts in zip(
-                picture.regions, questions.attributes, answers, strict=True
-            )
+            _prediction(p, region, next(told) if names or dense else {}, tasks)
+            for p, region, names in regions
         ]
 
     return Step("predictions", source.pictures, lambda p: len(p.regions), make)
 
 
-def wholes(source: Source, answerer: Answerer, last: int | None = None) -> Step:
+def wholes(source: Source, captioner: Captioner, last: int | None = None) -> Step:
     """Asks for a paragraph on each picture that has one to be held against (task cgic).
 
     A record a picture: picture, index, size (width, height), image, answer, references.
@@ -297,23 +282,23 @@ def wholes(source: Source, answerer: Answerer, last: int | None = None) -> Step:
         known = [p for p in batch if p.whole]
         if not known:
             return []
-        asked = [PictureQuestions(p.image, (), (), whole=True) for p in known]
+        told = _answers(captioner, [Request(p.image, whole=True) for p in known])
         return [
             {
                 "picture": picture.name,
                 "index": picture.index,
                 "size": [picture.image.shape[1], picture.image.shape[0]],
                 "image": picture.path,
-                "answer": answers[-1][0],
+                "answer": answers[WHOLE],
                 "references": list(picture.whole),
             }
-            for picture, answers in zip(known, answerer.answer(asked), strict=True)
+            for picture, answers in zip(known, told, strict=True)
         ]
 
     return Step("wholes", stream, lambda p: int(bool(p.whole)), make)
 
 
-def twins(source: Source, answerer: Answerer) -> Step:
+def twins(source: Source, captioner: Captioner) -> Step:
     """Asks the category and the colour of both regions of each pair of twins (data.twin_pairs).
 
     A record a pair: picture, index, iou (of the boxes), regions: two of region_id, category,
@@ -321,23 +306,19 @@ def twins(source: Source, answerer: Answerer) -> Step:
     """
 
     def make(batch: Sequence[EvalPicture]) -> list[Record]:
-        asked = [
-            PictureQuestions(
-                p.image, tuple(r.mask for r in p.regions), (TOLD_APART,) * len(p.regions)
-            )
-            for p in batch
-        ]
+        requests = [_request(p, r.mask, TOLD_APART) for p in batch for r in p.regions]
+        answers = iter(_answers(captioner, requests))
         out = []
-        for picture, answers in zip(batch, answerer.answer(asked), strict=True):
+        for picture in batch:
             told = {
                 region.region_id: {
                     "region_id": region.region_id,
                     "category": region.category,
                     "unseen": region.unseen,
                     "truth": _truth(region, TOLD_APART),
-                    "answers": dict(zip(TOLD_APART, texts, strict=True)),
+                    "answers": next(answers),
                 }
-                for region, texts in zip(picture.regions, answers, strict=True)
+                for region in picture.regions
             }
             for a, b, overlap in twin_pairs(picture):
                 out.append(
@@ -353,7 +334,7 @@ def twins(source: Source, answerer: Answerer) -> Step:
     return Step("twins", source.twins, lambda p: len(twin_pairs(p)), make)
 
 
-def clicks(source: Source, clicker: Clicker) -> Step:
+def clicks(source: Source, segmenter: Clickable) -> Step:
     """Clicks on each region until CLICKS clicks, and measures the mask after each.
 
     The first click is on the most interior point of the visible mask, each later one on the most
@@ -365,7 +346,7 @@ def clicks(source: Source, clicker: Clicker) -> Step:
     def make(batch: Sequence[EvalPicture]) -> list[Record]:
         out = []
         for picture in batch:
-            embedded = clicker.embed(picture.image)
+            encoded = segmenter.encode(picture.image)
             for region in picture.regions:
                 out.append(
                     {
@@ -375,7 +356,7 @@ def clicks(source: Source, clicker: Clicker) -> Step:
                         "category": region.category,
                         "part_of": region.part_of,
                         "unseen": region.unseen,
-                        "iou": _click_through(clicker, embedded, region.mask),
+                        "iou": _click_through(segmenter, encoded, region.mask),
                     }
                 )
         return out
@@ -383,12 +364,12 @@ def clicks(source: Source, clicker: Clicker) -> Step:
     return Step("clicks", source.pictures, lambda p: len(p.regions), make)
 
 
-def _click_through(clicker: Clicker, embedded: Any, mask: np.ndarray) -> list[float]:
+def _click_through(segmenter: Clickable, encoded: Any, mask: np.ndarray) -> list[float]:
     x, y, _ = interior_point(mask)
     points = [Point(x, y)]
     out: list[float] = []
     while len(out) < CLICKS:
-        found = np.asarray(clicker.mask(embedded, points), bool)
+        found = np.asarray(segmenter.predict(encoded, points).mask, bool)
         out.append(round(mask_iou(found, mask), 4))
         click = next_click(mask, found)
         if click is None:

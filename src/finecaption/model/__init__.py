@@ -5,12 +5,32 @@ Importing this package registers FineCaption with transformers' Auto classes.
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from .configuration import FineCaptionConfig
 from .modeling import FineCaptionForConditionalGeneration, FineCaptionModel
-from .parts import PART_NAMES, parts
-from .presets import PRESETS, mini, paper_8b, tiny
-from .processing import FineCaptionImageProcessor, FineCaptionProcessor
-from .tokenizer import build_word_tokenizer, prettify
+from .processing import FineCaptionImageProcessor, FineCaptionProcessor, prettify
+
+if TYPE_CHECKING:
+    from .presets import PRESETS, mini, paper_8b, tiny
+    from .tokenizer import build_word_tokenizer
+
+# what a model that is loaded does not need is imported when it is asked for
+_HOME = {
+    "PRESETS": "presets",
+    "mini": "presets",
+    "paper_8b": "presets",
+    "tiny": "presets",
+    "build_word_tokenizer": "tokenizer",
+}
+
+
+def __getattr__(name: str) -> object:
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{home}"), name)
 
 
 def register() -> None:
@@ -36,7 +56,6 @@ def register() -> None:
 register()
 
 __all__ = [
-    "PART_NAMES",
     "PRESETS",
     "FineCaptionConfig",
     "FineCaptionForConditionalGeneration",
@@ -46,7 +65,6 @@ __all__ = [
     "build_word_tokenizer",
     "mini",
     "paper_8b",
-    "parts",
     "prettify",
     "register",
     "tiny",

@@ -17,8 +17,11 @@ from transformers.utils.generic import can_return_tuple
 from .configuration import FineCaptionConfig
 from .encoders import ConvNextTower, MaskAwareCLIP, SamTower
 from .fusion import Adapter
-from .outputs import FineCaptionCausalLMOutputWithPast
-from .trunk import FineCaptionModel, FineCaptionPreTrainedModel
+from .trunk import (
+    FineCaptionCausalLMOutputWithPast,
+    FineCaptionModel,
+    FineCaptionPreTrainedModel,
+)
 
 # Everything that is used up at prefill and must not travel to the decode steps.
 VISION_INPUTS = (

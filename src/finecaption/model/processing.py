@@ -7,6 +7,7 @@ the image tokens a region.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,7 +22,8 @@ from finecaption.io.masks import as_mask, check_mask_size, load_mask
 
 from .configuration import FineCaptionConfig
 from .preparation import prepare_image, prepare_mask, whole_image_mask
-from .tokenizer import prettify
+
+_SENTENCE_START = re.compile(r"(?:\A|(?<=[.!?])\s+)[\"“(]?[^\W\d_]")
 
 
 class FineCaptionImageProcessor:
@@ -362,4 +364,10 @@ def _picture_of_region(image_index: Sequence[int] | None, regions: int, pictures
     return index
 
 
-__all__ = ["FineCaptionImageProcessor", "FineCaptionProcessor"]
+def prettify(text: str) -> str:
+    """Capital letters at the start of sentences; spaces at the ends and doubled spaces go."""
+    text = re.sub(r"\s+", " ", text).strip()
+    return _SENTENCE_START.sub(lambda match: match.group().upper(), text)
+
+
+__all__ = ["FineCaptionImageProcessor", "FineCaptionProcessor", "prettify"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable
 
@@ -89,13 +88,4 @@ def build_word_tokenizer(texts: Iterable[str], min_count: int = 1) -> PreTrained
     return fast
 
 
-_SENTENCE_START = re.compile(r"(?:\A|(?<=[.!?])\s+)[\"“(]?[^\W\d_]")
-
-
-def prettify(text: str) -> str:
-    """Capital letters at the start of sentences; spaces at the ends and doubled spaces go."""
-    text = re.sub(r"\s+", " ", text).strip()
-    return _SENTENCE_START.sub(lambda match: match.group().upper(), text)
-
-
-__all__ = ["SPECIAL_TOKENS", "build_word_tokenizer", "prettify"]
+__all__ = ["SPECIAL_TOKENS", "build_word_tokenizer"]

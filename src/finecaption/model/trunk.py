@@ -10,6 +10,7 @@ uint8 pictures travel to the device unconverted.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -17,13 +18,30 @@ from torch import nn
 from transformers import AutoModel, PreTrainedModel
 from transformers import initialization as init
 from transformers.cache_utils import Cache
-from transformers.modeling_outputs import BaseModelOutputWithPooling
+from transformers.modeling_outputs import (
+    BaseModelOutputWithPast,
+    BaseModelOutputWithPooling,
+    CausalLMOutputWithPast,
+)
 from transformers.utils.generic import can_return_tuple
 
 from .configuration import FineCaptionConfig
 from .encoders import AlphaConv, ConvNextTower, MaskAwareCLIP, SamTower
 from .fusion import Adapter, normalise, resize_grid
-from .outputs import FineCaptionModelOutputWithPast
+
+
+@dataclass
+class FineCaptionModelOutputWithPast(BaseModelOutputWithPast):
+    """`BaseModelOutputWithPast` and `image_hidden_states` (R, T, D), the region tokens if any."""
+
+    image_hidden_states: torch.Tensor | None = None
+
+
+@dataclass
+class FineCaptionCausalLMOutputWithPast(CausalLMOutputWithPast):
+    """`CausalLMOutputWithPast` and `image_hidden_states` (R, T, D), the region tokens if any."""
+
+    image_hidden_states: torch.Tensor | None = None
 
 
 class FineCaptionPreTrainedModel(PreTrainedModel):

@@ -1,7 +1,7 @@
 """The engine behind the routes: one thread has the model, and what waits is answered together.
 
 Requests wait in one queue. The thread takes the oldest and all others of the same decoding, up to
-`batch`, and answers them in one call of `FineCaption.caption_many`. Streams are written side by
+`batch`, and answers them in one call of `Captioner.caption_batch`. Streams are written side by
 side, a step each in turn; batches run between their steps, and streams get as much time as these.
 Everything that touches the model runs on this thread, so nothing of it needs a lock.
 """
@@ -14,15 +14,17 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Protocol
 
 from finecaption.errors import FineCaptionError, InputError
-from finecaption.server.jobs import Busy, Cancelled, Job, NotReady, Question, Work
+from finecaption.server.jobs import Busy, Cancelled, Job, NotReady, Work
 from finecaption.server.picture_cache import PictureCache
 
 if TYPE_CHECKING:
-    from finecaption.captioner import CaptionResult, EncodedPicture, FineCaption, Update
-    from finecaption.generation import Decoding
+    from finecaption.captioner import EncodedImage, FineCaption
+    from finecaption.request import Request
+    from finecaption.results import CaptionResult, CaptionUpdate
 
 log = logging.getLogger("finecaption.server")
 
@@ -101,7 +103,7 @@ class Engine:
         self._on_failure = on_failure
         self._captioner: FineCaption | None = None
         self._waiting: deque[Job] = deque()
-        self._streams: list[tuple[Job, Iterator[Update]]] = []
+        self._streams: list[tuple[Job, Iterator[CaptionUpdate]]] = []
         self._news = threading.Condition()
         self._admitted = 0
         self._pixels = 0
@@ -170,15 +172,19 @@ class Engine:
             self._admitted += 1
         return Ticket(self)
 
-    def ask(self, question: Question, decoding: Decoding | None = None) -> Job:
-        """Queues a question; the job's outcome is a `CaptionResult`, or an InputError raised."""
-        return self._add(Job(question=question, decoding=decoding))
+    def ask(self, request: Request, digest: bytes = b"") -> Job:
+        """Queues a request; the job's outcome is a `CaptionResult`, or an InputError raised.
+
+        Args:
+            digest: see `Job.digest`.
+        """
+        return self._add(Job(request=request, digest=digest))
 
     def stream(
-        self, question: Question, decoding: Decoding | None, told: Callable[[Update], None]
+        self, request: Request, on_update: Callable[[CaptionUpdate], None], digest: bytes = b""
     ) -> Job:
-        """Queues a question whose answers are told while they grow; the outcome is None."""
-        return self._add(Job(question=question, decoding=decoding, told=told))
+        """Queues a request whose answers are shown while they grow; the outcome is None."""
+        return self._add(Job(request=request, digest=digest, on_update=on_update))
 
     def call(self, work: Work) -> Job:
         """Queues any other work with the model; the outcome is what it returns. It is called with
@@ -187,15 +193,15 @@ class Engine:
 
     # --- on the engine's thread --------------------------------------------------------------
 
-    def encoded(self, question: Question) -> EncodedPicture:
-        """The picture after the towers, from the cache if it was asked about before. Only for work
+    def encoded(self, image: Any, digest: bytes) -> EncodedImage:
+        """The image after the encoders, from the cache if it was asked about before. Only for work
         on the engine's thread."""
-        found = self._cache.get(question.digest)
+        found = self._cache.get(digest)
         if self._watcher is not None:
             self._watcher.cached(found is not None)
         if found is None:
-            found = self.captioner.encode(question.picture)
-            self._cache.put(question.digest, found)
+            found = self.captioner.encode(image)
+            self._cache.put(digest, found)
         return found
 
     # -----------------------------------------------------------------------------------------
@@ -270,7 +276,7 @@ class Engine:
                 if self._streams or self._stopping:
                     return []
                 self._news.wait()
-            if first.question is None or first.told is not None:
+            if first.request is None or first.on_update is not None:
                 self._waiting.remove(first)
                 return [first]
             end = time.monotonic() + (0 if self._streams else self._batch_wait)
@@ -287,13 +293,16 @@ class Engine:
     def _first(self) -> Job | None:
         """The oldest job that can be begun: streams wait for a free place."""
         full = len(self._streams) >= self._most_streams
-        return next((job for job in self._waiting if job.told is None or not full), None)
+        return next((job for job in self._waiting if job.on_update is None or not full), None)
 
     def _alike(self, first: Job) -> list[Job]:
         alike = [
             job
             for job in self._waiting
-            if job.question is not None and job.told is None and job.decoding == first.decoding
+            if job.request is not None
+            and first.request is not None
+            and job.on_update is None
+            and job.request.decoding == first.request.decoding
         ]
         return alike[: self._batch]
 
@@ -302,7 +311,7 @@ class Engine:
         first = batch[0]
         if first.work is not None:
             self._attempt(first, first.work)
-        elif first.told is not None:
+        elif first.on_update is not None:
             self._begin_stream(first)
         else:
             self._answer(batch)
@@ -317,18 +326,12 @@ class Engine:
             job.finish(error)
 
     def _begin_stream(self, job: Job) -> None:
-        question = job.question
-        assert question is not None
+        request = job.request
+        assert request is not None
 
-        def begin() -> Iterator[Update]:
-            yield from self.captioner.stream(
-                self.encoded(question),
-                regions=question.regions,
-                attributes=question.attributes,
-                dense=question.dense,
-                whole=question.whole,
-                decoding=job.decoding,
-            )
+        def begin() -> Iterator[CaptionUpdate]:
+            encoded = self.encoded(request.image, job.digest)
+            yield from self.captioner.stream(replace(request, image=encoded))
 
         self._streams.append((job, begin()))
 
@@ -341,8 +344,8 @@ class Engine:
                 continue
             try:
                 update = next(updates)
-                assert job.told is not None
-                job.told(update)
+                assert job.on_update is not None
+                job.on_update(update)
                 left.append((job, updates))
             except StopIteration:
                 job.finish(None)
@@ -369,25 +372,16 @@ class Engine:
             job.finish(result)
 
     def _caption(self, batch: list[Job]) -> list[CaptionResult | InputError | Exception]:
-        from finecaption.captioner import Ask
-
-        def told(done: int, total: int) -> None:
+        def check(done: int, total: int) -> None:
             if all(job.cancelled for job in batch):
                 raise Cancelled
 
-        asks = []
+        requests = []
         for job in batch:
-            question = job.question
-            assert question is not None
-            # pictures that come a second time are kept; new ones go through the towers together
-            again = self._cache.seen(question.digest)
-            asks.append(
-                Ask(
-                    self.encoded(question) if again else question.picture,
-                    regions=question.regions,
-                    attributes=question.attributes,
-                    dense=question.dense,
-                    whole=question.whole,
-                )
-            )
-        return list(self.captioner.caption_many(asks, decoding=batch[0].decoding, progress=told))
+            request = job.request
+            assert request is not None
+            # images that come a second time are kept; new ones go through the encoders together
+            if self._cache.seen(job.digest):
+                request = replace(request, image=self.encoded(request.image, job.digest))
+            requests.append(request)
+        return list(self.captioner.caption_batch(requests, progress=check))

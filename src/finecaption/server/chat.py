@@ -9,16 +9,17 @@ import uuid
 from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
+from fastapi import Request as HttpRequest
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from finecaption.attributes import dense_instruction, global_instruction, region_instruction
 from finecaption.errors import FineCaptionError, InputError
+from finecaption.request import WHOLE, Request, instruction_for
 from finecaption.server.batching import Ticket
 from finecaption.server.errors import ApiError, error_body, input_error, log
-from finecaption.server.jobs import Cancelled, Job, Question
-from finecaption.server.questions import Asked, understand
+from finecaption.server.jobs import Cancelled, Job
+from finecaption.server.questions import understand
 from finecaption.server.region_field import to_region
 from finecaption.server.routing import ERRORS, JsonRoute
 from finecaption.server.schemas import (
@@ -34,13 +35,13 @@ from finecaption.server.service import Service, service_of
 from finecaption.types import Region
 
 if TYPE_CHECKING:
-    from finecaption.captioner import CaptionResult, Update
+    from finecaption.results import CaptionResult, CaptionUpdate
 
 router = APIRouter(prefix="/v1", route_class=JsonRoute, tags=["OpenAI"])
 
 
 @router.get("/models", responses={401: ERRORS[401], 503: ERRORS[503]})
-async def models(request: Request) -> ModelList:
+async def models(request: HttpRequest) -> ModelList:
     """The models that can be asked: one."""
     return ModelList(data=[_info(service_of(request))])
 
@@ -49,7 +50,7 @@ async def models(request: Request) -> ModelList:
     "/models/{name}",
     responses={401: ERRORS[401], 404: {"model": ErrorResponse}, 503: ERRORS[503]},
 )
-async def model(request: Request, name: str) -> ModelInfo:
+async def model(request: HttpRequest, name: str) -> ModelInfo:
     """One model."""
     service = service_of(request)
     info = _info(service)
@@ -68,10 +69,12 @@ class _Chat(NamedTuple):
 
     body: ChatRequest
     service: Service
-    asked: Asked
-    question: Question
+    name: str
+    """Of what is asked: an attribute, "dense" or "global"."""
+    request: Request
+    digest: bytes
     limit: int
-    """Tokens of the answer."""
+    """Cap on the answer, in tokens."""
     stops: tuple[str, ...]
     id: str
     created: int
@@ -79,8 +82,8 @@ class _Chat(NamedTuple):
 
     def usage(self, text: str) -> dict[str, int]:
         """Real counts, of the model's own tokenizer."""
-        asked = _instruction(self.asked)
-        prompt, answer = self.service.count_prompt(asked), self.service.count_answer(text)
+        prompt = self.service.count_prompt(instruction_for(self.name))
+        answer = self.service.count_answer(text)
         self.service.metrics.tokens.labels("prompt").inc(prompt)
         self.service.metrics.tokens.labels("completion").inc(answer)
         self.service.metrics.answers.inc()
@@ -105,7 +108,7 @@ class _Chat(NamedTuple):
         **ERRORS,
     },
 )
-async def chat_completions(request: Request, body: ChatRequest) -> Response:
+async def chat_completions(request: HttpRequest, body: ChatRequest) -> Response:
     """Answers the user's last message: one question on one picture, or on a region of it.
 
     The region is the alpha of an RGBA picture, or the field `region`. The text is an attribute's
@@ -116,12 +119,10 @@ async def chat_completions(request: Request, body: ChatRequest) -> Response:
     ticket = service.admit()
     try:
         chat = await _prepare(service, ticket, body, deadline)
-        decoding = service.decoding(body, body.max_completion_tokens or body.max_tokens)
-        chat = chat._replace(limit=decoding.tokens)
         if body.stream:
-            return await _stream(request, chat, decoding, ticket)
+            return await _stream(request, chat, ticket)
         with service.room():
-            job = service.engine.ask(chat.question, decoding)
+            job = service.engine.ask(chat.request, chat.digest)
         result: CaptionResult = await service.outcome(request, job, deadline)
     except BaseException:
         ticket.close()
@@ -150,17 +151,13 @@ async def _prepare(service: Service, ticket: Ticket, body: ChatRequest, deadline
     elif loaded.mask is not None:
         regions = (Region(loaded.mask),)
     asked = understand(text, bool(regions))
-    question = Question(
-        loaded.picture,
-        loaded.digest,
-        regions=() if asked.kind == "global" else regions,
-        attributes=None if asked.attribute is None else (asked.attribute,),
-        dense=asked.kind == "dense",
-        whole=asked.kind == "global",
-    )
+    decoding = service.decoding(body, body.max_completion_tokens or body.max_tokens)
+    asked_regions = () if asked.whole else regions
+    request = Request(loaded.picture, asked_regions, *asked, decoding)
     stops = (body.stop,) if isinstance(body.stop, str) else tuple(body.stop or ())
     return _Chat(
-        body, service, asked, question, 0, tuple(stop for stop in stops if stop),
+        body, service, asked.names[0], request, loaded.digest, decoding.tokens,
+        tuple(stop for stop in stops if stop),
         f"chatcmpl-{uuid.uuid4().hex}", int(time.time()), deadline,
     )  # fmt: skip
 
@@ -191,24 +188,16 @@ def _last_question(body: ChatRequest) -> tuple[str, str]:
     )
 
 
-def _instruction(asked: Asked) -> str:
-    if asked.attribute is not None:
-        return region_instruction(asked.attribute)
-    return dense_instruction() if asked.kind == "dense" else global_instruction()
-
-
 def _completion(chat: _Chat, result: CaptionResult) -> dict[str, Any]:
-    extra: dict[str, Any] = {"asked": chat.asked.name, "mask": None, "box": None}
+    extra: dict[str, Any] = {"asked": chat.name, "mask": None, "box": None}
     extra["confidence"] = None
-    if chat.asked.kind == "global":
-        text = result.whole or ""
+    ((_, _, text),) = result.answers()
+    if chat.name == WHOLE:
         extra["confidence"] = result.whole_confidence
     else:
         (caption,) = result.regions
-        name = chat.asked.attribute
-        text = (caption.dense or "") if name is None else caption.captions.get(name, "")
         extra["mask"], extra["box"] = caption.region.rle, list(caption.region.box)
-        extra["confidence"] = caption.confidence.get(chat.asked.name)
+        extra["confidence"] = caption.confidence.get(chat.name)
     extra["notice"] = None if result.notice is None else result.notice.to_dict()
     text, stopped = cut_at(text, chat.stops)
     message = {"role": "assistant", "content": text, "refusal": None}
@@ -279,17 +268,17 @@ class _Stream(StreamingResponse):
             self._ticket.close()
 
 
-async def _stream(request: Request, chat: _Chat, decoding: Any, ticket: Ticket) -> Response:
+async def _stream(request: HttpRequest, chat: _Chat, ticket: Ticket) -> Response:
     loop = asyncio.get_running_loop()
-    news: asyncio.Queue[Update | None] = asyncio.Queue()
+    news: asyncio.Queue[CaptionUpdate | None] = asyncio.Queue()
 
-    def tell(update: Update | None) -> None:
+    def tell(update: CaptionUpdate | None) -> None:
         # closed: the server has stopped, and nobody reads
         if not loop.is_closed():
             loop.call_soon_threadsafe(news.put_nowait, update)
 
     with chat.service.room():
-        job = chat.service.engine.stream(chat.question, decoding, tell)
+        job = chat.service.engine.stream(chat.request, tell, chat.digest)
     job.done.add_done_callback(lambda _: tell(None))
     try:
         # the first token before the status: what is wrong with the question is found until then
@@ -305,7 +294,7 @@ async def _stream(request: Request, chat: _Chat, decoding: Any, ticket: Ticket) 
 
 
 async def _events(
-    chat: _Chat, job: Job, first: Update | None, news: asyncio.Queue[Update | None]
+    chat: _Chat, job: Job, first: CaptionUpdate | None, news: asyncio.Queue[CaptionUpdate | None]
 ) -> AsyncIterator[str]:
     options = chat.body.stream_options
     with_usage = options is not None and bool(options.include_usage)
@@ -329,7 +318,7 @@ async def _events(
     update = first
     try:
         while update is not None and not writer.stopped:
-            delta = writer.add(update.text, update.done)
+            delta = writer.add(update.text, update.finished)
             confidence = update.confidence
             if delta:
                 yield chunk({"content": delta})
@@ -353,7 +342,7 @@ async def _events(
         told = str(error) if known else "the server failed on this request; its log says why"
         yield f"data: {json.dumps(error_body(500, told))}\n\n"
         return
-    extra = {"asked": chat.asked.name, "confidence": confidence}
+    extra = {"asked": chat.name, "confidence": confidence}
     yield chunk({}, chat.reason(writer.sent, writer.stopped), finecaption=extra)
     usage = chat.usage(writer.sent)
     if with_usage:

@@ -1,4 +1,4 @@
-"""What a request asks of the model, and the piece of work that becomes of it."""
+"""A piece of work for the engine, and its outcome."""
 
 from __future__ import annotations
 
@@ -9,10 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
-    from PIL import Image
-
-    from finecaption.captioner import Update
-    from finecaption.generation import Decoding
+    from finecaption.request import Request
+    from finecaption.results import CaptionUpdate
     from finecaption.server.batching import Engine
 
 
@@ -30,22 +28,7 @@ class NotReady(Exception):
 
 
 class Cancelled(Exception):
-    """Nobody waits for the answer any more."""
-
-
-@dataclass(frozen=True, eq=False)
-class Question:
-    """What is asked of one picture; as `finecaption.captioner.Ask`, without needing torch."""
-
-    picture: Image.Image
-    """RGB."""
-    digest: bytes = b""
-    """Of the picture's pixels: the same, the same picture. Empty: unknown."""
-    regions: tuple[Any, ...] = ()
-    """Region or RegionPrompt each."""
-    attributes: tuple[str, ...] | None = None
-    dense: bool = False
-    whole: bool = False
+    """The client disconnected or the request was canceled."""
 
 
 Work: TypeAlias = "Callable[[Engine, Callable[[], None]], Any]"
@@ -56,16 +39,17 @@ class Job:
     """One piece of work and its outcome."""
 
     done: Future[Any] = field(default_factory=Future)
-    question: Question | None = None
-    decoding: Decoding | None = None
-    told: Callable[[Update], None] | None = None
+    request: Request | None = None
+    digest: bytes = b""
+    """Of the image's pixels: the same digest, the same image. Empty: unknown."""
+    on_update: Callable[[CaptionUpdate], None] | None = None
     """Given: a stream; called with each update, on the engine's thread."""
     work: Work | None = None
     """Given: anything else that needs the model."""
     cancelled: bool = False
 
     def cancel(self) -> None:
-        """Gives up the work: it is left out if it waits, and ended early if that can be."""
+        """Gives up the work: it is left out if it waits, and ended early if possible."""
         self.cancelled = True
 
     def check(self) -> None:

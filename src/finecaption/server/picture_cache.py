@@ -6,7 +6,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from finecaption.captioner import EncodedPicture
+    from finecaption.captioner import EncodedImage
 
 _REMEMBERED = 4096  # digests of pictures that have been asked about
 
@@ -21,7 +21,7 @@ class PictureCache:
             pixels: the most of all pictures together.
         """
         self._limits = (count, pixels)
-        self._kept: OrderedDict[bytes, EncodedPicture] = OrderedDict()
+        self._kept: OrderedDict[bytes, EncodedImage] = OrderedDict()
         self._seen: OrderedDict[bytes, None] = OrderedDict()
         self._pixels = 0
 
@@ -36,14 +36,14 @@ class PictureCache:
             self._seen.popitem(last=False)
         return before
 
-    def get(self, digest: bytes) -> EncodedPicture | None:
+    def get(self, digest: bytes) -> EncodedImage | None:
         """The picture of these pixels, if it is kept."""
         found = self._kept.get(digest)
         if found is not None:
             self._kept.move_to_end(digest)
         return found
 
-    def put(self, digest: bytes, encoded: EncodedPicture) -> None:
+    def put(self, digest: bytes, encoded: EncodedImage) -> None:
         """Keeps a picture, unless it alone is too large."""
         size = encoded.size[0] * encoded.size[1]
         count, pixels = self._limits

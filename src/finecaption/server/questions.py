@@ -10,27 +10,15 @@ from __future__ import annotations
 
 import difflib
 import re
-from typing import Literal, NamedTuple
 
 from finecaption.attributes import ATTRIBUTE_NAMES, ATTRIBUTES, find_attribute
 from finecaption.errors import InputError
+from finecaption.request import Questions
 
 MOST_TEXT = 2000  # characters; longer ones are no question
 
 
-class Asked(NamedTuple):
-    """One question."""
-
-    kind: Literal["attribute", "dense", "global"]
-    attribute: str | None = None
-
-    @property
-    def name(self) -> str:
-        """The attribute's, "dense" or "global"."""
-        return self.attribute or self.kind
-
-
-DENSE, WHOLE = Asked("dense"), Asked("global")
+_DENSE, _WHOLE = Questions(dense=True), Questions(whole=True)
 
 _PREFIX = re.compile(
     r"^(?:please\s+)?"
@@ -114,8 +102,8 @@ _RULES: tuple[tuple[str, str], ...] = (
 _COMPILED = tuple((re.compile(rf"\b(?:{words})\b"), name) for words, name in _RULES)
 
 
-def understand(text: str, has_region: bool) -> Asked:
-    """The question that `text` asks.
+def understand(text: str, has_region: bool) -> Questions:
+    """The one question that `text` asks.
 
     Args:
         text: of the user, in English; "<image>" and white space do not count.
@@ -131,11 +119,11 @@ def understand(text: str, has_region: bool) -> Asked:
     if asked is None:
         shown = plain if len(plain) <= 120 else plain[:117] + "..."
         raise InputError(f'messages: "{shown}" asks nothing that is known; {what_can_be_asked()}')
-    if asked != WHOLE and not has_region:
+    if asked != _WHOLE and not has_region:
         raise InputError(
-            f'messages: "{asked.name}" asks about a region and none is marked; send the picture as '
-            'an RGBA PNG whose alpha is the mask, or a "region" field, or ask to describe the '
-            "picture in detail"
+            f'messages: "{asked.names[0]}" asks about a region and none is marked; send the '
+            'picture as an RGBA PNG whose alpha is the mask, or a "region" field, or ask to '
+            "describe the picture in detail"
         )
     return asked
 
@@ -148,32 +136,32 @@ def what_can_be_asked() -> str:
     )
 
 
-def _read(text: str, has_region: bool) -> Asked | None:
+def _read(text: str, has_region: bool) -> Questions | None:
     if not text:
-        return DENSE if has_region else WHOLE  # a picture alone: what there is to say of it
+        return _DENSE if has_region else _WHOLE  # a picture alone: what there is to say of it
     found = find_attribute(text)
     if found is None:
         named = _TAIL.sub("", _PREFIX.sub("", text)).strip(" .?!:\"'")
         found = find_attribute(named) if named != "object" else None  # "describe the object"
     if found is not None:
-        return Asked("attribute", found.name)
+        return Questions((found.name,))
     whole = not has_region or (_PICTURE.search(text) and not _REGION.search(text))
     if _DETAIL.search(text):
-        return WHOLE if whole else DENSE
+        return _WHOLE if whole else _DENSE
     for words, name in _COMPILED:
         if words.search(text):
             if whole and _DESCRIBE.search(text) and name in _OF_A_PICTURE:
                 break  # "what is shown in this picture", "a short description of the scene"
-            return Asked("attribute", name)
+            return Questions((name,))
     if _DESCRIBE.search(text):
-        return WHOLE if whole else DENSE
+        return _WHOLE if whole else _DENSE
     return _nearly(text)
 
 
 _OF_A_PICTURE = ("Category Name", "One-Sentence Description", "State or Activity")
 
 
-def _nearly(text: str) -> Asked | None:
+def _nearly(text: str) -> Questions | None:
     """A name with a slip of the pen: "materails"."""
     if len(text) > 60:
         return None
@@ -183,4 +171,4 @@ def _nearly(text: str) -> Asked | None:
         for spelling in (attribute.name, *attribute.aliases)
     }
     near = difflib.get_close_matches(text, list(spellings), n=1, cutoff=0.8)
-    return Asked("attribute", spellings[near[0]]) if near else None
+    return Questions((spellings[near[0]],)) if near else None

@@ -9,6 +9,7 @@ import numpy as np
 from finecaption.errors import InputError
 from finecaption.io.geometry import Size, check_point
 from finecaption.io.masks import decode_base64_gzip, decode_polygons, decode_rle, load_mask
+from finecaption.request import region_of
 from finecaption.server.pictures import decode_base64, decode_mask
 from finecaption.server.schemas import RegionModel
 from finecaption.types import Region, RegionPrompt
@@ -54,7 +55,7 @@ def _rle(given: RegionModel, size: Size, field: str) -> Region:
     if not isinstance(counts, str) and any(run > width * height for run in counts):
         raise InputError(f"{field}.counts: a run is longer than the picture has pixels")
     mask = decode_rle({"size": [height, width], "counts": counts}, size, field)
-    return _not_empty(mask, field)
+    return region_of(mask, field)
 
 
 def _polygon(polygon: list[float] | list[list[float]], size: Size, field: str) -> Region:
@@ -68,23 +69,17 @@ def _polygon(polygon: list[float] | list[list[float]], size: Size, field: str) -
             f"{field}: its border is {border:,.0f} pixels long; at most {_LONGEST_BORDER:,} are "
             "drawn: send a mask picture or RLE"
         )
-    return Region(decode_polygons(parts, size, field))
+    return region_of(decode_polygons(parts, size, field), field)
 
 
 def _mask(text: str, size: Size, field: str) -> Region:
     data = decode_base64(text, field)
     if data[:2] == _GZIP:
         bare = text.partition(",")[2] if text[:5].lower() == "data:" else text
-        return _not_empty(decode_base64_gzip("".join(bare.split()), size, field), field)
+        return region_of(decode_base64_gzip("".join(bare.split()), size, field), field)
     try:
         mask = load_mask(decode_mask(data, size, field), size)
     except InputError as error:
         message = str(error)
         raise InputError(message if message.startswith(field) else f"{field}: {error}") from error
-    return _not_empty(mask, field)
-
-
-def _not_empty(mask: np.ndarray, field: str) -> Region:
-    if not mask.any():
-        raise InputError(f"{field}: the mask is empty; mark at least one pixel of the region")
-    return Region(mask)
+    return region_of(mask, field)

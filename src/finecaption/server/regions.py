@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
+from fastapi import Request as HttpRequest
 from fastapi.responses import JSONResponse, Response
 
 from finecaption.attributes import ATTRIBUTE_NAMES, resolve_attribute
@@ -14,8 +15,8 @@ from finecaption.errors import InputError
 from finecaption.io import masks
 from finecaption.io.html import data_uri
 from finecaption.io.masks import box_from_mask, encode_rle
+from finecaption.request import Questions, Request
 from finecaption.server.batching import Engine, Ticket
-from finecaption.server.jobs import Question
 from finecaption.server.pictures import Loaded
 from finecaption.server.region_field import to_region
 from finecaption.server.routing import ERRORS, JsonRoute
@@ -31,7 +32,7 @@ from finecaption.server.service import Service, service_of
 from finecaption.types import Region, RegionPrompt
 
 if TYPE_CHECKING:
-    from finecaption.captioner import CaptionResult
+    from finecaption.results import CaptionResult
 
 router = APIRouter(prefix="/v1", route_class=JsonRoute, tags=["regions"])
 
@@ -45,7 +46,7 @@ _NO_MODEL: dict[int | str, dict[str, Any]] = {
     response_model=None,
     responses={200: {"model": RegionsAnswer}, **_NO_MODEL, **ERRORS},
 )
-async def regions(request: Request, body: RegionsRequest) -> Response:
+async def regions(request: HttpRequest, body: RegionsRequest) -> Response:
     """Asks many attributes of many regions in one call.
 
     Of a region of which nothing is asked, a sentence and a paragraph are given; without any region,
@@ -54,17 +55,17 @@ async def regions(request: Request, body: RegionsRequest) -> Response:
     service = service_of(request)
     deadline = service.deadline()
     with service.admit() as ticket:
-        question = await _question(service, ticket, body)
-        decoding = service.decoding(body, body.max_tokens)
+        asked, digest = await _request(service, ticket, body)
         with service.room():
-            job = service.engine.ask(question, decoding)
+            job = service.engine.ask(asked, digest)
         result: CaptionResult = await service.outcome(request, job, deadline)
     answers = sum(len(r.captions) + (r.dense is not None) for r in result.regions)
     service.metrics.answers.inc(answers + (result.whole is not None))
     return JSONResponse(result.to_dict())
 
 
-async def _question(service: Service, ticket: Ticket, body: RegionsRequest) -> Question:
+async def _request(service: Service, ticket: Ticket, body: RegionsRequest) -> tuple[Request, bytes]:
+    """The request, and the digest of its image."""
     service.check_model(body.model)
     names = _names(body)
     limits = service.settings
@@ -72,8 +73,10 @@ async def _question(service: Service, ticket: Ticket, body: RegionsRequest) -> Q
         raise InputError(
             f"regions: {len(body.regions)} of them; a call takes at most {limits.max_regions}"
         )
-    asked = len(names or ()) + body.dense or 2  # a sentence and a paragraph, if nothing is asked
-    answers = len(body.regions) * asked + body.whole
+    questions = Questions(names or (), body.dense, body.whole)
+    if body.regions:
+        questions = questions.resolve(len(body.regions))
+    answers = len(body.regions) * len(questions.region_names) + body.whole
     if answers > limits.max_answers:
         raise InputError(
             f"regions: {answers} answers are asked for; at most {limits.max_answers} are given in "
@@ -91,9 +94,9 @@ async def _question(service: Service, ticket: Ticket, body: RegionsRequest) -> Q
         )
 
     found = await service.pictures.run(read) if body.regions else _by_alpha(loaded)
-    return Question(
-        loaded.picture, loaded.digest, found, names, body.dense and bool(found), body.whole
-    )
+    decoding = service.decoding(body, body.max_tokens)
+    request = Request(loaded.picture, found, names, body.dense, body.whole, decoding)
+    return request, loaded.digest
 
 
 def _names(body: RegionsRequest) -> tuple[str, ...] | None:
@@ -116,7 +119,7 @@ def _by_alpha(loaded: Loaded) -> tuple[Any, ...]:
     response_model=None,
     responses={200: {"model": SegmentAnswer}, **_NO_MODEL, **ERRORS},
 )
-async def segment(request: Request, body: SegmentRequest) -> Response:
+async def segment(request: HttpRequest, body: SegmentRequest) -> Response:
     """The mask of the thing under clicks or in a box, or the masks of everything.
 
     A mask can be sent back as `region` or among `regions`: as RLE, or as `{"mask": "data:..."}`.
@@ -137,29 +140,28 @@ async def segment(request: Request, body: SegmentRequest) -> Response:
             found = to_region(given, size, max_points=service.settings.max_points, field="segment")
             assert isinstance(found, RegionPrompt)
             prompt = found
-        question = Question(loaded.picture, loaded.digest)
         with service.room():
-            job = service.engine.call(lambda engine, check: _masks(engine, check, question, prompt))
+            job = service.engine.call(lambda engine, check: _masks(engine, check, loaded, prompt))
         masks: list[tuple[np.ndarray, float]] = await service.outcome(request, job, deadline)
         record = await service.pictures.run(_record, size, masks, body.format)
     return JSONResponse(record)
 
 
 def _masks(
-    engine: Engine, check: Callable[[], None], question: Question, prompt: RegionPrompt | None
+    engine: Engine, check: Callable[[], None], loaded: Loaded, prompt: RegionPrompt | None
 ) -> list[tuple[np.ndarray, float]]:
     """Masks, bool (H, W), with their scores; on the engine's thread."""
     captioner = engine.captioner
-    encoded = engine.encoded(question)
+    encoded = engine.encoded(loaded.picture, loaded.digest)
     segmenter = captioner.segmenter
-    clickable = segmenter.encode(encoded.picture, encoded.hr_features)
+    clickable = segmenter.encode(encoded.image, encoded.hr_features)
     if prompt is not None:
         found = segmenter.predict(clickable, prompt.points, box=prompt.box)
         return [(found.mask, found.score)]
-    from finecaption.everything import find_things
+    from finecaption.segmentation.automatic import generate_masks
 
-    things = find_things(
-        segmenter, encoded.picture, encoded=clickable, progress=lambda share: check()
+    things = generate_masks(
+        segmenter, encoded.image, encoded=clickable, progress=lambda share: check()
     )
     return [(thing.mask, thing.score) for thing in things]
 

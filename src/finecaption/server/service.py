@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from fastapi import Request
 
+from finecaption.decoding import MAX_NEW_TOKENS, Decoding
 from finecaption.server.batching import Engine, Ticket
 from finecaption.server.errors import ApiError
 from finecaption.server.fetch import Fetcher
@@ -22,7 +23,6 @@ from finecaption.server.settings import Settings
 
 if TYPE_CHECKING:
     from finecaption.captioner import FineCaption
-    from finecaption.generation import Decoding
 
 T = TypeVar("T")
 
@@ -117,8 +117,6 @@ class Service:
         Raises:
             InputError: beams together with a temperature.
         """
-        from finecaption.generation import MAX_NEW_TOKENS, Decoding
-
         top_p = 1.0 if given.top_p is None else given.top_p
         return Decoding(
             max_new_tokens=min(max_tokens or MAX_NEW_TOKENS, self.settings.max_tokens),

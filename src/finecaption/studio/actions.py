@@ -10,16 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from finecaption.attributes import (
-    ATTRIBUTE_NAMES,
-    dense_instruction,
-    global_instruction,
-    region_instruction,
-)
+from finecaption.attributes import ATTRIBUTE_NAMES
 from finecaption.errors import InputError
 from finecaption.io.geometry import Box, check_box, check_point
 from finecaption.io.images import load_image
 from finecaption.io.masks import load_mask, resize_mask
+from finecaption.request import WHOLE, Request, instruction_for
 from finecaption.studio.mentions import find_mentions, find_relations, name_of
 from finecaption.studio.session import MOST_REGIONS, Item, Session, runs
 from finecaption.types import Region
@@ -144,14 +140,19 @@ def everything(
     captioner: FineCaption, session: Session, progress: Callable[[float], None] | None = None
 ) -> list[Item]:
     """New regions for the things that are found; what is there already is not found again."""
-    from finecaption.everything import find_things
     from finecaption.io.masks import mask_iou
+    from finecaption.segmentation.automatic import generate_masks
 
     segmenter = captioner.segmenter
     if session.clickable is None:
         session.clickable = _clickable(captioner, session)
-    things = find_things(
-        segmenter, session.picture, encoded=session.clickable, grid=20, most=20, progress=progress
+    things = generate_masks(
+        segmenter,
+        session.picture,
+        encoded=session.clickable,
+        grid=20,
+        max_masks=20,
+        progress=progress,
     )
     known = [item.region.mask for item in session.items.values()]
     added = []
@@ -208,22 +209,20 @@ def describe(
 
     pending: dict[tuple[int | None, str], dict[str, Any]] = {}
     until = time.monotonic() + _SLICE
-    stream = captioner.stream(
-        session.encoded, regions=[item.region for item in items], attributes=list(attributes),
-        dense=dense and bool(items), whole=whole,
-    )  # fmt: skip
-    for update in stream:
+    shown = [item.region for item in items]
+    request = Request(session.encoded, shown, list(attributes), dense, whole)
+    for update in captioner.stream(request):
         wanted = [*range(len(items)), *([None] if whole else [])]
         if not any(current(at) for at in wanted):
             return
         if current(update.region):
             number = None if update.region is None else items[update.region].id
             news = {
-                "region": number, "name": update.name, "text": update.text, "done": update.done,
+                "region": number, "name": update.name, "text": update.text, "done": update.finished,
                 "confidence": update.confidence,
             }  # fmt: skip
             pending[update.region, update.name] = news
-            if update.done:
+            if update.finished:
                 _keep(session, None if update.region is None else items[update.region], news)
         if time.monotonic() >= until:
             yield list(pending.values())
@@ -255,16 +254,13 @@ def evidence(
 
     `share` of the evidence lies on the region, which has `area` of the picture.
     """
-    from finecaption.evidence import evidence_map
+    from finecaption.trust.attribution import evidence_map
 
     item = None if region is None else item_of(session, region)
     text = session.whole if item is None else item.texts().get(name)
     if not text:
         raise InputError(f"{name}: nothing was said of it yet")
-    if item is None:
-        asked = global_instruction()
-    else:
-        asked = dense_instruction() if name == "dense" else region_instruction(name)
+    asked = instruction_for(WHOLE if item is None else name)
     mask = None if item is None else item.region.mask
     found = evidence_map(captioner, session.encoded, mask, asked, text, word)
     width, height = session.view

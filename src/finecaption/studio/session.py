@@ -18,7 +18,7 @@ from finecaption.types import Caption, Region
 if TYPE_CHECKING:
     from PIL import Image
 
-    from finecaption.captioner import EncodedPicture
+    from finecaption.captioner import EncodedImage
 
 MOST_SESSIONS = 24
 MOST_REGIONS = 60
@@ -66,7 +66,7 @@ class Session:
     """One visitor's picture."""
 
     picture: Image.Image
-    encoded: EncodedPicture
+    encoded: EncodedImage
     model: str
     name: str
     """Of the picture, for files."""

@@ -30,7 +30,7 @@ from finecaption.model.parts import part_of, unused_by_captions
 from finecaption.model.presets import PRESETS
 from finecaption.model.processing import FineCaptionProcessor
 from finecaption.model.tokenizer import build_word_tokenizer
-from finecaption.segment import ClickDecoder
+from finecaption.segmentation.click import ClickDecoder
 from finecaption.synth.language import corpus
 from finecaption.train import data
 from finecaption.train.clicks import ClickPretraining

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from finecaption.segment import PAD, ClickDecoder
+from finecaption.segmentation.click import PAD, ClickDecoder
 from finecaption.train.dense import DensePretraining, dense_loss, in_sight, patch_cells
 
 PROMPTS = 4  # a picture
@@ -238,7 +238,7 @@ class ClickPretraining(nn.Module):
         """
         Args:
             dense: of a `SamTower`.
-            decoder: trained along; saved with `finecaption.segment.save_segmenter`.
+            decoder: trained along; saved with `finecaption.segmentation.click.save_segmenter`.
             weight: of the click loss beside the dense loss.
         """
         super().__init__()

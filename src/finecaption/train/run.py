@@ -29,7 +29,7 @@ from transformers import set_seed
 from finecaption.errors import InputError
 from finecaption.model.modeling import FineCaptionForConditionalGeneration
 from finecaption.model.processing import FineCaptionProcessor
-from finecaption.segment import save_segmenter
+from finecaption.segmentation.click import save_segmenter
 from finecaption.synth import WORLD_VERSION, check_world
 from finecaption.train import build
 from finecaption.train.clicks import ClickPretraining

@@ -1,6 +1,6 @@
 """From a finished run to what is shipped: half-precision weights in one atomic folder.
 
-    python -m finecaption.train.ship runs/mini/stage3 src/finecaption/pretrained/finecaption-mini
+python -m finecaption.train.ship runs/mini/stage3 src/finecaption/pretrained/finecaption-mini
 """
 
 from __future__ import annotations

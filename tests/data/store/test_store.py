@@ -187,9 +187,7 @@ def test_samples_in_memory_have_the_same_ways(samples: Samples) -> None:
 
 
 @FORMS
-def test_few_blocks_are_held_however_many_are_read(
-    form: store.layout.Form, tmp_path: Path
-) -> None:
+def test_few_blocks_are_held_however_many_are_read(form: store.layout.Form, tmp_path: Path) -> None:
     given = (
         RegionSample(image=f"{k}.png", size=(4, 4), task="cgic", text=str(k)) for k in range(6000)
     )
@@ -314,9 +312,7 @@ def test_hugging_face_datasets_reads_the_shards(samples: Samples, tmp_path: Path
     given = samples(6)
     store.write(given, tmp_path / "p", form="parquet", embed=True, shard_samples=10)
     files = sorted(str(f) for f in (tmp_path / "p").glob("*.parquet"))
-    rows = list(
-        datasets.load_dataset("parquet", data_files=files, split="train", streaming=True)
-    )
+    rows = list(datasets.load_dataset("parquet", data_files=files, split="train", streaming=True))
     assert [row["image"].size for row in rows] == [(20 + k % 5, 16 + k % 3) for k in range(6)]
     assert sum(len(row["questions"]) for row in rows) == len(given)
     assert rows[1]["regions"][0]["region_id"] == "r0"

@@ -8,11 +8,17 @@ from typing import Any
 from lmms_eval.api.model import lmms  # type: ignore[import-not-found]  # its own environment
 from PIL import Image
 
-from finecaption.attributes import REGION_PREFIX, dense_instruction, global_instruction
-from finecaption.captioners.opening import open_captioner
-from finecaption.captioners.protocol import Query
+from finecaption.attributes import (
+    REGION_PREFIX,
+    custom_attribute,
+    dense_instruction,
+    global_instruction,
+)
+from finecaption.captioners.registry import open_captioner
 from finecaption.errors import InputError
 from finecaption.io.masks import load_mask
+from finecaption.request import Request
+from finecaption.results import CaptionResult
 from finecaption.types import Region
 
 _AT_ONCE = 64
@@ -56,7 +62,10 @@ class FineCaptionModel(lmms):
         answers: list[str] = []
         for first in range(0, len(requests), _AT_ONCE):
             part = requests[first : first + _AT_ONCE]
-            texts = self.captioner.caption([self._query(request) for request in part])
+            texts = [
+                _text(result)
+                for result in self.captioner.caption_batch([self._asked(one) for one in part])
+            ]
             for request, text in zip(part, texts, strict=True):
                 self.cache_hook.add_partial("generate_until", request.args[:2], text)
             answers += texts
@@ -70,14 +79,14 @@ class FineCaptionModel(lmms):
         """Refused: captions are generated."""
         raise InputError("finecaption: writes captions; choose a task of generate_until")
 
-    def _query(self, request: Any) -> Query:
+    def _asked(self, request: Any) -> Request:
         context, _, doc_to_visual, doc_id, task, split = request.args
         pictures = doc_to_visual(self.task_dict[task][split][doc_id])
-        return query_of(context, pictures, f"{task}, document {doc_id}")
+        return request_of(context, pictures, f"{task}, document {doc_id}")
 
 
-def query_of(context: str, pictures: Sequence[Image.Image], where: str) -> Query:
-    """A harness's question as ours.
+def request_of(context: str, pictures: Sequence[Image.Image], where: str) -> Request:
+    """A harness's question as a request.
 
     Args:
         context: an instruction of `finecaption.attributes`.
@@ -92,13 +101,22 @@ def query_of(context: str, pictures: Sequence[Image.Image], where: str) -> Query
     (picture,) = pictures
     said = context.strip()
     if said == global_instruction():
-        return Query(picture.convert("RGB"), None, "cgic")
+        return Request(picture.convert("RGB"), whole=True)
     if not said.startswith(REGION_PREFIX) or picture.mode != "RGBA":
         raise InputError(
             f"{where}: is no question on a region given as the opaque part of a picture; this "
             "model answers the tasks in finecaption.captioners.harness"
         )
-    region, colours = Region(load_mask(picture)), picture.convert("RGB")
+    region, colors = Region(load_mask(picture)), picture.convert("RGB")
     if said == dense_instruction():
-        return Query(colours, region, "rdc")
-    return Query(colours, region, "aarc", said.removeprefix(REGION_PREFIX).strip().rstrip("."))
+        return Request(colors, [region], dense=True)
+    name = said.removeprefix(REGION_PREFIX).strip().rstrip(".")
+    return Request(colors, [region], [custom_attribute(name)])
+
+
+def _text(result: CaptionResult | InputError) -> str:
+    """The one answer; raises an error."""
+    if isinstance(result, InputError):
+        raise result
+    ((_, _, text),) = result.answers()
+    return text

@@ -9,12 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 from PIL import Image
 
-from finecaption.errors import FineCaptionError
+from finecaption.errors import CaptionerError
 from finecaption.types import Task
-
-
-class CaptionerError(FineCaptionError):
-    """A captioner could not answer, for good or after all tries; going on later may help."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,3 +50,6 @@ class Captioner(Protocol):
             CaptionerError: a question cannot be answered.
         """
         ...
+
+
+__all__ = ["Ask", "Captioner", "CaptionerError", "Said"]

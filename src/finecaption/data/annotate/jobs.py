@@ -54,7 +54,7 @@ def folder_jobs(
 
     Args:
         folder: of the pictures.
-        everything: see `finecaption.everything.segment_everything`.
+        everything: masks of `finecaption.segmentation.automatic.generate_masks`.
         licence: note that the records carry.
         problems: meets what cannot be used; None stops at the first.
 

@@ -130,18 +130,27 @@ class OpenAICaptioner:
             {"type": "image_url", "image_url": {"url": url}} for url in pictures
         ]
         content.append({"type": "text", "text": prompt(ask.task, ask.attribute, self.shown)})
+        text, tries = self.ask(content)
+        if ask.task == "aarc" and does_not_apply(text):
+            return Said(None, tries)
+        return Said(text, tries)
+
+    def ask(self, content: list[dict[str, Any]]) -> tuple[str, int]:
+        """The answer to a user's message, and the number of tries that it took.
+
+        Args:
+            content: parts of a chat message: `image_url` and `text`.
+
+        Raises:
+            CaptionerError: no answer after all tries, or a refusal.
+        """
         try:
-            text, tries = retry(
-                lambda: self._request(content), self._limit, self.tries, self.first_wait
-            )
+            return retry(lambda: self._request(content), self._limit, self.tries, self.first_wait)
         except Passing as failure:
             raise CaptionerError(
                 f"{self.address}: no answer after {self.tries} tries ({failure.cause}); try later: "
                 "the same command goes on"
             ) from failure.cause
-        if ask.task == "aarc" and does_not_apply(text):
-            return Said(None, tries)
-        return Said(text, tries)
 
     def _request(self, content: list[dict[str, Any]]) -> str:
         openai = self._openai

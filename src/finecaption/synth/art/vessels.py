@@ -325,9 +325,7 @@ def bottle(look: Look) -> Drawing:
         form = _turned(h, [(neck, 0), (neck, 0.13), (neck + 1, 0.24), (30, 0.38), (41, 0.57),
                            (41, 0.72), (33, 0.9), (21, 1)], k)  # fmt: skip
     svg, defs = _shell(look, form)
-    collar = (
-        f"M{n(-neck)} {n(form.y + 11)}A{n(neck)} {n(form.ry)} 0 0 0 {n(neck)} {n(form.y + 11)}"
-    )
+    collar = f"M{n(-neck)} {n(form.y + 11)}A{n(neck)} {n(form.ry)} 0 0 0 {n(neck)} {n(form.y + 11)}"
     svg += el("path", d=collar, fill="none", stroke=INK, stroke_width=2)
     if not corked:
         return _drawing(look, form, svg, defs)
@@ -373,9 +371,7 @@ def _fruits(look: Look, form: _Form) -> tuple[str, float]:
     rng.shuffle(kinds)
     y = form.y + form.ry * 0.3
     spots = [(-0.3, -1.7), (0.3, -1.7), (-0.6, -0.5), (0.6, -0.5), (0.0, -0.6)]
-    out = [
-        _fruit(sx * form.rim, y + sy * r, r, kinds[i % 4]) for i, (sx, sy) in enumerate(spots)
-    ]
+    out = [_fruit(sx * form.rim, y + sy * r, r, kinds[i % 4]) for i, (sx, sy) in enumerate(spots)]
     return "".join(out), y - 2.7 * r - _EDGE
 
 

@@ -1,0 +1,1 @@
+"""Answers to many questions about many regions of many images at once."""

@@ -1,0 +1,119 @@
+"""Finds a model by its name or folder, and loads it to a device in a precision that suits it."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from finecaption.errors import InputError
+from finecaption.io import checkpoint
+from finecaption.model import (
+    FineCaptionConfig,
+    FineCaptionForConditionalGeneration,
+    FineCaptionProcessor,
+)
+
+_FP32_BYTES = 2 << 30  # checkpoints up to this size run in float32 everywhere
+
+
+def resolve_model(name_or_folder: str | os.PathLike[str]) -> Path:
+    """The folder of a model: a shipped one by its name, or the folder itself.
+
+    Raises:
+        InputError: there is none.
+    """
+    text = os.fspath(name_or_folder)
+    folder = checkpoint.shipped_folder(text) or Path(text)
+    if (folder / "config.json").is_file():
+        return folder
+    names = sorted(entry.parent.name for entry in checkpoint.SHIPPED.glob("*/config.json"))
+    known = f"shipped models: {', '.join(names)}" if names else "no model is shipped"
+    what = "holds no config.json" if folder.is_dir() else "no such model or folder"
+    raise InputError(f"model {text!r}: {what}; give a folder written by save_pretrained ({known})")
+
+
+def own_folder(name_or_folder: str | os.PathLike[str]) -> Path | None:
+    """The folder of a model, as `resolve_model`; None if it is no checkpoint of finecaption."""
+    try:
+        folder = resolve_model(name_or_folder)
+        config = json.loads((folder / "config.json").read_text("utf-8"))
+    except (InputError, OSError, ValueError):
+        return None
+    return folder if config.get("model_type") == "finecaption" else None
+
+
+def load_model(
+    folder: Path,
+    device: str | torch.device | None = None,
+    dtype: torch.dtype | None = None,
+    quantize: str | None = None,
+    device_map: str | dict[str, Any] | None = None,
+) -> tuple[FineCaptionForConditionalGeneration, FineCaptionProcessor]:
+    """Model and processor of a folder, on their device.
+
+    Args:
+        folder: from resolve_model.
+        device, dtype, quantize, device_map: see finecaption.captioner.FineCaption.from_pretrained.
+
+    Raises:
+        InputError: see there.
+    """
+    if quantize is not None or device_map is not None:
+        from finecaption.model import quantisation
+    if quantize is not None:
+        quantisation.check_quantisation(quantize)
+    if device_map is not None:
+        quantisation.check_device_map()
+        if device is not None:
+            raise InputError("device and device_map: give one of them")
+    where = _device(device)
+    if dtype is None:
+        size = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+        half = size > _FP32_BYTES and (where.type != "cpu" or _cpu_multiplies_bf16())
+        dtype = torch.bfloat16 if half else torch.float32
+    extra: dict[str, Any] = {}
+    if quantize is not None:
+        # Quantised as they are read, on their device: a model that is moved later was whole.
+        extra["quantization_config"] = quantisation.quantisation_settings(quantize, dtype)
+        extra["device_map"] = {"": where}
+    if device_map is not None:
+        extra["device_map"] = device_map
+    try:
+        if quantize is not None:
+            quantisation.check_sizes(
+                quantize, FineCaptionConfig.from_pretrained(folder, local_files_only=True)
+            )
+        model = FineCaptionForConditionalGeneration.from_pretrained(
+            folder, dtype=dtype, local_files_only=True, **extra
+        )
+        processor = FineCaptionProcessor.from_pretrained(folder, local_files_only=True)
+    except InputError as error:
+        raise InputError(f"{folder}: {error}") from None
+    # transformers, safetensors and tokenizers raise errors of their own for broken files
+    except Exception as error:
+        raise InputError(f"{folder}: the model cannot be read ({error})") from error
+    return (model if extra else model.to(where)), processor
+
+
+def _device(device: str | torch.device | None) -> torch.device:
+    if device is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        where = torch.device(device)
+        torch.empty(0, device=where)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"device {str(device)!r}: cannot be used ({reason})") from error
+    return where
+
+
+def _cpu_multiplies_bf16() -> bool:
+    """Whether bfloat16 is faster than float32 here, not several times slower (decision 0008)."""
+    # Older releases of torch do not tell.
+    tell = getattr(torch.cpu, "get_capabilities", dict)
+    able: dict[str, bool] = tell()
+    return bool(able.get("amx_bf16") or able.get("avx512_bf16"))

@@ -1,0 +1,122 @@
+"""What answers requests: one interface for our models, other checkpoints and served models.
+
+A front end holds a `Captioner` and knows no more. What only some captioners can do is a capability:
+the captioner names it in `capabilities`, and `require` turns its absence into one clear error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
+
+from finecaption.errors import InputError
+from finecaption.request import Request
+from finecaption.results import CaptionResult, CaptionUpdate
+
+Capability: TypeAlias = Literal["stream", "choose", "token_logprobs", "click"]
+"""stream: `Streaming`; choose, token_logprobs: `Scoring`; click: boxes and clicks become masks, by
+`encode` and `segmenter` of `finecaption.captioner.FineCaption`."""
+
+Progress: TypeAlias = Callable[[int, int], None]
+"""Is called with the number of finished answers, and of all."""
+
+
+@runtime_checkable
+class Captioner(Protocol):
+    """The interface of a captioner."""
+
+    @property
+    def name(self) -> str:
+        """The model's, for results."""
+        ...
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """All that an answer depends on besides the request, as plain JSON values.
+
+        Keys: `name`; `kind` ("finecaption", "transformers" or "openai"); `sha256` of the weights
+        and settings' files (None where they cannot be seen); `region`, how a region is shown; and
+        `settings`.
+        """
+        ...
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """What it can do besides `caption_batch`."""
+        ...
+
+    def caption_batch(
+        self, requests: Sequence[Request], *, progress: Progress | None = None
+    ) -> list[CaptionResult | InputError]:
+        """Answers all requests together.
+
+        All images are held at once; give a long job in parts (`finecaption.bulk` does).
+
+        Args:
+            requests: in any number; those about one image should hold the same object.
+            progress: see `Progress`.
+
+        Returns:
+            A result a request, in order, or the error that its image or one of its regions makes.
+
+        Raises:
+            finecaption.errors.CaptionerError: a server does not answer.
+        """
+        ...
+
+
+class Streaming(Captioner, Protocol):
+    """A captioner that shows its answers while it writes them."""
+
+    def stream(self, request: Request) -> Iterator[CaptionUpdate]:
+        """All answers to a request, which grow together, token by token.
+
+        Raises:
+            InputError: as of `caption_batch`, before the first update.
+        """
+        ...
+
+
+class Scoring(Captioner, Protocol):
+    """A captioner that gives probabilities to texts that it did not write."""
+
+    def choose(
+        self,
+        image: Any,
+        region: Any,
+        attribute: str,
+        choices: Sequence[str],
+        *,
+        template: str | Sequence[str] | None = None,
+    ) -> dict[str, float]:
+        """Choice -> probability given that one of them is the answer; best first."""
+        ...
+
+    def token_logprobs(
+        self, image: Any, region: Any, name: str, answers: Sequence[str]
+    ) -> list[list[float]]:
+        """For each answer, the natural log-probabilities of its tokens, the end included.
+
+        Args:
+            image, region: as in a `Request`; region None: the whole image.
+            name: what is asked: an attribute, "dense" or "global".
+            answers: texts.
+        """
+        ...
+
+
+def require(captioner: Captioner, capability: Capability) -> None:
+    """Raises InputError, with what to do instead, unless the captioner can do it."""
+    if capability not in captioner.capabilities:
+        raise InputError(f"{captioner.name}: {_MISSING[capability]}")
+
+
+_MISSING: dict[Capability, str] = {
+    "stream": "does not stream; ask for the finished answers",
+    "choose": "cannot score given choices; only models of finecaption can",
+    "token_logprobs": "gives no log-probabilities; only models of finecaption do",
+    "click": "has no click segmenter; give masks (finecaption segment makes them)",
+}
+
+
+__all__ = ["Capability", "Captioner", "Progress", "Scoring", "Streaming", "require"]

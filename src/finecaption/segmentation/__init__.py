@@ -1,0 +1,1 @@
+"""Regions from clicks, boxes or nothing: segmenters and automatic masks."""
