@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -88,6 +89,12 @@ class CaptionUpdate(NamedTuple):
     finished: bool
     confidence: float | None = None
     """Once finished: probability, 0 to 1, that the answer is right, as `Caption.confidence`."""
+
+    @property
+    def done(self) -> bool:
+        """Deprecated: `finished`."""
+        warnings.warn("done is now finished", DeprecationWarning, stacklevel=2)
+        return self.finished
 
 
 def caption_of(
