@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from finecaption.cli.options import MODEL, Device, Images
+from finecaption.cli.options import MODEL, Device, Images, open_model
 from finecaption.errors import InputError
 
 if TYPE_CHECKING:
@@ -135,35 +135,16 @@ def _captioner(
             address, name, shown=shown, per_minute=per_minute, workers=workers, tries=tries,
             timeout=timeout, key_variable=key_variable,
         )  # fmt: skip
-    from finecaption.captioner import FineCaption
-
-    model = FineCaption.from_pretrained(name, device=device)
-    return LocalCaptioner(model, _weights_hash(model.folder))
-
-
-def _weights_hash(folder: Path | None) -> str:
-    import hashlib
-
-    if folder is None:
-        return ""
-    digest = hashlib.sha256()
-    for file in sorted(folder.glob("*.safetensors")):
-        with file.open("rb") as stream:
-            while chunk := stream.read(1 << 20):
-                digest.update(chunk)
-    return digest.hexdigest()[:16]
+    return LocalCaptioner(open_model(name, device))
 
 
 def _finder(name: str, device: str | None) -> Callable[[Any], Any]:
-    from finecaption.captioner import FineCaption
+    from finecaption.protocol import require
     from finecaption.segmentation.automatic import masks_by_area
-    from finecaption.segmentation.click import Segmenter
 
-    model = FineCaption.from_pretrained(name, device=device)
-    if model.folder is None:
-        raise InputError(f"{name}: has no segmenter; give --segmenter another model")
-    segmenter = Segmenter.from_pretrained(model.folder, model.model)
-    return lambda image: masks_by_area(segmenter, image)
+    captioner = open_model(name, device)
+    require(captioner, "click")
+    return lambda image: masks_by_area(captioner.segmenter, image)
 
 
 def _shown(jobs: Iterable[Job]) -> Iterator[Job]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -23,6 +22,8 @@ from finecaption.data.lines import Lines
 from finecaption.data.problems import Problems
 from finecaption.data.sources import open_source
 from finecaption.errors import InputError
+from finecaption.request import Request
+from finecaption.results import CaptionResult, caption_of
 
 from .conftest import Parrot
 
@@ -179,43 +180,51 @@ def test_the_cache_tells_answers_apart(tmp_path: Path) -> None:
 # Captioners and segmenters that are handed in --------------------------------------------------
 
 
-class _Model:
-    """A stand-in for `finecaption.FineCaption` that notes how it is asked."""
+class _Captioner:
+    """Notes what it is asked."""
 
-    name = "stand-in"
+    name, capabilities = "stand-in", frozenset()
+    identity = {"name": "stand-in", "kind": "finecaption", "sha256": "abc", "settings": {}}
 
-    def __init__(self) -> None:
-        self.calls: list[Any] = []
-        self.said: str | None = None
+    def __init__(self, said: str | None = None) -> None:
+        self.requests: list[Request] = []
+        self.said = said
 
-    def encode(self, image: Any) -> str:
-        self.calls.append("encode")
-        return "encoded"
+    def caption_batch(
+        self, requests: Sequence[Request], *, progress: object = None
+    ) -> list[CaptionResult | InputError]:
+        self.requests += requests
+        return [self._one(request) for request in requests]
 
-    def caption(self, image: Any, *, regions: Any = (), attributes: Any = None,
-                dense: bool = False, whole: bool = False) -> Any:  # fmt: skip
-        assert image == "encoded"
-        self.calls.append((len(regions), attributes, dense, whole))
-        said = [
-            SimpleNamespace(
-                captions={name: self.said or f"{name} {r.area}" for name in attributes or ()},
-                dense="long" if dense else None,
-            )
-            for r in regions
-        ]
-        return SimpleNamespace(regions=said, whole="all" if whole else None)
+    def _one(self, request: Request) -> CaptionResult | InputError:
+        if request.questions.whole:
+            return CaptionResult((), "all")
+        (region,), names = request.regions, request.questions.region_names
+        if region.area == 1:
+            return InputError("regions[0]: too small")
+        texts = ["long" if n == "dense" else self.said or f"{n} {region.area}" for n in names]
+        return CaptionResult((caption_of(region, names, texts),))
 
 
-def test_a_checkpoint_is_asked_a_region_at_once() -> None:
-    model = _Model()
-    mask = np.eye(4, dtype=bool)
+def test_a_captioner_is_asked_a_request_a_region() -> None:
+    mask, other = np.eye(4, dtype=bool), np.ones((4, 4), bool)
     asks = [Ask(mask, "aarc", "Color"), Ask(None, "cgic"), Ask(mask, "rdc"),
-            Ask(mask, "aarc", "Hair")]  # fmt: skip
-    captioner = LocalCaptioner(model, "abc")
-    told = dict(captioner.answer(Image.new("RGB", (4, 4)), asks))
-    assert [told[k].text for k in range(4)] == ["Color 4", "all", "long", "Hair 4"]
-    assert model.calls == ["encode", (1, ["Color", "Hair"], True, False), (0, None, False, True)]
-    assert captioner.identity == {"kind": "finecaption", "model": "stand-in", "version": "abc"}
-    model.said = "It has no hair."
-    told = dict(captioner.answer(Image.new("RGB", (4, 4)), asks[3:]))
-    assert told[0].text is None  # said not to apply
+            Ask(mask, "aarc", "Hair"), Ask(other, "aarc", "Shape")]  # fmt: skip
+    captioner, image = _Captioner(), Image.new("RGB", (4, 4))
+    annotator = LocalCaptioner(captioner)
+    told = dict(annotator.answer(image, asks))
+    assert [told[k].text for k in range(5)] == ["Color 4", "all", "long", "Hair 4", "Shape 16"]
+    assert [request.questions.names for request in captioner.requests] == [
+        ("Color", "Hair", "dense"), ("global",), ("Shape",),
+    ]  # fmt: skip
+    assert all(request.image is image for request in captioner.requests), "it is encoded once"
+    assert annotator.identity == {"kind": "finecaption", "model": "stand-in", "version": "abc"}
+
+
+def test_what_does_not_apply_and_what_cannot_be_used() -> None:
+    image, mask, dot = Image.new("RGB", (4, 4)), np.eye(4, dtype=bool), np.zeros((4, 4), bool)
+    dot[0, 0] = True
+    said_not_to_apply = LocalCaptioner(_Captioner("It has no hair."))
+    assert dict(said_not_to_apply.answer(image, [Ask(mask, "aarc", "Hair")]))[0].text is None
+    with pytest.raises(InputError, match="too small"):
+        list(LocalCaptioner(_Captioner()).answer(image, [Ask(dot, "aarc", "Hair")]))

@@ -1,73 +1,65 @@
-"""A FineCaption checkpoint as captioner. It is handed in loaded: nothing here imports torch."""
+"""Any `finecaption.protocol.Captioner` as annotator; it is handed in, so torch is not imported."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Protocol
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from PIL import Image
 
 from finecaption.data.annotate.captioners import Ask, Said
+from finecaption.errors import InputError
+from finecaption.protocol import Captioner
+from finecaption.request import DENSE, WHOLE, Request
 from finecaption.synth.reading import is_not_applicable
 from finecaption.types import Region
 
 
-class _Model(Protocol):
-    """As much of `finecaption.FineCaption` as is used."""
-
-    name: str
-
-    def encode(self, image: Any) -> Any: ...
-
-    def caption(
-        self,
-        image: Any,
-        *,
-        regions: Iterable[Any] = (),
-        attributes: Sequence[str] | None = None,
-        dense: bool = False,
-        whole: bool = False,
-    ) -> Any: ...
-
-
 class LocalCaptioner:
-    """Asks a loaded `finecaption.FineCaption`, all questions of a region at once.
+    """Gives a captioner all questions about an image at once, a request a region.
 
     Args:
-        model: the model.
-        version: what tells its weights from others of the same name, such as a hash.
+        captioner: what answers.
     """
 
-    def __init__(self, model: _Model, version: str = "") -> None:
-        self.model, self.version = model, version
+    def __init__(self, captioner: Captioner) -> None:
+        self.captioner = captioner
 
     @property
     def identity(self) -> dict[str, Any]:
-        """Name and version."""
-        return {"kind": "finecaption", "model": self.model.name, "version": self.version}
+        """Kind, name and hash of the weights."""
+        known = self.captioner.identity
+        return {"kind": known["kind"], "model": known["name"], "version": known["sha256"]}
 
     def answer(self, picture: Image.Image, asks: Sequence[Ask]) -> Iterator[tuple[int, Said]]:
-        """See `Captioner.answer`."""
-        encoded = self.model.encode(picture)
+        """See `Captioner.answer`.
+
+        Raises:
+            InputError: the captioner cannot use the image or a region.
+        """
         groups: dict[int, list[int]] = {}
         for number, ask in enumerate(asks):
             groups.setdefault(id(ask.mask), []).append(number)
-        for numbers in groups.values():
-            mask = asks[numbers[0]].mask
-            if mask is None:
-                whole = self.model.caption(encoded, whole=True).whole
-                yield from ((number, Said(whole)) for number in numbers)
-                continue
-            names = [name for name in (asks[k].attribute for k in numbers) if name is not None]
-            dense = any(asks[k].task == "rdc" for k in numbers)
-            (told,) = self.model.caption(
-                encoded, regions=[Region(mask)], attributes=names or None, dense=dense
-            ).regions
+        requests = [_request(picture, [asks[n] for n in group]) for group in groups.values()]
+        results = self.captioner.caption_batch(requests)
+        for numbers, result in zip(groups.values(), results, strict=True):
+            if isinstance(result, InputError):
+                raise result
+            texts = {name: text for _, name, text in result.answers()}
             for number in numbers:
                 name = asks[number].attribute
                 if name is None:
-                    yield number, Said(told.dense)
+                    yield number, Said(texts[WHOLE if asks[number].mask is None else DENSE])
                     continue
-                text = told.captions[name]
-                # "It has no hair.", as models say that learnt it from the drawn world
+                # "It has no hair.", as models say that learned it from synthetic scenes
+                text = texts[name]
                 yield number, Said(None if is_not_applicable(text) else text)
+
+
+def _request(image: Image.Image, asks: Sequence[Ask]) -> Request:
+    """All questions about one region, or about the whole image."""
+    mask = asks[0].mask
+    if mask is None:
+        return Request(image, whole=True)
+    names = [ask.attribute for ask in asks if ask.attribute is not None]
+    return Request(image, [Region(mask)], names, dense=any(ask.task == "rdc" for ask in asks))
