@@ -2,7 +2,10 @@
 
     python examples/make.py [FOLDER]
 
-The scenes are of the test split of the drawn world, chosen by eye: no model was trained on them.
+The scenes are of the test split of the synthetic world, chosen by eye: no model was trained on
+them. They are of the version of that world that the shipped model was trained on (WORLD). Code that
+renders another version refuses to replace them: the model would be asked about images unlike those
+it knows.
 """
 
 from __future__ import annotations
@@ -13,16 +16,23 @@ from pathlib import Path
 from PIL import Image
 
 from finecaption.eval.interior import interior_point
+from finecaption.synth import WORLD_VERSION
 from finecaption.synth.compose import render_rgb
 from finecaption.synth.observe import observe
 from finecaption.synth.scene import sample_scene
 
+WORLD = 1
 SCENES = {"park": (4, 286), "room": (3, 384), "street": (1, 967)}  # name -> seed, index
 TWINS = ("rabbit", "hoop")  # two things of the park whose boxes nearly coincide
 
 
 def make(folder: Path) -> None:
     """Writes park.png, room.png, street.png and twins/*.png; prints what can be clicked where."""
+    if WORLD != WORLD_VERSION:
+        raise SystemExit(
+            f"the examples are of version {WORLD} of the synthetic world, as the shipped model is; "
+            f"this code renders version {WORLD_VERSION}: choose new scenes when a new model ships"
+        )
     (folder / "twins").mkdir(parents=True, exist_ok=True)
     for name, (seed, index) in SCENES.items():
         seen = observe(sample_scene("test", seed, index))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import runpy
 import shutil
 import sys
@@ -15,35 +16,40 @@ from PIL import Image
 from finecaption.io.geometry import box_iou
 from finecaption.io.masks import box_from_mask, load_mask
 from finecaption.segmentation.click import ClickDecoder, save_segmenter
+from finecaption.synth import WORLD_VERSION
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 FILES = ("park.png", "room.png", "street.png", "twins/rabbit.png", "twins/hoop.png")
 
 
-@pytest.fixture(scope="module")
-def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("examples")
-    old, sys.argv = sys.argv, ["make.py", str(folder)]
-    try:
-        runpy.run_path(str(EXAMPLES / "make.py"), run_name="__main__")
-    finally:
-        sys.argv = old
-    return folder
+def run_make(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["make.py", str(folder)])
+    runpy.run_path(str(EXAMPLES / "make.py"), run_name="__main__")
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_the_pictures_are_what_make_draws(drawn: Path, name: str) -> None:
-    with Image.open(EXAMPLES / name) as kept, Image.open(drawn / name) as new:
-        # the palette is Pillow's to choose, so colours may differ a little between its releases
-        difference = np.abs(
-            np.asarray(kept.convert("RGB"), float) - np.asarray(new.convert("RGB"), float)
-        )
-    assert kept.size == (512, 512)
-    assert difference.mean() < 0.5
+def test_the_examples_are_of_the_world_that_the_shipped_model_knows() -> None:
+    model = EXAMPLES.parent / "src/finecaption/pretrained/finecaption-mini"
+    trained = json.loads((model / "provenance.json").read_text("utf-8"))
+    versions = {stage.get("world", 1) for stage in trained}  # the first had no number
+    assert versions == {runpy.run_path(str(EXAMPLES / "make.py"))["WORLD"]}
 
 
-def test_make_draws_nothing_else(drawn: Path) -> None:
-    assert {str(p.relative_to(drawn)) for p in drawn.rglob("*.png")} == set(FILES)
+def test_the_images_are_what_make_renders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if runpy.run_path(str(EXAMPLES / "make.py"))["WORLD"] != WORLD_VERSION:
+        with pytest.raises(SystemExit, match="examples are of version 1 .* renders version 2"):
+            run_make(tmp_path, monkeypatch)
+        assert not list(tmp_path.iterdir())
+        return
+    run_make(tmp_path, monkeypatch)
+    assert {str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*.png")} == set(FILES)
+    for name in FILES:
+        with Image.open(EXAMPLES / name) as kept, Image.open(tmp_path / name) as new:
+            # the palette is Pillow's to choose: colors may differ a little between its releases
+            difference = np.abs(
+                np.asarray(kept.convert("RGB"), float) - np.asarray(new.convert("RGB"), float)
+            )
+        assert kept.size == (512, 512)
+        assert difference.mean() < 0.5, name
 
 
 def test_the_pictures_are_small() -> None:

@@ -29,7 +29,7 @@ import pytest
 from finecaption.attributes import ATTRIBUTE_NAMES
 from finecaption.cli import main
 from finecaption.io import checkpoint
-from finecaption.synth import scene
+from finecaption.synth import figures
 from finecaption.synth import vocabulary as voc
 from finecaption.train import ship
 from finecaption.trust import out_of_domain as domain
@@ -230,9 +230,9 @@ def test_tables_name_every_attribute() -> None:
 
 def test_figures_of_the_drawn_world() -> None:
     text = page("drawn-world.md")
-    held = sum(len(scene._held_out(name)) for name in voc.CATEGORIES)
-    every = sum(len(c.colours) * len(scene._qualities(n)) for n, c in voc.CATEGORIES.items())
-    spared = sum(bool(scene._held_out(name)) for name in voc.CATEGORIES)
+    held = sum(len(figures._held_out(name)) for name in voc.CATEGORIES)
+    every = sum(len(c.colours) * len(figures._qualities(n)) for n, c in voc.CATEGORIES.items())
+    spared = sum(bool(figures._held_out(name)) for name in voc.CATEGORIES)
     assert f"{held} of {every} combinations are held out" in text
     assert f"For {spared} of the {len(voc.CATEGORIES)} categories" in text
     assert f"| {len(voc.CATEGORIES)}: " in text
@@ -261,12 +261,14 @@ def test_sizes_of_the_models() -> None:
     import torch
 
     from finecaption.model import PRESETS, FineCaptionForConditionalGeneration
+    from finecaption.model.configuration import FineCaptionConfig
     from finecaption.model.parts import PART_NAMES, named_part_parameters
+    from finecaption.model.processing import FineCaptionProcessor
     from finecaption.segmentation.click import ClickDecoder
-    from finecaption.train.build import make_processor
 
-    config, processor = make_processor("mini")
-    words = len(processor.tokenizer)
+    shipped = ROOT / "src/finecaption/pretrained/finecaption-mini"
+    config = FineCaptionConfig.from_pretrained(shipped)
+    words = len(FineCaptionProcessor.from_pretrained(shipped).tokenizer)
     assert f"{words} words" in page("model.md")
     assert f"{words}\ntokens of vocabulary" in page("model-card.md")
     assert f"its {words}," in (ROOT / "README.md").read_text("utf-8")

@@ -75,6 +75,9 @@ def stated_in_paragraph(attribute: str, paragraph: str) -> dict[str, tuple[str, 
         return {f: v[:1] for f, v in found.items()}
     if attribute in ("Clothing Shoes Accessories", "Skin Texture and Color"):
         return {f: v[:1] if f == "colour" else v for f, v in found.items()}
+    if attribute == "State or Activity":
+        # "Leaning on the table" is a ladder's state, but an umbrella's is that it is closed.
+        return {f: tuple(x for x in v if x != "leaning" or len(v) == 1) for f, v in found.items()}
     if attribute == "Interaction with Other Objects":
         # what is worn is told with the clothes
         return {f: tuple(x for x in v if not x.startswith("wearing|")) for f, v in found.items()}
