@@ -436,7 +436,7 @@ def tour(scenes: list[Scene], out: Path) -> list[dict[str, Any]]:
         given = [path, "--from", name, *more]
         shutil.rmtree(out / "stores" / name, ignore_errors=True)
         run("validate", *given)
-        run("convert", *given, "--to", "tar", "--embed", "--out", out / "stores" / name)
+        run("convert", *given, "--to", "parquet", "--embed", "--out", out / "stores" / name)
         told = json.loads(run("stats", *given, "--json", "--out", out / f"{name}.stats.html"))
         again = json.loads(run("stats", out / "stores" / name, "--json"))
         assert again["samples"] == told["samples"] and again["regions"] == told["regions"], name

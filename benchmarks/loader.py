@@ -5,7 +5,7 @@
 All in one run, on the same drawn scenes and the same batches. Rates are given by the clock and by
 CPU time: on a machine with other load only the latter compare.
 
-1. Scenes are drawn and converted to Parquet and tar stores with the pictures inside.
+1. Scenes are drawn and converted to a Parquet store with the pictures inside.
 2. The loader: shuffled reading by picture, decoding, both of the model's squares, the masks of up
    to 4 regions decoded and placed, stacked; batches of 8, one process; then two processes, each
    with its share, as two workers of a training run have them.
@@ -236,11 +236,10 @@ def main() -> None:
                 pass
         samples = open_source("synth", scenes)
         result["settings"]["scenes"] = len({sample.image_id for sample in samples})
-        for form in store.FORMS:
-            store.write(samples, folder / form, form=form, embed=True)
-            opened = store.open(folder / form)
-            result["loader"][form] = rate(batches(opened), options.seconds)
-            opened.close()
+        store.write(samples, folder / "parquet", embed=True)
+        opened = store.open(folder / "parquet")
+        result["loader"]["parquet"] = rate(batches(opened), options.seconds)
+        opened.close()
         two = rate_of_processes(folder / "parquet", 2, options.seconds)
         result["loader"]["parquet, 2 processes"] = two
         opened = store.open(folder / "parquet")

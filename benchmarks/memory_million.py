@@ -1,6 +1,6 @@
 """Resident memory while a million generated regions are written to a store and read back.
 
-    python benchmarks/memory_million.py [--regions 1000000] [--form tar]
+    python benchmarks/memory_million.py [--regions 1000000]
 
 Regions are made one at a time (a text and a mask each, five a picture, pictures by path), written,
 then read in one shuffled epoch, each mask's code touched. The resident set is noted all the while.
@@ -82,7 +82,7 @@ class Curve:
         return max(mb for _, mb in self.points) - base
 
 
-def run(count: int, form: str, folder: Path) -> dict[str, Any]:
+def run(count: int, folder: Path) -> dict[str, Any]:
     """Writes and reads; the curves."""
     write, read = Curve(count), Curve(count)
 
@@ -92,7 +92,7 @@ def run(count: int, form: str, folder: Path) -> dict[str, Any]:
             yield sample
 
     start = time.perf_counter()
-    info = store.write(noted(), folder, form=form)  # type: ignore[arg-type] # argparse checks it
+    info = store.write(noted(), folder)
     written = time.perf_counter() - start
     opened = store.open(folder)
     start = time.perf_counter()
@@ -105,7 +105,6 @@ def run(count: int, form: str, folder: Path) -> dict[str, Any]:
     size = sum(shard.size for shard in info.shards)
     return {
         "regions": count,
-        "form": form,
         "shards": len(info.shards),
         "megabytes": size / 1e6,
         "write": {"seconds": written, "growth_mb": write.growth(), "curve": write.points},
@@ -129,7 +128,7 @@ def plot(result: dict[str, Any]) -> str:
 
     parts = [
         f'<text x="{left}" y="18" font-weight="600">Resident memory, {count:,} regions '
-        f"({result['form']})</text>"
+        f"(parquet)</text>"
     ]
     for mb in range(0, most + 1, 50):
         parts.append(
@@ -167,12 +166,11 @@ def main() -> None:
     """Runs, prints, writes; exits with 1 above the limit."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--regions", type=int, default=1_000_000)
-    parser.add_argument("--form", choices=store.FORMS, default="parquet")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks/results/memory_million.json")
     parser.add_argument("--plot", type=Path, default=ROOT / "docs/data/memory-million.svg")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        result = run(options.regions, options.form, Path(folder) / "store")
+        result = run(options.regions, Path(folder) / "store")
     for path, text in ((options.out, json.dumps(result) + "\n"), (options.plot, plot(result))):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)

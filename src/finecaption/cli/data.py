@@ -63,7 +63,7 @@ def formats() -> None:
         own = set(source_options(name)) - set(source_options("jsonl"))
         more = f" --set: {', '.join(sorted(own))}." if own else ""
         print(f"{name:16} {about}{more}")
-    print(f"{STORE:16} What `data convert` wrote: Parquet or tar shards.")
+    print(f"{STORE:16} What `data convert` wrote: Parquet shards.")
     print(f"\nWritten: {', '.join(TARGETS)}")
 
 
@@ -71,7 +71,7 @@ def formats() -> None:
 def convert(
     src: Src,
     out: Annotated[Path, typer.Option(help="Folder of shards, or file.")],
-    to: Annotated[str, typer.Option(metavar="FORMAT", help="parquet, tar, jsonl, compositioncap.")],
+    to: Annotated[str, typer.Option(metavar="FORMAT", help="parquet, jsonl, compositioncap.")],
     source: From = None,
     images: Images = None,
     split: Split = "",

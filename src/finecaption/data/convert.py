@@ -27,7 +27,8 @@ from finecaption.errors import InputError
 from finecaption.io.atomic import replacing
 from finecaption.types import RegionSample
 
-TARGETS: tuple[str, ...] = (*store.FORMS, "jsonl", "compositioncap")
+STORE_TARGET = "parquet"
+TARGETS = (STORE_TARGET, "jsonl", "compositioncap")
 """What can be written: a folder with shards, a .jsonl file, a .json file."""
 
 Done = Callable[[int], None]
@@ -62,20 +63,19 @@ def convert(
     if to not in TARGETS:
         raise InputError(f"unknown target {to!r}; choose from {', '.join(TARGETS)}")
     path = Path(out)
-    if to in store.FORMS:
+    if to == STORE_TARGET:
         if path.is_file():
             raise InputError(f"{path}: is a file; a store is a folder: give another name")
         store.write(
             samples,
             path,
-            form=to,
             embed=embed,
             settings=settings,
             done=done,
         )
         return
     if embed:
-        raise InputError(f"embed: {to} holds paths of pictures; convert to parquet or tar instead")
+        raise InputError(f"embed: {to} holds paths of pictures; convert to parquet instead")
     jsonl = to == "jsonl"
     count = _one if jsonl else _captions
     lines = Lines(path, {"to": to, **json.loads(json.dumps(dict(settings or {})))})

@@ -18,7 +18,7 @@ from finecaption.types import RegionSample
 
 STORE = "store"
 FORMATS: tuple[str, ...] = (*SOURCE_NAMES, STORE)
-"""What can be read: the readers, and "store" (Parquet or tar)."""
+"""What can be read: the readers, and "store" (Parquet shards)."""
 
 
 class Stored(Source):

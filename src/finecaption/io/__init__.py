@@ -1,1 +1,5 @@
-"""Images, masks and geometry: what comes in, as checked arrays and plain numbers. No torch."""
+"""What comes in and goes out, without torch.
+
+Images, masks and geometry as checked arrays and plain numbers; files that appear as a whole
+(`atomic`), append-only logs (`record_log`) and pages (`html`).
+"""

@@ -13,12 +13,13 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from finecaption.errors import InputError
 from finecaption.io.atomic import write_json
 
 Record = dict[str, Any]
+_Log = TypeVar("_Log", bound="RecordLog")
 _TAIL = 1 << 16  # bytes read at a time to find the last line's start
 
 
@@ -115,7 +116,7 @@ class RecordLog:
         self._sync_seconds, self._synced = sync_seconds, time.monotonic()
         self._whole = self._dirty = False
 
-    def __enter__(self) -> RecordLog:
+    def __enter__(self: _Log) -> _Log:
         return self
 
     def __exit__(self, *error: object) -> None:

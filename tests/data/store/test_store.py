@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import pickle
-import tarfile
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -23,7 +22,6 @@ from finecaption.types import RegionSample
 from .conftest import same
 
 Samples = Callable[..., list[RegionSample]]
-FORMS = pytest.mark.parametrize("form", store.FORMS)
 
 
 def text(item: store.Item) -> tuple[str, str | None, str]:
@@ -36,13 +34,12 @@ def keys(samples: list[RegionSample]) -> list[tuple[str, str | None, str]]:
     return [(s.image_id, s.region_id, s.attribute or s.task) for s in samples]
 
 
-@FORMS
 @pytest.mark.parametrize("embed", [True, False])
 def test_samples_come_back_equal_and_in_order(
-    form: store.layout.Form, embed: bool, samples: Samples, tmp_path: Path
+    embed: bool, samples: Samples, tmp_path: Path
 ) -> None:
     given = samples(9)
-    info = store.write(given, tmp_path / "out", form=form, embed=embed, shard_samples=20)
+    info = store.write(given, tmp_path / "out", embed=embed, shard_samples=20)
     assert (info.samples, info.pictures) == (len(given), 9) and len(info.shards) == 3
     opened = store.open(tmp_path / "out")
     found = list(opened.samples())
@@ -52,16 +49,13 @@ def test_samples_come_back_equal_and_in_order(
     opened.close()
 
 
-@FORMS
-def test_arrays_are_embedded_and_need_to_be(
-    form: store.layout.Form, samples: Samples, tmp_path: Path
-) -> None:
+def test_arrays_are_embedded_and_need_to_be(samples: Samples, tmp_path: Path) -> None:
     given = samples(4, files=False)
-    store.write(given, tmp_path / "out", form=form, embed=True)
+    store.write(given, tmp_path / "out", embed=True)
     found = store.open(tmp_path / "out").samples()
     assert all(same(a, b) for a, b in zip(given, found, strict=True))
     with pytest.raises(InputError, match="image: is not a file"):
-        store.write(given, tmp_path / "two", form=form)
+        store.write(given, tmp_path / "two")
 
 
 def test_a_region_id_without_a_mask_is_kept(samples: Samples, tmp_path: Path) -> None:
@@ -79,12 +73,11 @@ def test_rows_hold_a_picture_once(samples: Samples) -> None:
     assert [len(g) for g in group(given[:1] * (MOST_QUESTIONS + 3))] == [MOST_QUESTIONS, 3]
 
 
-@FORMS
 def test_ranks_and_workers_share_without_loss_or_repetition(
-    form: store.layout.Form, samples: Samples, tmp_path: Path
+    samples: Samples, tmp_path: Path
 ) -> None:
     given = samples(40)
-    store.write(given, tmp_path / "out", form=form, embed=True, shard_samples=30)
+    store.write(given, tmp_path / "out", embed=True, shard_samples=30)
     opened = store.open(tmp_path / "out")
     for world, workers in ((1, 1), (2, 1), (3, 2), (4, 5), (40, 9)):
         parts = [
@@ -99,12 +92,11 @@ def test_ranks_and_workers_share_without_loss_or_repetition(
         assert [k for p in parts for k in p] == [text(i) for i in opened.items(seed=3, buffer=16)]
 
 
-@FORMS
 @pytest.mark.parametrize("by", ["sample", "picture"])
 def test_reading_goes_on_at_the_same_sample(
-    form: store.layout.Form, by: store.read.Unit, samples: Samples, tmp_path: Path
+    by: store.read.Unit, samples: Samples, tmp_path: Path
 ) -> None:
-    store.write(samples(30), tmp_path / "out", form=form, shard_samples=25)
+    store.write(samples(30), tmp_path / "out", shard_samples=25)
     place = {"rank": 1, "world": 2, "worker": 0, "workers": 2}
     how = {"seed": 5, "epoch": 2, "buffer": 12, "by": by}
 
@@ -161,11 +153,8 @@ def test_consumed_follows_a_loader_that_takes_batches_in_turn(
         assert loader(done) == whole[done:]
 
 
-@FORMS
-def test_a_store_crosses_process_borders(
-    form: store.layout.Form, samples: Samples, tmp_path: Path
-) -> None:
-    store.write(samples(5), tmp_path / "out", form=form, embed=True)
+def test_a_store_crosses_process_borders(samples: Samples, tmp_path: Path) -> None:
+    store.write(samples(5), tmp_path / "out", embed=True)
     opened = store.open(tmp_path / "out")
     before = [text(i) for i in opened.items()]
     assert [text(i) for i in pickle.loads(pickle.dumps(opened)).items()] == before
@@ -186,12 +175,11 @@ def test_samples_in_memory_have_the_same_ways(samples: Samples) -> None:
     assert Counter(text(i) for i in kept.items(seed=1, buffer=8)) == Counter(keys(given))
 
 
-@FORMS
-def test_few_blocks_are_held_however_many_are_read(form: store.layout.Form, tmp_path: Path) -> None:
+def test_few_blocks_are_held_however_many_are_read(tmp_path: Path) -> None:
     given = (
         RegionSample(image=f"{k}.png", size=(4, 4), task="cgic", text=str(k)) for k in range(6000)
     )
-    info = store.write(given, tmp_path / "out", form=form, shard_samples=600)
+    info = store.write(given, tmp_path / "out", shard_samples=600)
     assert sum(len(shard.blocks) for shard in info.shards) >= 20
     opened = store.open(tmp_path / "out")
     most = 0
@@ -206,12 +194,9 @@ def test_few_blocks_are_held_however_many_are_read(form: store.layout.Form, tmp_
 # Writing -----------------------------------------------------------------------------------------
 
 
-@FORMS
-def test_an_interrupted_writer_goes_on(
-    form: store.layout.Form, samples: Samples, tmp_path: Path
-) -> None:
+def test_an_interrupted_writer_goes_on(samples: Samples, tmp_path: Path) -> None:
     given = samples(30)
-    store.write(given, tmp_path / "whole", form=form, embed=True, shard_samples=25)
+    store.write(given, tmp_path / "whole", embed=True, shard_samples=25)
 
     def failing(after: int) -> object:
         yield from given[:after]
@@ -220,17 +205,17 @@ def test_an_interrupted_writer_goes_on(
     out = tmp_path / "out"
     for after in (0, 1, 30, 31, 80):
         with pytest.raises(RuntimeError):
-            store.write(failing(after), out, form=form, embed=True, shard_samples=25)  # type: ignore[arg-type]
+            store.write(failing(after), out, embed=True, shard_samples=25)  # type: ignore[arg-type]
         assert not list(out.glob(".data-*"))
         with pytest.raises(InputError, match="interrupted: give the same command again"):
             store.open(out)
     seen: list[int] = []
-    store.write(given, out, form=form, embed=True, shard_samples=25, done=seen.append)
+    store.write(given, out, embed=True, shard_samples=25, done=seen.append)
     assert seen[-1] == len(given) and not (out / JOURNAL).exists()
     for file in sorted((tmp_path / "whole").iterdir()):
         assert (out / file.name).read_bytes() == file.read_bytes(), file.name
     # once more: nothing is left to do
-    store.write(given, out, form=form, embed=True, shard_samples=25)
+    store.write(given, out, embed=True, shard_samples=25)
 
 
 def test_other_data_or_settings_are_refused(samples: Samples, tmp_path: Path) -> None:
@@ -242,8 +227,8 @@ def test_other_data_or_settings_are_refused(samples: Samples, tmp_path: Path) ->
 
     with pytest.raises(RuntimeError):
         store.write(failing(), tmp_path / "out", shard_samples=25)  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="another form .'parquet', not 'tar'"):
-        store.write(given, tmp_path / "out", form="tar", shard_samples=25)
+    with pytest.raises(InputError, match="another embed .False, not True"):
+        store.write(given, tmp_path / "out", embed=True, shard_samples=25)
     with pytest.raises(InputError, match="begun with other data"):
         store.write(given[5:], tmp_path / "out", shard_samples=25)
     with pytest.raises(InputError, match="begun with other data"):
@@ -253,12 +238,56 @@ def test_other_data_or_settings_are_refused(samples: Samples, tmp_path: Path) ->
         store.write(given, tmp_path / "out", shard_samples=25, settings={"limit": 1})
 
 
+@pytest.mark.parametrize(
+    ("tail", "kept"),
+    [(b"", 2), (b'{"shard": {"name": "data-00002.par', 2), (b"\0\0\0\n", 2), (None, 1)],
+)
+def test_a_torn_journal_goes_on_after_its_last_whole_shard(
+    samples: Samples, tmp_path: Path, tail: bytes | None, kept: int
+) -> None:
+    given = samples(30)
+    store.write(given, tmp_path / "whole", embed=True, shard_samples=25)
+    out = tmp_path / "out"
+
+    def failing() -> object:
+        yield from given[:70]
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        store.write(failing(), out, embed=True, shard_samples=25)  # type: ignore[arg-type]
+    journal = out / JOURNAL
+    lines = journal.read_bytes().splitlines(keepends=True)
+    assert len(lines) == 3, "the plan and two shards"
+    if tail is None:
+        journal.write_bytes(b"".join(lines[:2]) + lines[2][:-5])
+    else:
+        journal.write_bytes(b"".join(lines) + tail)
+    skipped: list[int] = []
+    written = store.write(given, out, embed=True, shard_samples=25, done=skipped.append)
+    assert skipped[0] > sum(shard.samples for shard in written.shards[:kept])
+    for file in sorted((tmp_path / "whole").iterdir()):
+        assert (out / file.name).read_bytes() == file.read_bytes(), file.name
+    assert sorted(p.name for p in out.iterdir()) == sorted(
+        p.name for p in (tmp_path / "whole").iterdir()
+    )
+
+
+def test_one_writer_at_a_time(samples: Samples, tmp_path: Path) -> None:
+    given = samples(5)
+
+    def second() -> object:
+        with pytest.raises(InputError, match="another run is writing it"):
+            store.write(given, tmp_path / "out")
+        yield from given
+
+    assert store.write(second(), tmp_path / "out").samples == len(given)  # type: ignore[arg-type]
+
+
 # Damage ------------------------------------------------------------------------------------------
 
 
-@FORMS
-def test_damage_is_named(form: store.layout.Form, samples: Samples, tmp_path: Path) -> None:
-    store.write(samples(30), tmp_path / "out", form=form, embed=True)
+def test_damage_is_named(samples: Samples, tmp_path: Path) -> None:
+    store.write(samples(30), tmp_path / "out", embed=True)
     shard = next((tmp_path / "out").glob("data-*"))
     data = shard.read_bytes()
     shard.write_bytes(data[:-9])
@@ -300,17 +329,10 @@ def test_numbers_that_name_no_reader_are_refused(samples: Samples) -> None:
 # Other readers -----------------------------------------------------------------------------------
 
 
-def test_tar_shards_are_plain(samples: Samples, tmp_path: Path) -> None:
-    store.write(samples(3), tmp_path / "out", form="tar", embed=True)
-    with tarfile.open(tmp_path / "out/data-00000.tar") as tar:
-        names = tar.getnames()
-    assert names == [f"0000000000{k}.{end}" for k in range(3) for end in ("json", "png")]
-
-
 def test_hugging_face_datasets_reads_the_shards(samples: Samples, tmp_path: Path) -> None:
     datasets = pytest.importorskip("datasets")
     given = samples(6)
-    store.write(given, tmp_path / "p", form="parquet", embed=True, shard_samples=10)
+    store.write(given, tmp_path / "p", embed=True, shard_samples=10)
     files = sorted(str(f) for f in (tmp_path / "p").glob("*.parquet"))
     rows = list(datasets.load_dataset("parquet", data_files=files, split="train", streaming=True))
     assert [row["image"].size for row in rows] == [(20 + k % 5, 16 + k % 3) for k in range(6)]

@@ -1,8 +1,8 @@
-"""Stored form of a data set: shards (Parquet or tar), read in any order, a little at a time.
+"""Stored form of a data set: Parquet shards, read in any order, a little at a time.
 
     from finecaption.data import store
 
-    store.write(samples, "out/coco", form="parquet", embed=True)
+    store.write(samples, "out/coco", embed=True)
     for item in store.open("out/coco").items(rank=0, world=1, worker=0, workers=1, start=0):
         picture, samples = item.picture(), item.samples()
 
@@ -11,7 +11,7 @@ What a training loop needs (`Store.items`, `Store.stream`, `streams.consumed`): 
 
 from __future__ import annotations
 
-from finecaption.data.store.layout import FORMS, Info
+from finecaption.data.store.layout import Info
 from finecaption.data.store.read import SampleList, Store, is_store, open_store
 from finecaption.data.store.rows import Item, Question, Row
 from finecaption.data.store.streams import Stream, consumed, share
@@ -20,7 +20,6 @@ from finecaption.data.store.write import write
 open = open_store  # read as `store.open`, like `gzip.open`
 
 __all__ = [
-    "FORMS",
     "Info",
     "Item",
     "Question",

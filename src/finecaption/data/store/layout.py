@@ -1,10 +1,10 @@
 """The folder of a store: its files, and `info.json`, which says what is in them.
 
     info.json             written last: a folder without it is not finished
-    data-00000.parquet    shards (or .tar), each of a few blocks
-    .writing.json         of an unfinished store: where writing goes on
+    data-00000.parquet    shards, each of a few blocks
+    .writing.jsonl        of an unfinished store: where writing goes on
 
-A block is what is read at once: a row group of a Parquet file, a run of members of a tar file.
+A block is what is read at once: a row group of a Parquet file.
 """
 
 from __future__ import annotations
@@ -13,27 +13,20 @@ import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any
 
 from finecaption.errors import InputError
 
-Form: TypeAlias = Literal["parquet", "tar"]
-FORMS: tuple[Form, ...] = get_args(Form)
-
-INFO, JOURNAL = "info.json", ".writing.json"
-VERSION = 1
+INFO, JOURNAL = "info.json", ".writing.jsonl"
+VERSION = 2
 
 
 @dataclass(frozen=True)
 class Block:
-    """What is read at once: its numbers of pictures and samples; of a tar file also its bytes, and
-    their CRC-32 (Parquet keeps its own)."""
+    """What is read at once: its numbers of images and samples."""
 
     pictures: int
     samples: int
-    offset: int = 0
-    size: int = 0
-    crc: int = 0
 
 
 @dataclass(frozen=True)
@@ -65,7 +58,6 @@ class Info:
     """What `info.json` says.
 
     Attributes:
-        form: parquet or tar.
         embed: whether the pictures' files are inside.
         images: of a store without them, the folder that their paths are relative to (relative to
             the store, or absolute).
@@ -73,7 +65,6 @@ class Info:
         settings: what the writer was asked for, for people.
     """
 
-    form: Form
     embed: bool
     images: str
     shards: tuple[Shard, ...]
@@ -96,7 +87,7 @@ class Info:
             "version": VERSION,
             "samples": self.samples,
             "pictures": self.pictures,
-            **{name: own[name] for name in ("form", "embed", "images", "settings", "shards")},
+            **{name: own[name] for name in ("embed", "images", "settings", "shards")},
         }
 
 
@@ -116,7 +107,6 @@ def load_info(folder: str | os.PathLike[str]) -> Info:
                 "convert the data again"
             )
         info = Info(
-            record["form"],
             record["embed"],
             record["images"],
             tuple(Shard.from_dict(shard) for shard in record["shards"]),
@@ -133,8 +123,6 @@ def load_info(folder: str | os.PathLike[str]) -> Info:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path}: cannot be read ({error}); convert the data again") from error
-    if info.form not in FORMS:
-        raise InputError(f"{path}: form {info.form!r} is not one of {', '.join(FORMS)}")
     for shard in info.shards:
         file = root / shard.name
         if not file.is_file():

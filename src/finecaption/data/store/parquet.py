@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from finecaption.data.store.layout import Block, Shard
 from finecaption.data.store.rows import Row
 from finecaption.errors import FineCaptionError, InputError
+from finecaption.io.atomic import replacing
 
 
 def _pyarrow() -> Any:
@@ -64,24 +65,32 @@ def schema() -> Any:
 
 
 class ParquetShard:
-    """Writes one shard: blocks become row groups. `close` gives it its name."""
+    """Writes one shard: blocks become row groups.
 
-    suffix = ".parquet"
+    When the `with` block ends, the file takes its name; if it raises, nothing is left of it.
+    """
 
     def __init__(self, path: Path) -> None:
-        arrow = _pyarrow()
-        self._arrow = arrow
-        self._schema = schema()
-        self._path, self._part = path, path.with_name(f".{path.name}.part")
-        # pictures are compressed already, and zstd of level 1 notices that fast
-        self._writer = arrow.parquet.ParquetWriter(
-            self._part,
-            self._schema,
-            compression="zstd",
-            compression_level=1,
-            write_page_checksum=True,
+        self._path, self._blocks = path, list[Block]()
+
+    def __enter__(self) -> ParquetShard:
+        self._arrow, self._schema = _pyarrow(), schema()
+        self._open = ExitStack()
+        part = self._open.enter_context(replacing(self._path))
+        # images are compressed already, and zstd of level 1 notices that fast
+        self._writer = self._open.enter_context(
+            self._arrow.parquet.ParquetWriter(
+                part,
+                self._schema,
+                compression="zstd",
+                compression_level=1,
+                write_page_checksum=True,
+            )
         )
-        self._blocks: list[Block] = []
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._open.__exit__(*error)
 
     def write(self, rows: list[Row]) -> None:
         """Adds a block."""
@@ -92,16 +101,9 @@ class ParquetShard:
         self._writer.write_table(table, row_group_size=len(rows))
         self._blocks.append(Block(len(rows), sum(len(row.questions) for row in rows)))
 
-    def close(self) -> Shard:
-        """Finishes the file."""
-        self._writer.close()
-        os.replace(self._part, self._path)
+    def shard(self) -> Shard:
+        """What is in the finished file."""
         return Shard(self._path.name, self._path.stat().st_size, tuple(self._blocks))
-
-    def abandon(self) -> None:
-        """Takes the unfinished file away."""
-        self._writer.close()
-        self._part.unlink(missing_ok=True)
 
 
 class ParquetFile:
@@ -125,7 +127,7 @@ class ParquetFile:
             "again"
         )
 
-    def read(self, number: int, block: Block) -> list[Row]:
+    def read(self, number: int) -> list[Row]:
         """The rows of a block."""
         try:
             # in this thread: after a fork, as loaders do, a pool of threads may be gone

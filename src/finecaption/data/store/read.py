@@ -20,7 +20,6 @@ from finecaption.data.store.order import Order
 from finecaption.data.store.parquet import ParquetFile
 from finecaption.data.store.rows import Item, Row, group, make_row
 from finecaption.data.store.streams import Stream
-from finecaption.data.store.tar import TarFile
 from finecaption.errors import InputError
 from finecaption.types import RegionSample
 
@@ -154,14 +153,13 @@ class Store(_Blocks):
         ]
         blocks = [block for shard in self.info.shards for block in shard.blocks]
         super().__init__([b.pictures for b in blocks], [b.samples for b in blocks])
-        self._files: OrderedDict[tuple[int, int], ParquetFile | TarFile] = OrderedDict()
+        self._files: OrderedDict[tuple[int, int], ParquetFile] = OrderedDict()
 
-    def _file(self, shard: int) -> ParquetFile | TarFile:
+    def _file(self, shard: int) -> ParquetFile:
         key = os.getpid(), shard
         found = self._files.get(key)
         if found is None:
-            path = self.folder / self.info.shards[shard].name
-            found = ParquetFile(path) if self.info.form == "parquet" else TarFile(path)
+            found = ParquetFile(self.folder / self.info.shards[shard].name)
             self._files[key] = found
             while len(self._files) > _OPEN_FILES:
                 (process, _), old = self._files.popitem(last=False)
@@ -173,7 +171,7 @@ class Store(_Blocks):
 
     def _read(self, block: int) -> list[Row]:
         shard, number = self._places[block]
-        rows = self._file(shard).read(number, self.info.shards[shard].blocks[number])
+        rows = self._file(shard).read(number)
         if self.info.embed:
             return rows
         return [_found(row, self.images) for row in rows]

@@ -15,35 +15,27 @@ import numpy as np
 
 from finecaption.data.record import to_record
 from finecaption.data.store.layout import (
-    FORMS,
     INFO,
     JOURNAL,
-    Form,
     Info,
     Shard,
     load_info,
 )
 from finecaption.data.store.parquet import ParquetShard
 from finecaption.data.store.rows import Row, group, make_row
-from finecaption.data.store.tar import TarShard
 from finecaption.errors import InputError
-from finecaption.io.atomic import write_text
+from finecaption.io.atomic import write_json
+from finecaption.io.record_log import RecordLog, read_records
 from finecaption.types import RegionSample
 
 SHARD_SAMPLES, SHARD_BYTES = 16_384, 256 << 20
 BLOCK_SAMPLES, BLOCK_BYTES = 256, 8 << 20
-
-_WRITERS: dict[str, type[ParquetShard] | type[TarShard]] = {
-    "parquet": ParquetShard,
-    "tar": TarShard,
-}
 
 
 def write(
     samples: Iterable[RegionSample],
     folder: str | os.PathLike[str],
     *,
-    form: Form = "parquet",
     embed: bool = False,
     images: str | os.PathLike[str] | None = None,
     settings: Mapping[str, Any] | None = None,
@@ -58,7 +50,6 @@ def write(
     Args:
         samples: any stream; memory holds one block of it.
         folder: made if need be; a finished store of the same settings is left as it is.
-        form: "parquet" or "tar".
         embed: take the pictures' files in; else their paths.
         images: folder that kept paths are relative to, by default `folder` itself.
         settings: what the data is made of (plain JSON values): another call's must be equal.
@@ -68,15 +59,12 @@ def write(
     Raises:
         InputError: the folder was begun with other settings or other data; a picture is missing.
     """
-    if form not in FORMS:
-        raise InputError(f"form: must be one of {', '.join(FORMS)}; got {form!r}")
     if shard_samples < 1:
         raise InputError(f"shard_samples: is {shard_samples}; it must be at least 1")
     root = Path(folder)
     root.mkdir(parents=True, exist_ok=True)
     base = Path(images) if images is not None else root
     plan = {
-        "form": form,
         "embed": embed,
         "images": "" if embed else _kept_path(base, root),
         "shard_samples": shard_samples,
@@ -84,29 +72,21 @@ def write(
     }
     if (root / INFO).exists():
         return _finished(root, plan)
-    journal = _Journal(root, plan)
-    stream = _skip(iter(samples), journal, root, done)
-    _sweep(root)
-    written = sum(shard.samples for shard in journal.shards)
-    for rows, last in _shards(group(stream), embed, base, shard_samples):
-        path = root / f"data-{len(journal.shards):05d}{_WRITERS[form].suffix}"
-        writer = _WRITERS[form](path)
-        closed = False
-        try:
-            for block in rows:
-                writer.write(block)
-                written += sum(len(row.questions) for row in block)
-                if done is not None:
-                    done(written)
-            shard = writer.close()
-            closed = True
-        finally:
-            if not closed:
-                writer.abandon()
-        journal.add(shard, last[0])
-    info = Info(form, embed, plan["images"], tuple(journal.shards), plan["settings"])
-    text = json.dumps({**info.to_dict(), "shard_samples": shard_samples}, indent=1)
-    write_text(root / INFO, text + "\n")
+    with _Journal(root, plan) as journal:
+        stream = _skip(iter(samples), journal, root, done)
+        _sweep(root)
+        written = sum(shard.samples for shard in journal.shards)
+        for rows, last in _shards(group(stream), embed, base, shard_samples):
+            path = root / f"data-{len(journal.shards):05d}.parquet"
+            with ParquetShard(path) as writer:
+                for block in rows:
+                    writer.write(block)
+                    written += sum(len(row.questions) for row in block)
+                    if done is not None:
+                        done(written)
+            journal.add(writer.shard(), last[0])
+        info = Info(embed, plan["images"], tuple(journal.shards), plan["settings"])
+        write_json(root / INFO, {**info.to_dict(), "shard_samples": shard_samples})
     (root / JOURNAL).unlink(missing_ok=True)
     return info
 
@@ -136,30 +116,31 @@ def _compare(root: Path, found: dict[str, Any], plan: dict[str, Any]) -> None:
         )
 
 
-class _Journal:
-    """The shards that are finished, and the last sample in them."""
+class _Journal(RecordLog):
+    """The plan, then each finished shard with a digest of the last sample in it."""
 
     def __init__(self, root: Path, plan: dict[str, Any]) -> None:
-        self.path, self.plan = root / JOURNAL, plan
+        super().__init__(root / JOURNAL)
         self.shards: list[Shard] = []
         self.last = ""
-        if self.path.exists():
-            found = json.loads(self.path.read_text("utf-8"))
-            _compare(root, found["plan"], plan)
-            self.shards = [Shard.from_dict(shard) for shard in found["shards"]]
-            self.last = found["last"]
-        else:
-            self._save()
-
-    def _save(self) -> None:
-        record = {"plan": self.plan, "last": self.last, "shards": [asdict(s) for s in self.shards]}
-        write_text(self.path, json.dumps(record) + "\n")
+        try:
+            self.cut_torn_tail()
+            if not self.size:
+                self.append([{"plan": plan}])
+            head, *shards = read_records(self.path)
+            _compare(root, head["plan"], plan)
+        except BaseException:
+            self.close()
+            raise
+        for record in shards:
+            self.shards.append(Shard.from_dict(record["shard"]))
+            self.last = record["last"]
 
     def add(self, shard: Shard, last: str) -> None:
         """Notes a finished shard; killed before this, its file is written again, the same."""
+        self.append([{"shard": asdict(shard), "last": last}])
         self.shards.append(shard)
         self.last = last
-        self._save()
 
 
 def _sweep(root: Path) -> None:
