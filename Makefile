@@ -55,10 +55,10 @@ bench: setup
 	  echo "== $$name"; $(PY) benchmarks/$$name.py || exit 1; done
 
 ablation: setup
-	@$(PY) benchmarks/ablation.py --out runs/ablation
+	@$(PY) -m benchmarks.table2.run --out runs/ablation
 
 ablation-smoke: setup
-	@$(PY) benchmarks/ablation.py --out runs/ablation-smoke --smoke
+	@$(PY) -m benchmarks.table2.run --out runs/ablation-smoke --smoke
 
 docs: setup
 	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict

@@ -138,8 +138,8 @@ def training_rate(opened: store.Store, steps: int) -> dict[str, float]:
 
     from finecaption.attributes import dense_instruction, region_instruction
     from finecaption.model import FineCaptionForConditionalGeneration
-    from finecaption.train.build import Texts, make_processor
-    from finecaption.train.packing import collate_packed, pack
+    from finecaption.training.packing import collate_packed, pack
+    from finecaption.training.scenes.texts import Texts, make_processor
 
     config, processor = make_processor("mini")
     torch.manual_seed(0)

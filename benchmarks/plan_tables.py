@@ -15,8 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from finecaption.pages import rewrite_section
-from finecaption.train.paper import CONFIGS
-from finecaption.train.plan import CARDS, GIB, measure, model_config_of, pack_shape, shared_among
+from finecaption.training.memory_plan import (
+    CARDS,
+    GIB,
+    measure,
+    model_config_of,
+    pack_shape,
+    shared_among,
+)
+from finecaption.training.recipes import find_recipe
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs/train-your-own.md"
@@ -29,7 +36,7 @@ def rows_of(model: str) -> list[dict[str, Any]]:
     config = model_config_of(model)
     out = []
     for recipe, stage, worlds in RUNS:
-        planned = replace(CONFIGS[recipe](stage), precision="bf16")
+        planned = replace(find_recipe(recipe).stage(stage), precision="bf16")
         regions, tokens, pictures = pack_shape(planned, config)
         memory = measure(planned, config)
         for world in worlds:

@@ -31,12 +31,25 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 MODEL = ROOT / "src/finecaption/pretrained/finecaption-mini"
-SETTINGS = ["batch=12", "tokens=1200", "pictures=2", "workers=0", "show=0", "log_every=1",
-            "save_every=4", "whole=0.1", "gradient_checkpointing=false"]  # fmt: skip
+SETTINGS = [
+    "batch=12",
+    "max_tokens=1200",
+    "max_images=2",
+    "workers=0",
+    "samples_shown=0",
+    "log_every=1",
+    "save_every=4",
+    "whole_image_fraction=0.1",
+    "gradient_checkpointing=false",
+]
 MODES = {
     "one": (1, ["--recipe", "paper", "--stage", "2"], []),
-    "ddp": (2, ["--recipe", "paper", "--stage", "2"], ["world=2"]),
-    "fsdp2": (2, ["--recipe", "fsdp", "--stage", "3"], ["world=2", "whole=0"]),
+    "ddp": (2, ["--recipe", "paper", "--stage", "2"], ["expected_world_size=2"]),
+    "fsdp2": (
+        2,
+        ["--recipe", "fsdp", "--stage", "3"],
+        ["expected_world_size=2", "whole_image_fraction=0"],
+    ),
 }
 NOTES = "BENCHMARK_NOTES"
 
@@ -44,7 +57,7 @@ NOTES = "BENCHMARK_NOTES"
 def child() -> None:
     """`finecaption train ...` with each loaded batch noted."""
     from finecaption.cli import main
-    from finecaption.train.samples import Packs
+    from finecaption.training.samples import Packs
 
     load = Packs.__getitem__
     notes = Path(os.environ[NOTES])
@@ -52,8 +65,11 @@ def child() -> None:
     def noted(self: Packs, item: int) -> dict[str, Any]:
         batch = load(self, item)
         digest = hashlib.sha256()
-        for name in ("input_ids", "labels", "region_masks"):
-            digest.update(batch[name].numpy().tobytes())
+        for image in batch:
+            for row in image["rows"]:
+                digest.update(repr((row.input_ids, row.labels)).encode())
+            for mask in image["masks"]:
+                digest.update(mask.numpy().tobytes())
         samples = self.encode.samples  # type: ignore[attr-defined] # an Encoder
         rows = [row for unit in self.pack(item) for row in unit.rows]
         asked = [samples[i].source for row in rows for i in row.questions]

@@ -30,9 +30,13 @@ import torch
 from torch import nn
 
 from finecaption.model import PRESETS, FineCaptionForConditionalGeneration
-from finecaption.train.finetune import checkpoint_layers, make_optimizer, set_moving
-from finecaption.train.packing import NO_LOSS, collate_packed, pack
-from finecaption.train.paper import override, paper
+from finecaption.training.config import override
+from finecaption.training.fit import set_trainable
+from finecaption.training.models import checkpoint_layers
+from finecaption.training.objectives.captions import Captions
+from finecaption.training.optimizers import make_optimizer
+from finecaption.training.packing import NO_LOSS, collate_packed, pack
+from finecaption.training.recipes import paper
 
 Batch = dict[str, Any]
 # The processor's time of one thread is not disturbed by other work on the machine.
@@ -145,7 +149,9 @@ def compare(
         "usual": usual_batches(model.config, asked, regions, args.usual_batch),
     }
     # Rate 0: both ways see the same weights throughout.
-    optimizer = make_optimizer(model, override(paper(args.stage), {"lr": 1e-30}))
+    optimizer = make_optimizer(
+        model, override(paper().stage(args.stage), {"lr": 1e-30}), Captions(0).part_of
+    )
     bf16 = args.precision == "bf16"
     out: dict[str, Any] = {"regions": regions, "questions": len(asked)}
     found, times = {}, {}
@@ -197,7 +203,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with torch.device(args.device):
             model = FineCaptionForConditionalGeneration(config)
     model.to(args.device).train()
-    set_moving(model, paper(args.stage))
+    set_trainable(model, paper().stage(args.stage), Captions(0))
     if args.checkpointing:
         checkpoint_layers(model)
     rows = [compare(model, regions, args) for regions in args.regions]

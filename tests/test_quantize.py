@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from pathlib import Path
 
@@ -204,9 +205,17 @@ def test_the_page_has_what_the_parameters_make() -> None:
         if isinstance(module, nn.Linear) and name.startswith("model.language_model.")
     )
     rest = 2 * (total - layers)
-    # As `finecaption.train.plan.FourBit`: half a byte, a byte a 64 and 4 bytes a 16,384 weights.
+    # As `memory_plan.FourBit`: half a byte, a byte a 64 and 4 bytes a 16,384 weights.
     sizes = {"bf16": 2 * total, "int8": layers + rest,
              "NF4": layers * (1 / 2 + 1 / 64 + 4 / 16384) + rest}  # fmt: skip
     page = (Path(__file__).resolve().parents[1] / "docs/assemble.md").read_text("utf-8")
     for name, size in sizes.items():
         assert f"| {name} | {size / 1e9:.2f} GB |" in page, name
+
+
+def test_a_kernel_that_nobody_needs_is_not_missed(caplog: pytest.LogCaptureFixture) -> None:
+    quantisation.nf4_settings(torch.float32)
+    logger = logging.getLogger("bitsandbytes.backends.cpu.ops")
+    logger.warning("Failed to load CPU gemm_4bit_forward from kernels-community: %s", "offline")
+    logger.warning("Something else.")
+    assert [r.getMessage() for r in caplog.records] == ["Something else."]

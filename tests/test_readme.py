@@ -31,7 +31,7 @@ from finecaption.cli import main
 from finecaption.io import checkpoint
 from finecaption.synth import figures
 from finecaption.synth import vocabulary as voc
-from finecaption.train import ship
+from finecaption.training import ship
 from finecaption.trust import out_of_domain as domain
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -123,7 +123,7 @@ def run(command: str) -> None:
         _run_finecaption(words[1:])
     elif words[:3] == ["python", "-m", "finecaption.trust.out_of_domain"]:
         assert domain.main([*words[3:], "--scenes", "20"]) == 0
-    elif words[:3] == ["python", "-m", "finecaption.train.ship"]:
+    elif words[:3] == ["python", "-m", "finecaption.training.ship"]:
         assert ship.main(words[3:]) == 0
     elif words[0] == "python":
         _run_script(words[1:])
@@ -324,17 +324,18 @@ def test_architecture_of_mini() -> None:
 
 
 def test_stages_of_mini() -> None:
-    from finecaption.train.recipes import mini
+    from finecaption.training.recipes import mini
 
     recipe, text = mini(), page("training.md")
     table = text.partition("| stage | trains |")[2].partition("\n\n")[0]
     stages = re.findall(r"^\| `([\w-]+)` \|", table, re.MULTILINE)
     assert stages == [stage.name for stage in recipe.stages]
     last = recipe.stage("stage3")
-    assert last.dense == last.labels
-    assert f"each with a weight\nof {last.dense} beside the captions" in text
-    for stage in map(recipe.stage, ("stage1", "stage2")):
-        assert not stage.dense and not stage.labels
+    weight = last.options.patch_labels
+    assert weight == last.options.region_labels
+    assert f"each with a weight\nof {weight} beside the captions" in text
+    for options in (recipe.stage(name).options for name in ("stage1", "stage2")):
+        assert not options.patch_labels and not options.region_labels
 
 
 # Results -----------------------------------------------------------------------------------------

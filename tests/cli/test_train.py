@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from finecaption.cli import main
-from finecaption.train.recipes import mini, smoke
+from finecaption.training.recipes import mini, smoke
 
 
 def test_print_config_shows_the_recipe_and_stops(
@@ -42,7 +42,7 @@ def test_print_config_does_without_torch() -> None:
     "options, message",
     [
         (["--recipe", "maxi"], "no recipe 'maxi'; there are mini, mini-paper, smoke"),
-        (["--set", "stage3.steps=lots"], "stage3.steps=lots: expected a whole number"),
+        (["--set", "stage3.steps=lots"], "steps=lots: expected a value like 880"),
         (["--set", "stage4.steps=1"], "recipe mini has no stage 'stage4'"),
     ],
 )
@@ -64,7 +64,7 @@ def test_the_command_runs_the_recipe_that_was_asked_for(
         calls.append((recipe, {"out": out, **options}))
         return out / "stage3"
 
-    monkeypatch.setattr("finecaption.train.run.run_recipe", pretend)
+    monkeypatch.setattr("finecaption.training.scratch.train_from_scratch", pretend)
     pool = tmp_path / "pool"
     command = ["train", "--recipe", "smoke", "--out", str(tmp_path), "--pool", str(pool),
                "--only", "stage1", "--only", "stage2"]  # fmt: skip

@@ -19,24 +19,26 @@ def train(
     recipe: Annotated[
         str,
         typer.Option(
-            help="mini, mini-paper, smoke: from nothing. paper, lora, qlora, fsdp: a whole model."
+            help="mini, mini-paper, smoke: from scratch. paper, lora, qlora, fsdp: a whole model."
         ),
     ] = "mini",
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder of the run (default in runs/); an interrupted run goes on."),
+        typer.Option(help="Output folder (default in runs/); an interrupted run goes on there."),
     ] = None,
-    stage: Annotated[int, typer.Option(help="1, 2 or 3: of paper and its kin.")] = 3,
+    stage: Annotated[int, typer.Option(help="Stage of the paper: 1, 2 or 3.")] = 3,
     model: Annotated[
         Path | None,
-        typer.Option(help="Model folder that the stage begins with; for --plan also a preset: 8b."),
+        typer.Option(
+            help="Model to begin with: a folder or a shipped name. For --plan also a preset: 8b."
+        ),
     ] = None,
     data: Annotated[
         list[str] | None,
         typer.Option(help="FORMAT:PATH[,OPTION=VALUE], a .jsonl file or a store; repeatable."),
     ] = None,
     config: Annotated[Path | None, typer.Option(help="YAML file with changes.")] = None,
-    pool: Annotated[Path | None, typer.Option(help="Folder of drawn scenes to share.")] = None,
+    pool: Annotated[Path | None, typer.Option(help="Folder of rendered scenes to share.")] = None,
     only: Annotated[list[str] | None, typer.Option(help="Run this stage only; repeatable.")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Change the recipe: stage3.steps=50, lr=1e-4.")
@@ -46,86 +48,86 @@ def train(
         bool, typer.Option(help="Print the memory that the run will take and stop.")
     ] = False,
 ) -> None:
-    """Train a model: from nothing on the drawn world, or a whole one on your own regions."""
+    """Train a model: from scratch on synthetic scenes, or a whole model on your own regions."""
     from finecaption.errors import InputError
-    from finecaption.train.paper import CONFIGS
+    from finecaption.training.config import override, override_recipe, read_settings, read_yaml
+    from finecaption.training.recipes import RECIPES, find_recipe
 
-    changes = [*(set_ or []), *(settings or [])]
-    if recipe in CONFIGS:
-        folder = out or Path("runs") / f"{recipe}-stage{stage}"
-        if pool or only:
-            raise InputError(f"--pool and --only are of mini and smoke, not of {recipe}")
-        _finetune(recipe, stage, model, data or [], config, changes, folder, print_config, plan)
+    changes = read_settings([*(set_ or []), *(settings or [])])
+    chosen = find_recipe(recipe)
+    if chosen.preset:
+        if model or data or config or plan:
+            whole = ", ".join(name for name, make in RECIPES.items() if not make().preset)
+            raise InputError(
+                f"--model, --data, --config and --plan are of {whole}, not of {recipe}"
+            )
+        _from_scratch(override_recipe(chosen, changes), out, pool, only or [], print_config)
         return
-    if model or data or config or plan:
-        names = ", ".join(CONFIGS)
-        raise InputError(f"--model, --data, --config and --plan are of {names}, not of {recipe}")
-    _from_nothing(recipe, changes, out or Path("runs") / recipe, pool, only or [], print_config)
+    if pool or only:
+        raise InputError(f"--pool and --only are of mini and smoke, not of {recipe}")
+    picked = chosen.stage(stage)
+    if config is not None:
+        picked = override(picked, read_yaml(config))
+    picked = override(picked, changes)
+    folder = out or Path("runs") / f"{recipe}-stage{stage}"
+    _one_stage(picked, model, data or [], folder, print_config, plan)
 
 
-def _from_nothing(
-    recipe: str, changes: list[str], out: Path, pool: Path | None, only: list[str],
-    print_config: bool,
-) -> None:  # fmt: skip
-    import dataclasses
-    import json
-    import sys
+def _from_scratch(
+    recipe: object, out: Path | None, pool: Path | None, only: list[str], print_config: bool
+) -> None:
+    from finecaption.training.config import Recipe, to_json
 
-    from finecaption.train.recipes import find_recipe, override
-
-    chosen = override(find_recipe(recipe), changes)
+    assert isinstance(recipe, Recipe)
     if print_config:
-        print(json.dumps(dataclasses.asdict(chosen), indent=1))
+        print(to_json(recipe))
         return
     from transformers.utils.logging import disable_progress_bar
 
-    from finecaption.train.run import run_recipe
+    from finecaption.training.scratch import train_from_scratch
 
     disable_progress_bar()  # of each load and save of a model; the stages have a bar of their own
-
-    folder = run_recipe(
-        chosen, out, pool=pool, only=only, say=lambda text: print(text, file=sys.stderr)
-    )
-    print(folder)
+    folder = out or Path("runs") / recipe.name
+    print(train_from_scratch(recipe, folder, pool=pool, only=only, say=_say))
 
 
-def _finetune(
-    recipe: str, stage: int, model: Path | None, data: list[str], file: Path | None,
-    changes: list[str], out: Path, print_config: bool, plan: bool,
-) -> None:  # fmt: skip
-    import os
-    import sys
-
+def _one_stage(
+    stage: object, model: Path | None, data: list[str], out: Path, print_config: bool, plan: bool
+) -> None:
     from finecaption.errors import InputError
-    from finecaption.train.paper import CONFIGS, override, read_settings, read_yaml, to_json
+    from finecaption.training.config import StageConfig, to_json
 
-    chosen = CONFIGS[recipe](stage)
-    if file is not None:
-        chosen = override(chosen, read_yaml(file))
-    chosen = override(chosen, read_settings(changes))
+    assert isinstance(stage, StageConfig)
     if print_config:
-        print(to_json(chosen))
+        print(to_json(stage))
         return
     if model is None:
-        raise InputError(f"--model: give the folder of the model that stage {stage} begins with")
+        raise InputError(f"--model: give the folder of the model that {stage.name} begins with")
     if plan:
-        from finecaption.train.plan import plan_table
+        from finecaption.training.memory_plan import plan_table
 
-        print(plan_table(chosen, model))
+        print(plan_table(stage, model))
         return
     if not data:
         raise InputError("--data: none given; give FORMAT:PATH, such as jsonl:my/regions.jsonl")
     from transformers.utils.logging import disable_progress_bar
 
-    from finecaption.train.finetune import finetune
+    from finecaption.training.finetune import finetune
 
     disable_progress_bar()
-    first = os.environ.get("RANK", "0") == "0"
-
-    def say(text: str) -> None:
-        if first:
-            print(text, file=sys.stderr)
-
-    folder = finetune(chosen, model, data, out, say=say)
-    if first:
+    folder = finetune(stage, model, data, out, say=_say)
+    if _is_main_process():
         print(folder)
+
+
+def _is_main_process() -> bool:
+    import os
+
+    return os.environ.get("RANK", "0") == "0"  # as train.processes, without torch
+
+
+def _say(text: str) -> None:
+    import sys
+
+    if _is_main_process():
+        print(text, file=sys.stderr)

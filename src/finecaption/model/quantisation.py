@@ -6,6 +6,7 @@ the head, the part that rounding harms most.
 
 from __future__ import annotations
 
+import logging
 from importlib.util import find_spec
 from typing import Any
 
@@ -133,6 +134,13 @@ def _check(name: str) -> None:
         raise InputError(
             f"{name} weights need {' and '.join(missing)}: pip install 'finecaption[quant]'"
         )
+    # On CPUs with AVX512-BF16 it looks for a kernel on the Hugging Face Hub when it is imported and
+    # warns that there is none; it works as well without, and nobody can do anything about it.
+    logging.getLogger("bitsandbytes.backends.cpu.ops").addFilter(_no_hub_kernel)
+
+
+def _no_hub_kernel(record: logging.LogRecord) -> bool:
+    return "Failed to load CPU gemm_4bit_forward" not in record.getMessage()
 
 
 __all__ = [

@@ -1,0 +1,1 @@
+"""Synthetic scenes as training data: rendered scenes, their classes, questions and items."""
