@@ -296,6 +296,6 @@ def test_annotate_with_a_checkpoint(
     found = texts(tmp_path / "a.json", "compositioncap")
     assert sorted(found) == sorted((f"p{k}", t) for k in range(8) for t in ("Color", "cgic"))
     made = json.loads((tmp_path / "a.json").read_text())[0]["provenance"]["captioner"]
-    assert made["kind"] == "finecaption" and len(made["version"]) == 16
+    assert made["kind"] == "finecaption" and len(made["version"]) == 64
     _, err = run(*command, "--out", "b.json", "--cache", "a.json.cache")
     assert "0 questions asked, 16 answered from the cache" in err
