@@ -5,7 +5,7 @@ import pytest
 
 from finecaption.synth.language import FACETS
 from finecaption.synth.truth import RegionTruth
-from finecaption.synth.vocabulary import MOVING
+from finecaption.synth.vocabulary import MOVING, OCCUPIED
 from finecaption.training.scenes.labels import (
     BACKGROUND,
     CLASSES,
@@ -35,10 +35,10 @@ def test_classes_are_the_values_of_the_truth(regions: list[RegionTruth]) -> None
         assert labels.dtype == np.int8 and labels.shape == (len(HEADS),)
         for label, (attribute, facet, classes) in zip(labels, HEADS.values(), strict=True):
             values = region.attributes.get(attribute, {}).get(facet)
-            # What a pose tells as well is asked once, of the pose.
-            told = values is not None and not (facet == "state" and values[0] in MOVING)
-            assert (label == IGNORE) == (not told)
-            if values is not None and told:
+            # What a pose or an interaction tells as well is asked there alone.
+            told = values is not None and facet == "state" and values[0] in (*MOVING, OCCUPIED)
+            assert (label == IGNORE) == (values is None or told)
+            if values is not None and not told:
                 assert classes[label] == values[0]
                 asked += 1
     assert asked > 100
