@@ -104,7 +104,8 @@ def live() -> Iterator[Live]:
         keep_alive=PATIENCE,
     )  # fmt: skip
     running = Running(create_app(settings), settings)
-    until(lambda: running.live.get("/readyz").status_code == 200)
+    # torch and transformers are imported first: a minute or two on a machine that is busy
+    until(lambda: running.live.get("/readyz").status_code == 200, 5 * PATIENCE)
     yield running.live
     running.stop()
 
