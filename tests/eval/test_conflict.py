@@ -89,3 +89,19 @@ def test_a_word_is_read_where_something_says_it() -> None:
     text = "This is a red sign. It is made of wood. Its text says OPEN."
     assert stated_in_paragraph("Visible Text", text)["text"] == ("OPEN",)
     assert stated_in_paragraph("State or Activity", text)["state"] == ()
+
+
+@pytest.mark.parametrize(
+    ("paragraph", "tone", "coat"),
+    [
+        ("This is a girl in brown overalls. She has brown hair in a bun.", (), ()),
+        ("She has red hair, dark smooth skin and a sad expression.", ("dark",), ()),
+        ("A girl in brown. Her face cannot be seen.", ("not visible",), ("not visible",)),
+        ("This is a slim brown cat with a striped coat.", (), ("striped",)),
+    ],
+)
+def test_skin_is_read_only_where_it_is_spoken_of(
+    paragraph: str, tone: tuple[str, ...], coat: tuple[str, ...]
+) -> None:
+    found = stated_in_paragraph("Skin Texture and Color", paragraph)
+    assert (found["tone"], found["coat"]) == (tone, coat)

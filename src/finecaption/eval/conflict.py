@@ -69,6 +69,8 @@ def stated_in_paragraph(attribute: str, paragraph: str) -> dict[str, tuple[str, 
     garment's colour.
     """
     found = stated(attribute, _about(attribute, paragraph))
+    if attribute == "Skin Texture and Color" and not _SKIN.search(paragraph.lower()):
+        found |= {"tone": (), "texture": ()}  # "brown" is then hair, or clothes
     if attribute not in _HIDES:
         found = {f: tuple(x for x in v if x != voc.HIDDEN) for f, v in found.items()}
     if attribute in _HEAD:
