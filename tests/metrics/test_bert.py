@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import finecaption.metrics.bert as module
 from finecaption.metrics.bert import BertScore, folder_hash
 from finecaption.metrics.captions import CaptionScorer
 from finecaption.metrics.missing import Unavailable
@@ -76,6 +78,24 @@ def test_scores_are_those_of_the_formula(folder: Path) -> None:
     assert found.corpus["BERTScore"] == pytest.approx(score)
     assert np.allclose(found.captions["BERTScore"], each)
     assert found.settings["bert"] == scorer.identity
+
+
+def test_temporary_names_never_look_like_t5(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path_factory.mktemp("temporary")  # tmp_path has this test's own name in it
+    # bert-score took one random name in 250 for a T5 model.
+    names = iter(["at5b", "t5", "plain"])
+    monkeypatch.setattr(tempfile, "_get_candidate_names", lambda: names)
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
+    with module._plain_path(folder) as path:
+        assert path.parent.name == "model-plain" and path.resolve() == folder.resolve()
+    assert next(names, None) is None and not path.exists()
+    with module._plain_path(place) as path:
+        assert path == place
+    monkeypatch.setattr(tempfile, "tempdir", "/somewhere/t5/tmp")
+    with pytest.raises(Unavailable, match="set TMPDIR"), module._plain_path(folder):
+        pass
 
 
 def test_the_variant_is_named_by_its_contents(folder: Path, tmp_path: Path) -> None:

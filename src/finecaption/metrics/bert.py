@@ -7,7 +7,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -42,11 +42,23 @@ def folder_hash(folder: Path) -> str:
 
 @contextmanager
 def _plain_path(folder: Path) -> Iterator[Path]:
-    """A path to the folder without "t5" in it: bert-score takes any that has it for a T5 model."""
+    """A path to the folder without "t5" in it: bert-score takes any that has it for a T5 model.
+
+    Raises:
+        Unavailable: the folder of temporary files has it in its own path.
+    """
     if "t5" not in str(folder):
         yield folder
         return
-    with tempfile.TemporaryDirectory(prefix="model-") as temporary:
+    if "t5" in tempfile.gettempdir():
+        raise Unavailable(
+            f"{folder}: bert-score takes every path with t5 in it for a T5 model; rename the "
+            f"folder, or set TMPDIR to another one than {tempfile.gettempdir()}"
+        )
+    with ExitStack() as stack:
+        temporary = "t5"
+        while "t5" in temporary:  # the random part of the name may have it as well
+            temporary = stack.enter_context(tempfile.TemporaryDirectory(prefix="model-"))
         link = Path(temporary) / "bert"
         link.symlink_to(folder, target_is_directory=True)
         yield link

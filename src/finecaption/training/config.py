@@ -68,6 +68,9 @@ class StageConfig:
         rates: part name -> factor on lr.
         epochs: passes over region samples.
         steps: optimizer steps; above 0 it takes the place of ``epochs``.
+        minutes: of wall-clock time; above 0 the stage ends when they are over, the learning rate
+            follows the clock instead of the steps, and ``steps`` is only the most that it takes.
+            Such a run resumes, but two of them never take exactly the same steps.
         accumulate: packs a process and step; 0 works it out from ``batch``.
         optimizer: "adamw", or "muon" on the matrices inside the layers and AdamW on the rest.
         schedule: "cosine", "linear", "constant_with_warmup", or "wsd": warm-up, stable, decay.
@@ -111,6 +114,7 @@ class StageConfig:
     rates: dict[str, float] = field(default_factory=dict)
     epochs: float = 1.0
     steps: int = 0
+    minutes: float = 0.0
     accumulate: int = 0
     optimizer: str = "adamw"
     schedule: str = "cosine"
@@ -167,6 +171,8 @@ class StageConfig:
             self._range(key, 0)
         if not self.steps and self.epochs <= 0:
             self._refuse(f"epochs={self.epochs}: must be above 0, or give steps")
+        if self.minutes < 0 or (self.minutes and not self.steps):
+            self._refuse("minutes must be at least 0, and need steps, the most that it may take")
         if self.lr <= 0 or self.warmup < 0 or not 0 <= self.whole_image_fraction < 1:
             self._refuse("lr must be above 0, warmup at least 0, whole_image_fraction in [0, 1)")
         if not 0 < self.decay <= 1:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from typing import Any
 
 from rich.console import Console
@@ -58,13 +59,16 @@ class ConsoleCallback(TrainerCallback):
     On a terminal the bar stands below the lines; in a file there are lines only.
     """
 
-    def __init__(self, name: str, console: Console | None = None) -> None:
+    def __init__(
+        self, name: str, console: Console | None = None, left: Callable[[], float] | None = None
+    ) -> None:
         """
         Args:
             name: of the stage, before each line.
             console: standard error by default.
+            left: seconds to the end, of a stage that ends by the clock.
         """
-        self.name = name
+        self.name, self.left = name, left
         self.console = console or Console(stderr=True)
         self._bar: Progress | None = None
         self._began = (0.0, 0)  # time and step
@@ -100,7 +104,7 @@ class ConsoleCallback(TrainerCallback):
         when, first = self._began
         done = state.global_step - first
         pace = (time.monotonic() - when) / done if done else math.nan
-        left = pace * (state.max_steps - state.global_step)
+        left = self.left() if self.left else pace * (state.max_steps - state.global_step)
         line = log_line(state.global_step, state.max_steps, logs or {}, left)
         self.console.print(f"{self.name}  {line}", markup=False, highlight=False, soft_wrap=True)
 

@@ -39,7 +39,7 @@ from finecaption.training.config import StageConfig
 from finecaption.training.console import ConsoleCallback
 from finecaption.training.curve import CurveCallback
 from finecaption.training.objectives import Objective
-from finecaption.training.optimizers import make_optimizer, schedule_arguments
+from finecaption.training.optimizers import make_optimizer, rate_by_clock, schedule_arguments
 from finecaption.training.processes import (
     WorldError,
     barrier,
@@ -145,6 +145,33 @@ class Clock(TrainerCallback):
             temporary.replace(self.path)
 
 
+class TimeBudget(TrainerCallback):
+    """Ends a stage when its minutes are over."""
+
+    def __init__(self, clock: Clock, minutes: float) -> None:
+        """
+        Args:
+            clock: of the stage.
+            minutes: its budget; 0 never ends it.
+        """
+        self.clock, self.seconds = clock, 60 * minutes
+
+    def done(self) -> float:
+        """Fraction of the budget that is spent."""
+        return min(1.0, self.clock.seconds() / self.seconds)
+
+    def left(self) -> float:
+        """Seconds that are left; NaN without a budget."""
+        return self.seconds - self.clock.seconds() if self.seconds else float("nan")
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Stops the training."""
+        if self.seconds and self.clock.seconds() >= self.seconds:
+            control.should_training_stop = True
+
+
 class WorldWatch(TrainerCallback):
     """Makes sure, at the first step, that the processes are connected."""
 
@@ -174,9 +201,11 @@ class StageTrainer(Trainer):
         stage: StageConfig,
         objective: Objective,
         strategy: Strategy,
+        budget: TimeBudget,
         **kwargs: Any,
     ) -> None:
         self.stage, self.objective, self.strategy = stage, objective, strategy
+        self.budget = budget
         self._measured: dict[str, list[torch.Tensor]] = {}
         super().__init__(*args, **kwargs)
         strategy.adopt(self.accelerator)
@@ -186,6 +215,17 @@ class StageTrainer(Trainer):
         if self.optimizer is None:
             self.optimizer = make_optimizer(self.model, self.stage, self.objective.part_of)
         return self.optimizer
+
+    def create_scheduler(
+        self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None
+    ) -> torch.optim.lr_scheduler.LRScheduler:
+        """Trainer's by steps, or `rate_by_clock` in a stage that has a budget of time."""
+        if self.lr_scheduler is None and self.stage.minutes:
+            self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(
+                optimizer or self.optimizer,
+                lambda step: rate_by_clock(self.stage, self.budget.done(), step),
+            )
+        return super().create_scheduler(num_training_steps, optimizer)
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> SequentialSampler:
         # Items are sampled at random by their number already; order by number resumes exactly.
@@ -334,7 +374,14 @@ def fit(
         WorldError: the processes are not connected.
         FineCaptionError: a loss or gradient that is not finite.
     """
+    if stage.minutes and world_size() > 1:
+        raise InputError(
+            f"stage {stage.name}: minutes={stage.minutes} is for one process, because the clocks "
+            "of several differ; set steps instead"
+        )
     strategy = strategy or Strategy()
+    clock = Clock(work / "seconds.json")
+    budget = TimeBudget(clock, stage.minutes)
     module = objective.wrap(model)
     if prepare is not None:
         prepare(module)
@@ -358,11 +405,12 @@ def fit(
         stage=stage,
         objective=objective,
         strategy=strategy,
+        budget=budget,
     )
-    console, clock = ConsoleCallback(stage.name), Clock(work / "seconds.json")
+    console = ConsoleCallback(stage.name, left=budget.left if stage.minutes else None)
     trainer.remove_callback(PrinterCallback)
     for callback in (
-        WorldWatch(), clock, console, CurveCallback(work / "log.jsonl"), *callbacks,
+        WorldWatch(), clock, budget, console, CurveCallback(work / "log.jsonl"), *callbacks,
     ):  # fmt: skip
         trainer.add_callback(callback)
     last = last_checkpoint(work / "checkpoints")
@@ -371,21 +419,25 @@ def fit(
     finally:
         console.close()
     barrier()
-    return Fitted(module, provenance(stage, feed, clock.seconds(), metrics.get("train_loss")))
+    taken = trainer.state.global_step
+    return Fitted(module, provenance(stage, feed, taken, clock.seconds(), metrics.get("train_loss")))
 
 
 def provenance(
-    stage: StageConfig, feed: Feed, seconds: float, train_loss: float | None
+    stage: StageConfig, feed: Feed, steps: int, seconds: float, train_loss: float | None
 ) -> dict[str, Any]:
-    """What provenance.json says of a stage."""
+    """What provenance.json says of a stage that took this many steps."""
+    note = dict(feed.note)
+    if "pictures" in note and steps != feed.steps:
+        note["pictures"] = round(note["pictures"] * steps / feed.steps)
     return {
         "stage": stage.name,
         "recipe": stage.recipe,
         "seed": stage.seed,
         "trains": list(stage.trains),
         "lr": stage.lr,
-        "steps": feed.steps,
-        **feed.note,
+        "steps": steps,
+        **note,
         "sharding": stage.sharding,
         "seconds": seconds,
         "train_loss": train_loss,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -110,3 +111,25 @@ def schedule_arguments(stage: StageConfig, steps: int) -> dict[str, Any]:
         out["lr_scheduler_type"] = "warmup_stable_decay"
         out["lr_scheduler_kwargs"] = {"num_decay_steps": max(1, round(stage.decay * steps))}
     return out
+
+
+def rate_by_clock(stage: StageConfig, done: float, step: int) -> float:
+    """What the peak learning rate is multiplied by, in a stage whose budget is time.
+
+    Args:
+        done: fraction of the stage's time that is over, 0..1.
+        step: optimizer steps taken; a warm-up of 1 or more counts them.
+    """
+    warmup = stage.warmup
+    if warmup >= 1:
+        rising, warmup = min(1.0, (step + 1) / warmup), 0.0
+    else:
+        rising = min(1.0, (done + 1e-3) / warmup) if warmup else 1.0
+    left = 1 - min(1.0, max(0.0, (done - warmup) / (1 - warmup)))
+    if stage.schedule == "linear":
+        return rising * left
+    if stage.schedule == "cosine":
+        return rising * 0.5 * (1 - math.cos(math.pi * left))
+    if stage.schedule == "wsd":
+        return rising * min(1.0, (1 - min(1.0, done)) / stage.decay)
+    return rising

@@ -81,7 +81,7 @@ def test_drawing_goes_on_where_it_stopped(
     first = render_pool(tmp_path, "train", 0, 3, **sizes)
     assert next(first) == 0
     first.close()
-    half = tmp_path / ".shard-0001.part"
+    half = tmp_path / ".shard-00001.part"
     half.mkdir()
     (half / "hr.npy").write_bytes(b"half")
     assert list(render_pool(tmp_path, "train", 0, 3, **sizes)) == [0, 1]

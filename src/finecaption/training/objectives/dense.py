@@ -121,7 +121,7 @@ def dense_loss(
         losses.append((loss * weight.flatten()).sum())
         hit = (head.detach().argmax(-1) == target).to(weight.dtype)
         counted = weight * region
-        right.append(((hit * counted).sum() / counted.sum()).cpu())  # 0 / 0 is nan: unasked
+        right.append((hit * counted).sum() / counted.sum())  # 0 / 0 is nan: unasked
     asked = (weights * (labels[..., 0] != IGNORE)).sum().clamp(min=1)
     return torch.stack(losses).sum() / asked / _TYPICAL, torch.stack(right)
 

@@ -59,5 +59,5 @@ def region_loss(
         target = classes[:, i].long()
         losses.append(F.cross_entropy(head, target, ignore_index=IGNORE, reduction="sum"))
         hit = (head.detach().argmax(1) == target).sum() / (target != IGNORE).sum()
-        right.append(hit.float().cpu())  # 0 / 0 is nan: unasked
+        right.append(hit.float())  # 0 / 0 is nan: unasked
     return torch.stack(losses).sum() / asked / _TYPICAL, torch.stack(right)

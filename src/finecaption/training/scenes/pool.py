@@ -39,7 +39,7 @@ from finecaption.synth.truth import SceneTruth, truth_from_json, truth_to_json
 from finecaption.training.scenes.labels import scene_labels
 
 IDS_SIZE = 128
-SHARD = 250  # scenes
+SHARD = 50  # scenes: some ten seconds of one core
 
 
 def id_map(observed: Observed, size: int = IDS_SIZE) -> np.ndarray:
@@ -110,7 +110,7 @@ def render_shard(
 
 def shard_folder(folder: str | os.PathLike[str], number: int) -> Path:
     """Where shard ``number`` of a pool lies."""
-    return Path(folder) / f"shard-{number:04d}"
+    return Path(folder) / f"shard-{number:05d}"
 
 
 def open_folder(
@@ -133,6 +133,7 @@ def open_folder(
         "seed": seed,
         "clip_size": clip_size,
         "hr_size": hr_size,
+        "shard": SHARD,
     }
     note = root / "pool.json"
     if note.exists():

@@ -168,7 +168,7 @@ def is_rendering(folder: Path) -> bool:
     return True
 
 
-def keep_rendering(folder: Path, size: int, ahead: int, workers: int) -> None:
+def keep_rendering(folder: Path, size: int, ahead: int, workers: int, keep: bool = False) -> None:
     """Renders shards ahead of the trainer and deletes those behind it, until the parent exits.
 
     Args:
@@ -176,6 +176,7 @@ def keep_rendering(folder: Path, size: int, ahead: int, workers: int) -> None:
         size: scenes per shard.
         ahead: shards to have ready from the oldest one that is needed on.
         workers: processes.
+        keep: leave the shards behind the trainer in place, for other stages to train on.
     """
     settings = json.loads((folder / "pool.json").read_text())
     parent = os.getppid()
@@ -186,12 +187,12 @@ def keep_rendering(folder: Path, size: int, ahead: int, workers: int) -> None:
         while os.getppid() == parent:
             first = read_position(folder)
             for path in folder.glob("shard-*"):
-                if int(path.name.partition("-")[2]) < first:
+                if not keep and int(path.name.partition("-")[2]) < first:
                     shutil.rmtree(path, ignore_errors=True)
             for number in [n for n, job in waiting.items() if job.ready()]:
                 waiting.pop(number).get()  # raises what went wrong there
             for number in range(first, first + ahead):
-                if len(waiting) >= workers:
+                if len(waiting) >= 2 * workers:  # the next one waits until a worker is free
                     break
                 if number not in waiting and not shard_folder(folder, number).exists():
                     job = (folder, settings, number, number * size, size)
@@ -206,7 +207,13 @@ def _start_worker() -> None:
 
 @contextlib.contextmanager
 def rendering_ahead(pool: RollingPool, workers: int) -> Iterator[None]:
-    """Keeps a renderer at work beside this process; it ends with the block, or with the process."""
+    """Keeps a renderer at work beside this process; it ends with the block, or with the process.
+
+    One that another process has started serves as well, and is left alone.
+    """
+    if is_rendering(pool.folder):
+        yield
+        return
     ahead = pool.window.shards + 1 + workers
     command = [sys.executable, "-m", __name__]
     numbers = {"size": pool.window.shard_size, "ahead": ahead, "workers": workers}
@@ -228,8 +235,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--size", type=int, default=SHARD, help="Scenes per shard.")
     parser.add_argument("--ahead", type=int, default=10, help="Shards to have ready.")
     parser.add_argument("--workers", type=int, default=1, help="Processes.")
-    arguments = parser.parse_args(argv)
-    keep_rendering(arguments.folder, arguments.size, arguments.ahead, arguments.workers)
+    parser.add_argument("--keep", action="store_true", help="Delete no shard.")
+    given = parser.parse_args(argv)
+    (given.folder / RENDERER).write_text(str(os.getpid()))
+    keep_rendering(given.folder, given.size, given.ahead, given.workers, given.keep)
     return 0
 
 
