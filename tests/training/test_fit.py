@@ -20,7 +20,7 @@ from finecaption.training.config import PARTS, StageConfig
 from finecaption.training.curve import Curve
 from finecaption.training.fit import Fitted, fit, in_batches, set_trainable
 from finecaption.training.objectives.captions import Captions
-from finecaption.training.optimizers import Several, make_optimizer
+from finecaption.training.optimizers import Several, make_optimizer, rate_by_clock
 from finecaption.training.scenes.labels import HEADS
 
 
@@ -144,6 +144,42 @@ def test_warm_up_stable_decay(tmp_path: Path) -> None:
     rates = [e["learning_rate"] for e in Curve(tmp_path / "log.jsonl").read()]
     assert rates[:7] == pytest.approx([0, 0.05, *[0.1] * 5])
     assert rates[7] == pytest.approx(0.1) and 0.1 > rates[8] > rates[9] > 0
+
+
+def test_the_rate_follows_the_clock() -> None:
+    stage = toy_stage(steps=10**6, minutes=1.0, schedule="wsd", warmup=0.1, decay=0.25)
+    at = [rate_by_clock(stage, done, 0) for done in (0.0, 0.05, 0.5, 0.75, 0.875, 1.0)]
+    assert at == pytest.approx([0.01, 0.51, 1, 1, 0.5, 0])
+    linear = dataclasses.replace(stage, schedule="linear", warmup=4)  # of four steps
+    assert [rate_by_clock(linear, 0.5, n) for n in (0, 1, 3, 9)] == pytest.approx(
+        [0.125, 0.25, 0.5, 0.5]
+    )
+    cosine = dataclasses.replace(stage, schedule="cosine", warmup=0.0)
+    assert [rate_by_clock(cosine, d, 0) for d in (0, 0.5, 1, 1.1)] == pytest.approx([1, 0.5, 0, 0])
+
+
+def test_a_stage_ends_by_the_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("finecaption.training.fit.time.monotonic", lambda: now[0])
+
+    class Slow(Numbers):
+        def __getitem__(self, item: int) -> torch.Tensor:
+            now[0] += 3.0  # two items a step: six seconds
+            return super().__getitem__(item)
+
+    stage = toy_stage(
+        steps=10**6, minutes=1.0, schedule="linear", warmup=0.0, log_every=1, save_every=10**6
+    )
+    fitted = train(Toy(), stage, Slow(2 * 10**6), tmp_path)
+    rates = [e["learning_rate"] for e in Curve(tmp_path / "log.jsonl").read()]
+    assert 8 <= len(rates) <= 10 and rates == sorted(rates, reverse=True) and rates[-1] < 0.02
+    assert fitted.note["steps"] == len(rates) and fitted.note["pictures"] == 2 * len(rates)
+    assert fitted.note["seconds"] == pytest.approx(60, abs=7)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(InputError, match="minutes=1.0 is for one process"):
+        fit(stage, Toy(), in_batches(Numbers(4), stage), ToyObjective(), tmp_path / "two")
+    with pytest.raises(InputError, match="minutes must be at least 0, and need steps"):
+        toy_stage(steps=0, minutes=1.0)
 
 
 def test_processes_must_share_the_batch_evenly(monkeypatch: pytest.MonkeyPatch) -> None:

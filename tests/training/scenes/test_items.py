@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import random
 from collections.abc import Sequence
@@ -28,7 +29,7 @@ from finecaption.training.scenes.items import (
     TextItems,
     choose_regions,
 )
-from finecaption.training.scenes.labels import HEADS, IGNORE
+from finecaption.training.scenes.labels import HEADS, IGNORE, region_row
 from finecaption.training.scenes.pool import Pool
 from finecaption.training.scenes.texts import Texts, prompts
 
@@ -282,3 +283,37 @@ def test_wholes_are_chosen_first_and_a_part_now_and_then(pool: Pool) -> None:
     assert 10 < with_part < 40
     assert all(p[0].part_of is None for p in picks)
     assert choose_regions(truth, random.Random(0), 0) == []
+
+
+def test_balanced_scenes_are_chosen_for_a_region_and_ask_about_it(
+    pool: Pool, texts: Texts
+) -> None:
+    asking = SceneCaptions(regions=1, questions=1, whole=0.0, conversations=0.0, balanced=1.0)
+    items = caption_items(pool, texts, asking)
+    heads = list(HEADS)
+    rare = heads.index("expression")
+    assert 0 < len(pool.by_head[rare]) < len(pool.by_head[0])
+    faces = 0
+    for i in range(ITEMS):
+        scene, focus, wanted = items._choose(i, items.rng(i))
+        assert focus is not None and wanted in focus.attributes
+        row = items[i]["region_classes"][0]
+        assert np.array_equal(row, region_row(focus))  # it comes first
+        prompt = list(texts.prompt_ids(region_instruction(wanted)))
+        assert items[i]["rows"][0].input_ids[: len(prompt)] == prompt
+        faces += int(row[rare] != IGNORE)
+    plain = caption_items(pool, texts, dataclasses.replace(asking, balanced=0.0))
+    seldom = sum(int(plain[i]["region_classes"][0][rare] != IGNORE) for i in range(ITEMS))
+    assert faces > seldom
+
+
+def test_only_classes_are_asked_of_the_chosen_region_too(pool: Pool, texts: Texts) -> None:
+    asking = SceneCaptions(
+        regions=0, whole=0.0, labeled=2, region_labels=1.0, balanced=1.0
+    )
+    items = caption_items(pool, texts, asking)
+    for i in range(ITEMS):
+        _, focus, _ = items._choose(i, items.rng(i))
+        found = items[i]
+        assert focus is not None and not found["rows"] and len(found["masks"]) <= 2
+        assert any(np.array_equal(row, region_row(focus)) for row in found["region_classes"])

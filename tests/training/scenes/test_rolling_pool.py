@@ -12,6 +12,7 @@ from finecaption.model.configuration import FineCaptionConfig
 from finecaption.training.scenes.labels import HEADS, IGNORE
 from finecaption.training.scenes.pool import Pool, shard_folder
 from finecaption.training.scenes.rolling_pool import (
+    RENDERER,
     RollingPool,
     Window,
     is_rendering,
@@ -27,10 +28,10 @@ def sizes(config: FineCaptionConfig) -> dict[str, Any]:
 
 def test_the_window_moves_on_after_so_many_uses() -> None:
     window = Window(scenes=1000, uses=4)
-    assert window.shard_size == 250 and window.shards == 4
-    assert [window.first(i) for i in (0, 999, 1000, 1999, 2000)] == [0, 0, 1, 1, 2]
+    assert window.shard_size == 50 and window.shards == 20
+    assert [window.first(i) for i in (0, 199, 200, 399, 400)] == [0, 0, 1, 1, 2]
     rng = np.random.default_rng(0)
-    assert {window.choose(1000, rng) for _ in range(100)} == {1, 2, 3, 4}
+    assert {window.choose(200, rng) for _ in range(1000)} == set(range(1, 21))
     assert Window(scenes=1000, uses=0).first(10**9) == 0
     assert Window(scenes=2, uses=1).shard_size == 2
 
@@ -65,6 +66,10 @@ def test_a_renderer_keeps_ahead_and_cleans_up(tmp_path: Path, sizes: dict[str, A
     assert read_position(tmp_path) == 2
     shard_folder(tmp_path, 0).mkdir()  # one that is behind
     with rendering_ahead(rolling, workers=1):
+        assert is_rendering(tmp_path)
+        renderer = (tmp_path / RENDERER).read_text()
+        with rendering_ahead(rolling, workers=1):  # one is enough, and it is not ours to end
+            assert (tmp_path / RENDERER).read_text() == renderer
         assert is_rendering(tmp_path)
         assert len(rolling.shard(2).arrays["hr"]) == 1  # waits for it
         deadline = time.monotonic() + 120

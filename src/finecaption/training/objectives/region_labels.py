@@ -22,8 +22,9 @@ _TYPICAL = 10  # heads that apply to a region, so that the loss is about that of
 class RegionHead(nn.Module):
     """From a region's image tokens to its classes; thrown away after training.
 
-    One attention over the tokens for all heads: a mean over them instead learned several times
-    more slowly (docs/log.md), and the language model's own attention can do the same.
+    Every head attends to the tokens by itself, as the language model can: what tells a person's
+    expression is another token than what tells the shoes. A mean over the tokens learned several
+    times more slowly (docs/log.md).
     """
 
     def __init__(self, width: int) -> None:
@@ -33,14 +34,17 @@ class RegionHead(nn.Module):
         """
         super().__init__()
         self.norm = nn.RMSNorm(width)
-        self.score = nn.Linear(width, 1)
+        self.score = nn.Linear(width, len(REGION_CLASSES))
         self.heads = nn.Linear(width, sum(REGION_CLASSES.values()))
 
     def forward(self, tokens: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """(R, T, D) -> logits a head of REGION_CLASSES, each (R, classes)."""
         tokens = self.norm(tokens)
-        seen = (tokens * self.score(tokens).softmax(dim=1)).sum(dim=1)
-        return self.heads(seen).split(list(REGION_CLASSES.values()), dim=1)
+        weights = self.score(tokens).softmax(dim=1)  # (R, T, heads)
+        seen = torch.einsum("rth,rtd->hrd", weights, tokens)
+        sizes = list(REGION_CLASSES.values())
+        matrices, biases = self.heads.weight.split(sizes), self.heads.bias.split(sizes)
+        return tuple(F.linear(*args) for args in zip(seen, matrices, biases, strict=True))
 
 
 def region_loss(

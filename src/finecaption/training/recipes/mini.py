@@ -77,7 +77,7 @@ def mini() -> Recipe:
             450,
             16,
             1.5e-3,
-            SceneCaptions(regions=0, whole=0.0, labeled=6, region_labels=1.0),
+            SceneCaptions(regions=0, whole=0.0, labeled=6, region_labels=1.0, balanced=0.5),
         ),
         _stage(
             "stage3",
@@ -86,7 +86,7 @@ def mini() -> Recipe:
             880,
             8,
             1.2e-3,
-            SceneCaptions(labeled=2, region_labels=0.5, patch_labels=0.5),
+            SceneCaptions(labeled=2, region_labels=0.5, patch_labels=0.5, balanced=0.5),
         ),
         _stage("stage3-clicks", "clicks", (), 160, 16, 1e-3, SceneClicks(decoder_only=True)),
     )

@@ -18,6 +18,9 @@ class SceneCaptions:
         regions: the most regions of a scene.
         questions: the most attribute questions on a region.
         whole: probability of the whole-image question; 1 asks nothing else.
+        balanced: probability that the scene is chosen for one of its regions, and that region for
+            a class label that is drawn uniformly among their kinds: faces, clothes and materials
+            are on few regions, and are what is learned last (docs/log.md).
         conversations: probability that half of a region's questions come as one conversation, in
             which later ones see the earlier answers; the others are single questions, as in the
             paper.
@@ -29,6 +32,7 @@ class SceneCaptions:
     regions: int = 4
     questions: int = 10
     whole: float = 0.15
+    balanced: float = 0.0
     conversations: float = 0.5
     labeled: int = 0
     region_labels: float = 0.0

@@ -106,16 +106,27 @@ class CaptionItems(PoolItems):
         self.asking, self.wording = asking, Wording(prompt_ids, answer_ids, turn_ids)
 
     def __getitem__(self, item: int) -> dict[str, Any]:
-        scene, rng, asking = self.scene(item), self.rng(item), self.asking
+        rng, asking = self.rng(item), self.asking
+        scene, focus, wanted = self._choose(item, rng)
         masks, rows, labels = [], [], []
         regions = choose_regions(scene.truth, rng, 0 if asking.whole >= 1 else asking.regions)
+        if focus is not None and regions:
+            regions = [focus, *(r for r in regions if r is not focus)][: asking.regions]
         for truth in regions:
             masks.append(_mask(scene, truth))
-            dialogs = region_dialogs(truth, rng, asking.questions, asking.conversations)
+            dialogs = region_dialogs(
+                truth,
+                rng,
+                asking.questions,
+                asking.conversations,
+                wanted if truth is focus else None,
+            )
             rows.append(self.wording.pack(dialogs))
             labels.append(region_row(truth))
         others = [r for r in scene.truth.regions if r not in regions]
         others = rng.sample(others, min(asking.labeled, len(others)))
+        if focus is not None and asking.labeled and focus not in (*regions, *others):
+            others = [focus, *others][: asking.labeled]
         if not (regions or others) or rng.random() < asking.whole:
             masks.append(torch.full(scene.clip.shape[:2], 255, dtype=torch.uint8))
             rows.append(self.wording.pack([[scene_question(scene.truth, rng)]]))
@@ -132,6 +143,21 @@ class CaptionItems(PoolItems):
             "ids": torch.from_numpy(np.array(scene.ids)),
             "classes": torch.from_numpy(np.array(scene.labels)),
         }
+
+
+    def _choose(
+        self, item: int, rng: random.Random
+    ) -> tuple[PooledScene, RegionTruth | None, str | None]:
+        """A scene, and if it was chosen for the sake of a region and an attribute, those two."""
+        if rng.random() >= self.asking.balanced:
+            return self.scene(item), None, None
+        head = rng.randrange(len(HEADS))
+        entries = self.pool.by_head[head]
+        if not len(entries):
+            return self.scene(item), None, None
+        index, region = entries[rng.randrange(len(entries))]
+        scene = self.pool[int(index)]
+        return scene, scene.truth.regions[int(region) - 1], list(HEADS.values())[head][0]
 
 
 def _mask(scene: PooledScene, truth: RegionTruth) -> torch.Tensor:

@@ -19,9 +19,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ from finecaption.synth.dataset import leave_interrupts
 from finecaption.synth.observe import Observed, observe
 from finecaption.synth.scene import SIZE, sample_scene
 from finecaption.synth.truth import SceneTruth, truth_from_json, truth_to_json
-from finecaption.training.scenes.labels import scene_labels
+from finecaption.training.scenes.labels import HEADS, IGNORE, scene_labels
 
 IDS_SIZE = 128
 SHARD = 50  # scenes: some ten seconds of one core
@@ -183,6 +184,20 @@ def render_pool(
         yield from pool.map(_render_job, jobs)
 
 
+def regions_by_head(shard: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+    """Of a shard's arrays, for each head, int32 (n, 2): scene and id of regions it applies to."""
+    starts = np.asarray(shard["starts"])
+    labels = np.asarray(shard["labels"])
+    counts = np.diff(starts) + 1  # rows of each scene, the backdrop's among them
+    scene = np.repeat(np.arange(len(counts)), counts)
+    region = np.arange(len(labels)) - np.repeat(np.cumsum(counts) - counts, counts)
+    out = []
+    for head in range(len(HEADS)):
+        rows = np.flatnonzero((labels[:, head] != IGNORE) & (region > 0))
+        out.append(np.stack((scene[rows], region[rows]), axis=1).astype(np.int32))
+    return out
+
+
 @dataclass(frozen=True)
 class PooledScene:
     """One scene of a pool; arrays as in the module's table, regions by region id - 1."""
@@ -219,6 +234,16 @@ class Pool:
 
     def __len__(self) -> int:
         return self._length
+
+    @cached_property
+    def by_head(self) -> list[np.ndarray]:
+        """For each head, int32 (n, 2): scene and region id of every region that it applies to."""
+        found: list[list[np.ndarray]] = [[] for _ in HEADS]
+        for shard, first in zip(self._shards, self._first, strict=False):
+            for head, entries in enumerate(regions_by_head(shard)):
+                found[head].append(entries + np.array([first, 0], dtype=np.int32))
+        joined = [np.concatenate(parts) for parts in found]
+        return [entries[entries[:, 0] < self._length] for entries in joined]
 
     def __getitem__(self, index: int) -> PooledScene:
         if not 0 <= index < self._length:

@@ -38,20 +38,31 @@ def _answer(truth: RegionTruth, name: str, rng: random.Random) -> str:
     return rng.choice(not_applicable(name, truth.category))
 
 
-def region_questions(truth: RegionTruth, rng: random.Random, most: int) -> list[Question]:
+def region_questions(
+    truth: RegionTruth, rng: random.Random, most: int, wanted: str | None = None
+) -> list[Question]:
     """Up to ``most`` attribute questions on a region in random order, and now and then more.
+
+    ``wanted`` is an attribute that must be among them.
 
     Attributes that cannot apply (the hair of a car) are drawn with INAPPLICABLE_WEIGHT: of a
     person's questions, 1 in 17 is refused; of a cup's, 1 in 4. A paragraph is asked at DENSE_RATE.
     """
-    out = [(region_instruction(n), _answer(truth, n, rng)) for n in _names(truth, rng, most)]
+    names = _names(truth, rng, most)
+    if wanted is not None and wanted not in names:
+        names[rng.randrange(len(names))] = wanted
+    out = [(region_instruction(n), _answer(truth, n, rng)) for n in names]
     if rng.random() < DENSE_RATE:
         out.append((dense_instruction(), region_paragraph(truth, rng)))
     return out
 
 
 def region_dialogs(
-    truth: RegionTruth, rng: random.Random, most: int, conversations: float
+    truth: RegionTruth,
+    rng: random.Random,
+    most: int,
+    conversations: float,
+    wanted: str | None = None,
 ) -> list[Dialog]:
     """The questions of `region_questions` as dialogs: single ones, and now and then a conversation.
 
@@ -63,8 +74,9 @@ def region_dialogs(
         most: attribute questions, the category that opens a conversation not counted.
         conversations: the chance of a conversation, 0 to 1; with fewer than two questions there is
             none.
+        wanted: an attribute that must be asked about.
     """
-    questions = region_questions(truth, rng, most)
+    questions = region_questions(truth, rng, most, wanted)
     if most < 2 or rng.random() >= conversations:
         return [[question] for question in questions]
     paragraph = [q for q in questions if q[0] == dense_instruction()]

@@ -34,8 +34,13 @@ from pathlib import Path
 import numpy as np
 
 from finecaption.synth.dataset import leave_interrupts
-from finecaption.training.scenes.labels import HEADS, IGNORE
-from finecaption.training.scenes.pool import SHARD, open_folder, render_shard, shard_folder
+from finecaption.training.scenes.pool import (
+    SHARD,
+    open_folder,
+    regions_by_head,
+    render_shard,
+    shard_folder,
+)
 
 POSITION = "position.json"  # the first shard that is still needed, written by the trainer
 RENDERER = "renderer.pid"  # process id of who renders ahead
@@ -93,12 +98,7 @@ class Shard:
     @cached_property
     def by_head(self) -> list[np.ndarray]:
         """For each head, int32 (n, 2): scene and region id of every region that it applies to."""
-        found: list[list[tuple[int, int]]] = [[] for _ in HEADS]
-        for scene in range(len(self.arrays["hr"])):
-            regions, heads = np.nonzero(self.labels(scene)[1:] != IGNORE)
-            for region, head in zip(regions, heads, strict=True):
-                found[head].append((scene, int(region) + 1))
-        return [np.array(f, dtype=np.int32).reshape(-1, 2) for f in found]
+        return regions_by_head(self.arrays)
 
 
 class RollingPool:
