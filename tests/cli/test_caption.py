@@ -89,7 +89,7 @@ def test_without_a_region_it_says_what_it_describes(
 ) -> None:
     for asked in ((), ("--dense",)):
         code, out, err = run_caption(capsys, tiny_folder, files / "good.png", *asked)
-        assert code == 0 and out.startswith("Whole picture\n")
+        assert code == 0 and out.startswith("Whole image\n")
         assert "describing the whole image" in err
     code, out, err = run_caption(capsys, tiny_folder, files / "good.png", "--global")
     assert code == 0 and "describing" not in err

@@ -39,7 +39,7 @@ def test_a_folder(
              "--model", tiny_folder]  # fmt: skip
     short = ["--max-new-tokens", "3"]
     code, said, err = run_command(capsys, "batch", *asked, *short)
-    assert code == 1 and "2 pictures described, 2 regions" in err and "errors.jsonl" in err
+    assert code == 1 and "2 images described, 2 regions" in err and "errors.jsonl" in err
     assert said.split() == [str(out), str(out.with_suffix(".csv")), str(out.with_suffix(""))]
     first, second = [json.loads(line) for line in out.read_text("utf-8").splitlines()]
     assert first["regions"][0]["box"] == [10, 4, 30, 20] and first["model"] == "tiny"
@@ -135,6 +135,6 @@ def test_the_line_of_progress() -> None:
 
     assert progress_line(Summary()) == "0 pictures"
     now = Summary(total=5000, passed=1000, described=190, failed=10, regions=7000, seconds=200.0)
-    assert progress_line(now) == "1,200 of 5,000 pictures, 35.0 regions/s, 1:03:20 left, 10 failed"
+    assert progress_line(now) == "1,200 of 5,000 images, 35.0 regions/s, 1:03:20 left, 10 failed"
     now.total = 1_000_000
     assert "11.5 days left" in progress_line(now)

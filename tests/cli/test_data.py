@@ -269,7 +269,7 @@ def test_mix(data: Path, tmp_path: Path, run: Run) -> None:
         (["convert", "own", "--to", "xml", "--out", "o"], "unknown target 'xml'"),
         (["stats", "own", "--set", "a=1"], "no option 'a'"),
         (["stats", "own", "--set", "a"], "must be NAME=VALUE"),
-        (["annotate", "own", "--out", "a.json"], "nothing is asked"),
+        (["annotate", "own", "--out", "a.json"], "nothing to ask"),
         (["annotate", "own", "--out", "a.json", "--all", "--attribute", "Hair"], "give one of"),
         (["annotate", "own", "--out", "a.json", "--attribute", "Hiar"], 'did you mean "Hair"'),
         (["annotate", "own", "--out", "a", "--dense", "--everything", "--from", "jsonl"],

@@ -77,7 +77,7 @@ def test_shards_of_a_run(
     [
         (["--data", "synth:test"], "--out DIR"),
         (["--data", "synth:nothing", "--out", "x"], "names no split"),
-        (["--out", "x", "--workers", "-1"], "workers: is -1"),
+        (["--out", "x", "--workers", "-1"], "--workers: must be at least 0"),
         (["--out", "x", "--tasks", "aarc,vqa"], "tasks: vqa"),
         (["--out", "x", "--shard", "3/2"], "I/N"),
         (["score", "--out", "nowhere"], "run.json"),
