@@ -258,7 +258,7 @@ def test_figures_of_the_drawn_world() -> None:
     assert f"For {spared} of the {len(voc.CATEGORIES)} categories" in text
     assert f"| {len(voc.CATEGORIES)}: " in text
     assert f"| {len(voc.PARTS)} that are regions of their own: {', '.join(voc.PARTS)} |" in text
-    assert f"| colours | {len(voc.COLOURS)} |" in text
+    assert f"| colors | {len(voc.COLOURS)} |" in text
     assert f"| materials | {', '.join(voc.MATERIALS)} |" in text
     assert f"| words | {', '.join(voc.WORDS)} |" in text
     assert f"{', '.join(voc.OUTDOOR)}; {', '.join(voc.INDOOR)} |" in text

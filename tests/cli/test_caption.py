@@ -222,7 +222,7 @@ GOOD = ("good.png", "--mask", "mask.png")
         (("good.png", "--all"), "asks about a region"),
         ((*GOOD, "--save", "out.xyz"), "must end in"),
         ((*GOOD, "--save", "nowhere/out.png"), "no folder"),
-        ((*GOOD, "--save", "good.png"), "overwrite the picture"),
+        ((*GOOD, "--save", "good.png"), "overwrite the image"),
         ((*GOOD, "--device", "abacus"), "device"),
         ((*GOOD, "--model", "nonsense"), "no such model"),
         ((*GOOD, "--nonsense"), "No such option"),

@@ -56,7 +56,7 @@ def test_a_folder(
     assert code == 2 and "is there already" in err
     (folder / "c.png").unlink()
     code, _, err = run_command(capsys, "batch", *asked, *short, "--resume")
-    assert code == 0 and "2 were there already" in err
+    assert code == 0 and "2 were already there" in err
     code, _, err = run_command(capsys, "batch", *asked, "--resume", "--seed", "1")
     assert code == 2 and "decoding seed: was not set, is 1" in err and "max_new_tokens" in err
 
@@ -133,7 +133,7 @@ def test_one_image_is_not_many(
 def test_the_line_of_progress() -> None:
     from finecaption.bulk import Summary
 
-    assert progress_line(Summary()) == "0 pictures"
+    assert progress_line(Summary()) == "0 images"
     now = Summary(total=5000, passed=1000, described=190, failed=10, regions=7000, seconds=200.0)
     assert progress_line(now) == "1,200 of 5,000 images, 35.0 regions/s, 1:03:20 left, 10 failed"
     now.total = 1_000_000

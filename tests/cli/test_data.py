@@ -238,7 +238,7 @@ def test_sample(data: Path, tmp_path: Path, run: Run) -> None:
     run("sample", data, "--count", 4, "--by", "sample", "--out", tmp_path / "q", "--to", "parquet")
     assert len(texts(tmp_path / "q")) == 4
     _, err = run("sample", data, "--count", 4, "--by", "word", "--out", tmp_path / "r", code=2)
-    assert "must be sample or picture" in err
+    assert "must be sample or image" in err
 
 
 def test_mix(data: Path, tmp_path: Path, run: Run) -> None:
@@ -292,7 +292,7 @@ def test_annotate_with_a_checkpoint(
     command = ["annotate", data, "--from", "jsonl", "--captioner", tiny_folder,
                "--attribute", "color", "--global"]  # fmt: skip
     out, err = run(*command, "--out", "a.json")
-    assert out == "a.json\n" and "8 pictures; 16 questions asked, 0 answered from" in err
+    assert out == "a.json\n" and "8 images; 16 questions asked, 0 answered from" in err
     found = texts(tmp_path / "a.json", "compositioncap")
     assert sorted(found) == sorted((f"p{k}", t) for k in range(8) for t in ("Color", "cgic"))
     made = json.loads((tmp_path / "a.json").read_text())[0]["provenance"]["captioner"]

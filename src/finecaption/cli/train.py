@@ -152,11 +152,12 @@ def _one_stage(
 
 
 def _silence_transformers() -> None:
-    """No bar for each load and save of a model: the stages have a bar of their own."""
-    from transformers.utils.logging import disable_progress_bar
+    """No bar for each load and save of a model, and no hints: the stages have a bar of their own."""
+    from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
     if not is_verbose():
         disable_progress_bar()
+        set_verbosity_error()
 
 
 def _is_main_process() -> bool:

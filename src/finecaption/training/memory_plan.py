@@ -366,15 +366,15 @@ def plan_table(stage: StageConfig, model: str | Path) -> str:
     memory = measure(planned, model_config)
     lines = [
         f"{stage.recipe}, {stage.name}: {memory.parameters / 1e6:,.1f} M parameters, "
-        f"{memory.moving / 1e6:,.1f} M move; a pack is {rows} regions of {length} tokens on "
-        f"{pictures} pictures, {'bf16' if computes_in_bf16(planned) else 'fp32'}"
+        f"{memory.moving / 1e6:,.1f} M trainable; a pack is {rows} regions of {length} tokens on "
+        f"{pictures} images, {'bf16' if computes_in_bf16(planned) else 'fp32'}"
     ]
     worlds = (1,) if stage.sharding == "none" else (2, 4, 8, 16)
     if stage.sharding != "none" and stage.expected_world_size:
         worlds = (stage.expected_world_size,)
     lines.append(
-        f"{'processes':>9} {'weights':>9} {'gradients':>9} {'optimiser':>9} {'activations':>11} "
-        f"{'peak':>9} {'on a card':>9}  fits"
+        f"{'processes':>9} {'weights':>9} {'gradients':>9} {'optimizer':>9} {'activations':>11} "
+        f"{'peak':>9} {'on a GPU':>9}  fits"
     )
     for world in worlds:
         part = shared_among(memory, world)
@@ -387,7 +387,7 @@ def plan_table(stage: StageConfig, model: str | Path) -> str:
             f"{_size(needed):>9}  {fits}"
         )
     lines.append(
-        f"on a card: peak x {RESERVE} + {CONTEXT / GIB:.1f} GiB for allocator and driver, a guess"
+        f"on a GPU: the peak x {RESERVE} + {CONTEXT / GIB:.1f} GiB, an estimate for allocator and driver"
     )
     return "\n".join(lines)
 
