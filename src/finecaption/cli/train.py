@@ -152,7 +152,7 @@ def _one_stage(
 
 
 def _silence_transformers() -> None:
-    """No bar for each load and save of a model, and no hints: the stages have a bar of their own."""
+    """Silences hints, and a bar for each load and save: the stages have bars of their own."""
     from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
     if not is_verbose():

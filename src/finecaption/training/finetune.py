@@ -149,8 +149,9 @@ def make_feed(
     )  # fmt: skip
     if is_main_process():
         say(
-            f"{len(samples)} questions in {len(units)} groups that share an image; {packs.steps} steps "
-            f"of {packs.micro} packs, {packs.questions:.1f} questions per step on average"
+            f"{len(samples)} questions in {len(units)} groups that share an image; "
+            f"{packs.steps} steps of {packs.micro} packs, {packs.questions:.1f} questions per step "
+            "on average"
         )
     note = {"packs_a_step": packs.micro, "questions_a_step": round(packs.questions, 1)}
     return Feed(packs, packs.steps, 1, packs.accumulate, note)

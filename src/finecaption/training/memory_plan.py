@@ -387,7 +387,8 @@ def plan_table(stage: StageConfig, model: str | Path) -> str:
             f"{_size(needed):>9}  {fits}"
         )
     lines.append(
-        f"on a GPU: the peak x {RESERVE} + {CONTEXT / GIB:.1f} GiB, an estimate for allocator and driver"
+        f"on a GPU: the peak x {RESERVE} + {CONTEXT / GIB:.1f} GiB, an estimate of what allocator "
+        "and driver add"
     )
     return "\n".join(lines)
 
