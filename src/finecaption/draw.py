@@ -1,6 +1,6 @@
-"""A picture with its regions outlined and what was said of them set beside or below it.
+"""An image with its regions outlined and what was said of them set beside or below it.
 
-Everything is laid out in pixels of the finished picture ("canvas"). Pillow's own scalable font is
+Everything is laid out in pixels of the finished image ("canvas"). Pillow's own scalable font is
 used, which is there on every machine.
 """
 
@@ -28,7 +28,7 @@ PALETTE = (
 _PAPER, _INK, _FAINT, _RULE = "#fbfaf7", "#20242c", "#7d8590", "#e3e0d8"
 _AMBER, _AMBER_PAPER, _AMBER_INK = "#e0a100", "#fff3d1", "#5f4700"
 
-_SHORTEST, _LONGEST = 720, 1400  # the picture's longer side on the canvas
+_SHORTEST, _LONGEST = 720, 1400  # the image's longer side on the canvas
 _FINE = 2  # outlines are drawn at this multiple and averaged down: smooth edges
 _MOST_COLUMNS = 8
 
@@ -84,13 +84,13 @@ def annotate(
     """Draws regions and captions.
 
     Args:
-        image: the upright picture.
+        image: the upright image.
         captions: of its regions; their masks must have its size.
-        whole: a paragraph on the whole picture.
+        whole: a paragraph on the whole image.
         notice: a warning to set above everything.
 
     Returns:
-        RGB. The picture keeps its proportions; its longer side is brought to 720 .. 1400 pixels.
+        RGB. The image keeps its proportions; its longer side is brought to 720 .. 1400 pixels.
     """
     shown = _fit(image.convert("RGB"))
     shown = _outline(shown, captions)

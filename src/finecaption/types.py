@@ -26,7 +26,7 @@ TASKS: tuple[Task, ...] = get_args(Task)
 
 @dataclass(frozen=True, eq=False)
 class Region:
-    """A part of a picture: a bool mask of the picture's shape with at least one pixel set.
+    """A part of an image: a bool mask of the image's shape with at least one pixel set.
 
     The mask is the one way in; the constructors make it from other forms. Points do not make a
     region: a `RegionPrompt` does, once a segmenter has turned it into a mask.
@@ -123,7 +123,7 @@ class RegionPrompt:
             )
 
     def within(self, size: Size) -> RegionPrompt:
-        """The prompt for a picture of (width, height): the box is cut to it.
+        """The prompt for an image of (width, height): the box is cut to it.
 
         Raises:
             InputError: a point, or the whole box, lies outside.

@@ -53,7 +53,7 @@ def export_language_model(
         `out`, in the type of the embedding; `AutoModelForCausalLM.from_pretrained` opens it.
 
     Raises:
-        InputError: no such model; a quantised one; a tensor that is missing or misshapen; an `out`
+        InputError: no such model; a quantized one; a tensor that is missing or misshapen; an `out`
             that is in use.
     """
     out = Path(out)
@@ -127,7 +127,7 @@ def prompt_embeddings(
         model: whole, with its towers.
         processor: the model's.
         image: anything that `finecaption.io.images.load_image` opens.
-        region: a mask (array (H, W), file, PIL image), a `Region`, or None: the whole picture.
+        region: a mask (array (H, W), file, PIL image), a `Region`, or None: the whole image.
         instruction: the user's text (from `finecaption.attributes`).
 
     Returns:
@@ -135,7 +135,7 @@ def prompt_embeddings(
         the beginning of the answer.
 
     Raises:
-        InputError: an unusable picture or mask.
+        InputError: an unusable image or mask.
     """
     whole = model.model if isinstance(model, FineCaption) else model
     mask = region.mask if isinstance(region, Region) else region

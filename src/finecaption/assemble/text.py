@@ -43,10 +43,10 @@ class Language:
 
 
 def read_language(source: Source) -> Language:
-    """Reads configuration and tokenizer, and makes room for pictures.
+    """Reads configuration and tokenizer, and makes room for images.
 
     Raises:
-        InputError: a bare weights file, a quantised model, or a folder that transformers cannot
+        InputError: a bare weights file, a quantized model, or a folder that transformers cannot
             read.
     """
     folder = source.folder

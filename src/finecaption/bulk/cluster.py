@@ -1,6 +1,6 @@
-"""The same run over a Ray cluster: the driver lists pictures and writes, actors hold the model.
+"""The same run over a Ray cluster: the driver lists images and writes, actors hold the model.
 
-Every machine must see the pictures under the same paths. A worker that is lost is replaced, and
+Every machine must see the images under the same paths. A worker that is lost is replaced, and
 what it had in hand is done again: answers come back a block at a time, or not at all.
 """
 
@@ -98,7 +98,7 @@ def on_cluster(
 
 def _connect(address: str | None) -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # the coming behaviour
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # the coming behavior
     try:
         import ray
         import ray.data

@@ -93,10 +93,10 @@ class Loaded:
 
 
 def load(job: Job) -> Loaded:
-    """Opens the picture and makes its regions.
+    """Opens the image and makes its regions.
 
     Raises:
-        InputError: the picture or one of its regions cannot be used.
+        InputError: the image or one of its regions cannot be used.
     """
     picture, alpha = _picture(job)
     regions = [spec.resolve(picture.size) for spec in job.regions]

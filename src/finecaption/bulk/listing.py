@@ -1,7 +1,7 @@
-"""Picture files of a folder, a pattern or a list, with the masks beside them.
+"""Image files of a folder, a pattern or a list, with the masks beside them.
 
 `x.mask.png` is the region of `x.jpg`; `x.1.mask.png`, `x.2.mask.png` are several. Hidden files,
-masks and what a run itself draws (`x.annotated.png`) are no pictures.
+masks and what a run itself draws (`x.annotated.png`) are no images.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def is_picture(name: str) -> bool:
 
 
 def folder_jobs(folder: str | os.PathLike[str]) -> Iterator[Job | Bad]:
-    """The pictures of a folder and of all below it, in order of their paths.
+    """The images of a folder and of all below it, in order of their paths.
 
     Linked folders are followed, each real folder once, so that loops end.
     """
@@ -50,7 +50,7 @@ def folder_jobs(folder: str | os.PathLike[str]) -> Iterator[Job | Bad]:
 
 
 def pattern_jobs(pattern: str) -> Iterator[Job | Bad]:
-    """The pictures that match a pattern: `*` and `?` within a name, `**` for any folders.
+    """The images that match a pattern: `*` and `?` within a name, `**` for any folders.
 
     Ids are paths from the pattern's first folder without wildcards.
     """

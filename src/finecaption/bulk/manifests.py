@@ -28,12 +28,12 @@ def plain_stem(name: str) -> str:
 
 
 def manifest_jobs(file: Path, images: Path | None = None) -> Iterator[Job | Bad]:
-    """The pictures of a manifest.
+    """The images of a manifest.
 
     A line is an object with `image` (a path relative to the manifest) and perhaps `id`, `meta`
     (any JSON, carried into the record), and regions: a list `regions`, or one region's keys
     (`mask`, `polygon`, `box`, `points`; see `jobs.parse_manifest_region`). Consecutive
-    lines about one image are one job. Lines of our own JSONL data sets work too: their masks are
+    lines about one image are one job. Lines of our own JSONL datasets work too: their masks are
     taken.
 
     Args:

@@ -1,6 +1,6 @@
-"""One HTML file with all pictures: small copies inside, regions outlined, a screenful at a time.
+"""One HTML file with all images: small copies inside, regions outlined, a screenful at a time.
 
-Each picture is a line of JSON in the file; the browser makes elements only of those on the page
+Each image is a line of JSON in the file; the browser makes elements only of those on the page
 that is looked at. `#p=3` in the address is page 3, `#q=red` a search.
 """
 
@@ -34,10 +34,10 @@ def write_html(path: Path, read: Records, title: str, threads: int = 2) -> int:
     Args:
         read: gives the records.
         title: heading.
-        threads: that open pictures.
+        threads: that open images.
 
     Returns:
-        How many pictures were left out of it (see `MOST`).
+        How many images were left out of it (see `MOST`).
     """
     total = sum(1 for _ in read())
     shown = min(total, MOST)

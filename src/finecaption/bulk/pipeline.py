@@ -75,13 +75,13 @@ def outcomes(
     """The jobs' outcomes, batch by batch, in the order of the jobs.
 
     Raises:
-        FineCaptionError: the model fails for every picture of a batch.
+        FineCaptionError: the model fails for every image of a batch.
     """
     how = batching or Batching()
     time_of = clock or Clock()
     source = iter(jobs)
     waiting: deque[tuple[Job | Bad, Future[Loaded] | None]] = deque()
-    sizes: deque[int] = deque([PIXELS // 8], maxlen=16)  # of the last pictures, in pixels
+    sizes: deque[int] = deque([PIXELS // 8], maxlen=16)  # of the last images, in pixels
     with ThreadPoolExecutor(how.threads, "open") as pool:
 
         def fill() -> None:
@@ -133,7 +133,7 @@ def _opened(job: Job | Bad, future: Future[Loaded] | None) -> Outcome:
         return Outcome(job.id, job.place, loaded=future.result())
     except InputError as error:
         return Outcome(job.id, job.place, str(error))
-    # a picture of bytes that nobody foresaw must not end a run of a million
+    # an image of bytes that nobody foresaw must not end a run of a million
     except Exception as error:
         return Outcome(job.id, job.place, f"{type(error).__name__}: {error}")
 
@@ -144,7 +144,7 @@ def _describe(batch: list[Outcome], captioner: Captioner, settings: RunSettings)
         return
     try:
         results = caption_images(captioner, [_of(outcome) for outcome in good], settings)
-    # the model fails: find out for which picture, as one of a batch must not cost the others
+    # the model fails: find out for which image, as one of a batch must not cost the others
     except Exception as error:
         results = _singly(good, captioner, settings, error)
     for outcome, result in zip(good, results, strict=True):

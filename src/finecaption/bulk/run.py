@@ -166,9 +166,9 @@ def caption_bulk(
     told: Callable[[Summary], None] | None = None,
     run_jobs: Callable[[Iterator[Job | Bad]], Iterable[list[Outcome]]] | None = None,
 ) -> Summary:
-    """Describes every picture of a source.
+    """Describes every image of a source.
 
-    Killed at any moment, the same call with `resume` goes on: pictures with a record are passed
+    Killed at any moment, the same call with `resume` goes on: images with a record are passed
     over, others and those that failed are done.
 
     Args:
@@ -178,9 +178,9 @@ def caption_bulk(
         model: is opened when all else is known to be right.
         resume: go on with the run that the output is of; without an output, begin.
         on_existing: what becomes of an output that is there: "skip" keeps its records, passes
-            over their pictures, whatever settings they were made with; "overwrite" begins anew;
-            "append" adds records, also of pictures that have one. None: it is refused.
-        batching: how many pictures at once.
+            over their images, whatever settings they were made with; "overwrite" begins anew;
+            "append" adds records, also of images that have one. None: it is refused.
+        batching: how many images at once.
         errors: file of what failed (default: `layout.errors`).
         told: called after each batch.
         run_jobs: what takes the place of the model of this process (see `cluster`).

@@ -1,4 +1,4 @@
-"""A text file or an annotated picture for each picture, by its own name in a tree of folders.
+"""A text file or an annotated image for each image, by its own name in a tree of folders.
 
 A file is prepared under a hidden name, then the record goes into the journal, then the file gets
 its name. So a kill leaves either nothing that counts, or a prepared file that `replay` finds.
@@ -59,8 +59,8 @@ class Sidecars:
     def begin(self, mode: str, anew: bool) -> None:
         """
         Args:
-            mode: what becomes of a file that is there: "new" refuses the picture, "skip" leaves
-                it, "overwrite" replaces it, "append" adds to a text and draws a picture anew.
+            mode: what becomes of a file that is there: "new" refuses the image, "skip" leaves
+                it, "overwrite" replaces it, "append" adds to a text and draws an image anew.
             anew: whether the names that were learned do not count.
         """
         self.mode = mode
@@ -80,13 +80,13 @@ class Sidecars:
         """Writes a record's files under hidden names.
 
         Args:
-            picture: the upright picture; None: it is opened again if it is to be drawn on.
+            picture: the upright image; None: it is opened again if it is to be drawn on.
 
         Returns:
             (hidden, final) paths for `publish`.
 
         Raises:
-            InputError: a file is there, and nothing was said of such; the picture is gone.
+            InputError: a file is there, and nothing was said of such; the image is gone.
             FineCaptionError: the disk is full, or the like.
         """
         made = []

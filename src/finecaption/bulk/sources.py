@@ -52,12 +52,12 @@ def stands_for_many(given: Sequence[str]) -> bool:
 
 
 def open_jobs(given: Sequence[str], images: str | os.PathLike[str] | None = None) -> Jobs:
-    """The pictures that were given.
+    """The images that were given.
 
     Args:
         given: one of a folder, a pattern with `*`, a manifest (.jsonl), a COCO file (.json) and a
-            data set (`FORMAT:PATH`, see `finecaption.data.opening`); or picture files.
-        images: folder of the pictures of a manifest, COCO file or data set, if they are elsewhere.
+            dataset (`FORMAT:PATH`, see `finecaption.data.opening`); or image files.
+        images: folder of the images of a manifest, COCO file or dataset, if they are elsewhere.
 
     Raises:
         InputError: there is no such thing, or nothing in it.
@@ -160,7 +160,7 @@ class _Picture:
             return both and np.array_equal(np.asarray(self.image), np.asarray(other.image))
         return str(self.image) == str(other.image)
 
-    __hash__ = None  # type: ignore[assignment]  # groupby compares neighbours only
+    __hash__ = None  # type: ignore[assignment]  # groupby compares neighbors only
 
 
 def _data_job(members: list[RegionSample], picture: _Picture) -> Job:
@@ -183,7 +183,7 @@ def _data_job(members: list[RegionSample], picture: _Picture) -> Job:
         name = os.path.basename(image)
     else:
         name = hashlib.sha256(image.tobytes()).hexdigest()[:16]
-    # the same picture can come again later, with other regions
+    # the same image can come again later, with other regions
     said = repr((image if isinstance(image, str) else "", sorted(map(repr, regions))))
     place = hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return Job(name, image, tuple(regions.values()), place, plain_stem(name))

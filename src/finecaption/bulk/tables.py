@@ -53,7 +53,7 @@ def write_coco(path: Path, read: Records) -> None:
     """COCO's layout: an annotation a region, its mask as RLE; pycocotools loads it.
 
     `caption` is a region's first answer; `captions` and `dense` have all. The paragraph on a whole
-    picture is its image's `caption`. Ids of images are those of the COCO file that the pictures
+    image is its image's `caption`. Ids of images are those of the COCO file that the images
     came from, or else numbers from 1.
     """
     with written(path) as stream:

@@ -1,6 +1,6 @@
 """A region's box as text, in each family's own coordinates. Pure numbers and strings.
 
-Boxes are xyxy in pixels of the upright picture, x1 and y1 exclusive; sizes are (width, height).
+Boxes are xyxy in pixels of the upright image, x1 and y1 exclusive; sizes are (width, height).
 """
 
 from __future__ import annotations

@@ -151,7 +151,7 @@ class TransformersCaptioner(QuestionCaptioner):
         return Prompt(shown.picture, family.ask(asked.task, asked.attribute, shown.words))
 
     def resized(self, size: Size) -> Size:
-        """(width, height) of a picture -> what Qwen's image processor makes of it; others keep it.
+        """(width, height) of an image -> what Qwen's image processor makes of it; others keep it.
 
         Multiples of two patches within the processor's limits on pixels.
         """
@@ -286,7 +286,7 @@ def load_processor(folder: Path) -> Any:
     """The processor of a checkpoint, its image processor with the PIL backend.
 
     Where torchvision is missing, processors with a part for videos (Qwen-VL, InternVL) are made
-    without that part, since transformers cannot make it then: pictures do not need it.
+    without that part, since transformers cannot make it then: images do not need it.
     """
     from transformers import AutoConfig, AutoImageProcessor, AutoProcessor, AutoTokenizer
     from transformers.models.auto.processing_auto import PROCESSOR_MAPPING

@@ -28,7 +28,7 @@ Resize = Callable[[Size], Size]
 
 ONLY = "Answer with the description alone."
 
-_CLIP_GREY = (122, 116, 104)  # CLIP's mean colour, 255 x: what LLaVA pads with
+_CLIP_GREY = (122, 116, 104)  # CLIP's mean color, 255 x: what LLaVA pads with
 _VICUNA = (
     "A chat between a curious human and an artificial intelligence assistant. The assistant gives "
     "helpful, detailed, and polite answers to the human's questions."
@@ -61,7 +61,7 @@ class Family:
     region: str
     """How a region is given, in a line."""
     refer: Callable[[Image.Image, np.ndarray, Resize], Shown]
-    """(picture RGB, mask bool (H, W), the model's resizing) -> what the model is shown, and the
+    """(image RGB, mask bool (H, W), the model's resizing) -> what the model is shown, and the
     region's words."""
     ask: Callable[[Task, str | None, str], str] = question
     """(task, attribute, words) -> the question."""

@@ -19,8 +19,8 @@ class Answer:
     """One answer.
 
     Attributes:
-        picture, index: its picture's name and place.
-        region_id: 0 for the whole picture.
+        picture, index: its image's name and place.
+        region_id: 0 for the whole image.
         task, attribute: what was asked; attribute "" but for aarc.
         text: the answer.
         references: texts that are right.

@@ -56,7 +56,7 @@ def difference(pairs: Pairs, column: str) -> dict[str, Any] | None:
 
     Returns:
         a, b: mean over attributes of either; difference (b - a), interval (95 %, bootstrap over
-        pictures), p (paired permutation over pictures); count, pictures; attributes: name -> the
+        images), p (paired permutation over images); count, pictures; attributes: name -> the
         same of each, and p_corrected (Holm). None if no pair is left.
     """
 
@@ -112,7 +112,7 @@ def compare(first: str | os.PathLike[str], second: str | os.PathLike[str]) -> di
     Returns:
         a, b: name, folder, sha256 of each; tasks: task -> column (accuracy, ROUGE-L) -> the mean
         over attributes of either run, their difference (b - a), its 95 % bootstrap interval and its
-        p (paired permutation over pictures), and the same of each attribute, there with Holm's
+        p (paired permutation over images), and the same of each attribute, there with Holm's
         correction too; only_a, only_b: answers without a partner; different: the answers that
         differ most, the surest first.
 

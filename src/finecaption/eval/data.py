@@ -1,7 +1,7 @@
-"""What an evaluation looks at: pictures, region masks and what is true of them, in order.
+"""What an evaluation looks at: images, region masks and what is true of them, in order.
 
 ``synth:SPLIT[:SEED]`` is drawn as it is needed, in other processes, ahead of the model; a folder
-is what ``finecaption synth render`` wrote; any other data set has references instead of truth.
+is what ``finecaption synth render`` wrote; any other dataset has references instead of truth.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class EvalRegion:
     """A region to be asked about.
 
     Attributes:
-        region_id: its number in the picture.
+        region_id: its number in the image.
         category: its true category or part name.
         part_of: region id of the whole, for a part.
         unseen: whether its combination was kept from training.
@@ -74,7 +74,7 @@ class EvalRegion:
 
 @dataclass(frozen=True)
 class EvalPicture:
-    """A picture: its place in the source's order, its name, uint8 (H, W, 3) RGB, its regions.
+    """An image: its place in the source's order, its name, uint8 (H, W, 3) RGB, its regions.
 
     `whole` are paragraphs on all of it that are right; `path` is its file, if it has one.
     """
@@ -90,7 +90,7 @@ class EvalPicture:
 def twin_pairs(picture: EvalPicture) -> list[tuple[EvalRegion, EvalRegion, float]]:
     """Pairs of wholes whose masks' boxes have an IoU of TWIN_IOU or more, with that IoU.
 
-    Pairs of one category and one colour are left out: no caption tells these apart.
+    Pairs of one category and one color are left out: no caption tells these apart.
     """
     wholes = [r for r in picture.regions if r.part_of is None]
     out = []
@@ -109,13 +109,13 @@ def _only_twins(picture: EvalPicture) -> EvalPicture:
 
 
 class Source(Protocol):
-    """Pictures in a fixed order.
+    """Images in a fixed order.
 
     Attributes:
         identity: what makes two sources the same data, as plain JSON values, and "name" for
             reports.
         unseen_only: whether regions of combinations that training showed are left out.
-        drawn: whether the truth is known in values, as that of the drawn world is.
+        drawn: whether the truth is known in values, as that of the synthetic world is.
     """
 
     @property
@@ -379,7 +379,7 @@ def _load(job: tuple[str, int, list[dict[str, Any]], Any, bool, bool]) -> EvalPi
 def open_source(text: str, workers: int = 1) -> Source:
     """The source that ``--data`` names.
 
-    ``synth:SPLIT[:SEED]``, a folder that `finecaption synth render` wrote, or any data set as
+    ``synth:SPLIT[:SEED]``, a folder that `finecaption synth render` wrote, or any dataset as
     ``FORMAT:PATH`` (finecaption.data.opening.FORMATS).
 
     Raises:

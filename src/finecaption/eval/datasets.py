@@ -19,9 +19,9 @@ from finecaption.types import RegionSample
 
 
 class DatasetSource:
-    """A data set of finecaption.data: references, but no truth in values.
+    """A dataset of finecaption.data: references, but no truth in values.
 
-    Samples that follow one another and are of one picture make a picture; a region is told from
+    Samples that follow one another and are of one image make an image; a region is told from
     another by its id, or by its mask where it has none.
 
     Raises:

@@ -55,7 +55,7 @@ def open_run(folder: str | os.PathLike[str]) -> Run:
 
 @dataclass(frozen=True)
 class Example:
-    """A region (or picture) with some of its answers.
+    """A region (or image) with some of its answers.
 
     Attributes:
         place: its record.
@@ -72,7 +72,7 @@ _LINES = 4  # answers shown of a region
 
 
 def best_and_worst(run: Run, count: int = EXAMPLES) -> tuple[list[Example], list[Example]]:
-    """The regions with the highest and the lowest mean figure, one a picture, of three answers up.
+    """The regions with the highest and the lowest mean figure, one an image, of three answers up.
 
     Ties fall to the region with more answers, then to the earlier one.
     """

@@ -73,7 +73,7 @@ KINDS: dict[str, Kind] = {
 def grouped(records: Sequence[Record], answers: Sequence[Answer]) -> dict[str, Any]:
     """Figures of attribute answers by KINDS: name -> {"title", "groups": [...]}.
 
-    A group has name, regions, answers, accuracy (mean over answers of the share of facets right,
+    A group has name, regions, answers, accuracy (mean over answers of the fraction of facets right,
     with interval; None without truth) and rouge (likewise of ROUGE-L).
     """
     by_region: dict[tuple[int, int], list[Answer]] = {}

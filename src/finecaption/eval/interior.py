@@ -9,7 +9,7 @@ def squared_distance(mask: np.ndarray) -> np.ndarray:
     """Squared Euclidean distance of each pixel to the nearest one outside the region.
 
     Exact, in two passes (columns, then along rows over growing offsets, until no offset can win);
-    what lies beyond the picture's edge is outside.
+    what lies beyond the image's edge is outside.
 
     Args:
         mask: bool (H, W).
@@ -42,7 +42,7 @@ def interior_point(mask: np.ndarray) -> tuple[float, float, float]:
         mask: bool (H, W).
 
     Returns:
-        x, y (pixel coordinates of the pixel's centre) and the distance in pixels; (0, 0, 0) for
+        x, y (pixel coordinates of the pixel's center) and the distance in pixels; (0, 0, 0) for
         an empty mask.
     """
     if not mask.any():

@@ -59,7 +59,7 @@ class RecordFile:
             pictures: of a batch, as the step makes them.
 
         Returns:
-            The records kept, and the `index` of the first picture dropped (None: nothing was).
+            The records kept, and the `index` of the first image dropped (None: nothing was).
         """
         if not self.path.exists():
             return [], None

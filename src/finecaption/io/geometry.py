@@ -1,8 +1,8 @@
 """Boxes, points and the square placement: plain numbers, no pixels.
 
-Coordinates: pixels of the upright picture, x to the right, y down, origin at the top left corner
+Coordinates: pixels of the upright image, x to the right, y down, origin at the top left corner
 of the top left pixel; pixel (column i, row j) covers [i, i+1) x [j, j+1). A box is
-(x0, y0, x1, y1) with x1, y1 exclusive: the whole picture is (0, 0, width, height). Sizes are
+(x0, y0, x1, y1) with x1, y1 exclusive: the whole image is (0, 0, width, height). Sizes are
 (width, height) as in PIL; array shapes are (H, W).
 """
 
@@ -58,12 +58,12 @@ def _floats(values: object, count: int, field: str, form: str) -> tuple[float, .
 
 
 def check_box(box: Sequence[float], size: Size | None = None, field: str = "box") -> Box:
-    """A valid xyxy box; with `size`, cut to the picture.
+    """A valid xyxy box; with `size`, cut to the image.
 
-    A box that reaches over the picture's edge is cut to it.
+    A box that reaches over the image's edge is cut to it.
 
     Raises:
-        InputError: not four finite numbers, reversed, without area, or wholly outside the picture.
+        InputError: not four finite numbers, reversed, without area, or wholly outside the image.
     """
     x0, y0, x1, y1 = _floats(box, 4, field, "x0,y0,x1,y1")
     shown = f"({x0:g}, {y0:g}, {x1:g}, {y1:g})"
@@ -87,7 +87,7 @@ def check_point(point: Sequence[float], size: Size | None = None, field: str = "
     """A valid click from (x, y) or (x, y, positive).
 
     Raises:
-        InputError: not finite numbers, or outside the picture of `size`.
+        InputError: not finite numbers, or outside the image of `size`.
     """
     positive = True
     if isinstance(point, Sequence) and len(point) == 3:
@@ -163,10 +163,10 @@ def box_iou(a: Box, b: Box) -> float:
 
 @dataclass(frozen=True)
 class SquarePlacement:
-    """Where a picture lies in a square canvas: scaled to fit, centred, padded on both sides.
+    """Where an image lies in a square canvas: scaled to fit, centred, padded on both sides.
 
     The one placement of the package: image, mask, points and boxes all go through it, so they
-    stay in register, and no part of the picture is ever cut off.
+    stay in register, and no part of the image is ever cut off.
     """
 
     side: int
@@ -201,7 +201,7 @@ class SquarePlacement:
 
 
 def place_in_square(size: Size, side: int) -> SquarePlacement:
-    """The placement of a (width, height) picture in a `side` x `side` canvas.
+    """The placement of a (width, height) image in a `side` x `side` canvas.
 
     The longer side becomes `side`, the shorter is scaled alike (rounded, at least one pixel), and
     the rest is padding, half before and half after.

@@ -22,7 +22,7 @@ MAX_PIXELS = 100_000_000
 """Pictures with more pixels than this are refused before they are decoded."""
 
 _ORIENTATION_TAG = 0x0112
-_UPRIGHT = {  # EXIF orientation -> what makes the picture upright
+_UPRIGHT = {  # EXIF orientation -> what makes the image upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -34,7 +34,7 @@ _UPRIGHT = {  # EXIF orientation -> what makes the picture upright
 
 
 def load_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
-    """A picture as a PIL image of mode RGB, upright and fully decoded.
+    """An image as a PIL image of mode RGB, upright and fully decoded.
 
     EXIF rotation is applied; transparency is flattened on white; 16-bit grey is scaled to 8 bits
     (65535 -> 255); CMYK and palettes are converted; of an animation, the first frame is taken.

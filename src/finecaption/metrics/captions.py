@@ -43,7 +43,7 @@ class CaptionScores:
         captions: column -> float64 (P,), each caption's own figure, in the order of the pairs.
             The corpus figures of BLEU and METEOR are not their means.
         missing: column -> why it is not there.
-        settings: tokeniser, cross-references, number of pairs, BERT variant.
+        settings: tokenizer, cross-references, number of pairs, BERT variant.
     """
 
     corpus: dict[str, float]
@@ -82,7 +82,7 @@ class CaptionScorer:
             bert_layer, device: see bert.BertScore.
 
         Raises:
-            InputError: no such tokeniser.
+            InputError: no such tokenizer.
         """
         if tokeniser not in TOKENISERS:
             raise InputError(

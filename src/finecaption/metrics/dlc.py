@@ -2,7 +2,7 @@
 
 A text judge reads a description and answers multiple-choice questions on it. Positive questions
 ask whether a detail is there and right, negative ones whether something is said that is not so,
-and one question a region asks whether the thing was recognised at all: if not, no other question
+and one question a region asks whether the thing was recognized at all: if not, no other question
 of that region can score above 0. The figure is the mean of the positive and the negative score.
 Prompts, reading of replies and marks follow evaluation/eval_model_outputs.py of
 NVlabs/describe-anything, so that its published judge outputs give its published figures.
@@ -78,7 +78,7 @@ class DlcScores:
     Attributes:
         positive, negative: means over regions, in -1..1 (papers print them times 100).
         mean: of the two; the benchmark's figure.
-        recognised: share of regions that were recognised.
+        recognised: share of regions that were recognized.
         regions: region -> its marks.
         judge: the judge's identity; empty for marks that were read from a file.
     """
@@ -200,7 +200,7 @@ def score_region(questions: Sequence[Question], replies: Sequence[str]) -> Regio
     Raises:
         InputError: replies and questions do not match, there is no recognition question or no
             positive one.
-        JudgeError: it cannot be read whether the thing was recognised.
+        JudgeError: it cannot be read whether the thing was recognized.
     """
     if len(replies) != len(questions):
         raise InputError(f"dlc: {len(replies)} replies for {len(questions)} questions")

@@ -77,7 +77,7 @@ def load_model(
         dtype = torch.bfloat16 if half else torch.float32
     extra: dict[str, Any] = {}
     if quantize is not None:
-        # Quantised as they are read, on their device: a model that is moved later was whole.
+        # Quantized as they are read, on their device: a model that is moved later was whole.
         extra["quantization_config"] = quantisation.quantisation_settings(quantize, dtype)
         extra["device_map"] = {"": where}
     if device_map is not None:

@@ -1,4 +1,4 @@
-"""All things in a picture: click everywhere, keep the masks that hold, each once.
+"""All things in an image: click everywhere, keep the masks that hold, each once.
 
 In the way of segment-anything's automatic mask generator (Kirillov et al. 2023, arXiv:2304.02643,
 section 5 and appendix B: a grid of clicks, crops, stability score, non-maximum suppression), with
@@ -28,7 +28,7 @@ from finecaption.segmentation.click import square_to_picture
 _THUMB = 80  # longer side of the masks that are compared
 _OFFSET = 1.0  # of the logits, for the stability score: segment-anything's
 _AGAIN = 40  # masks whose boxes become prompts
-_CROP_GRID = 2  # clicks along a crop's side: the picture's, divided by this
+_CROP_GRID = 2  # clicks along a crop's side: the image's, divided by this
 _OVERLAP = 0.25  # of crops, of their side
 
 
@@ -84,7 +84,7 @@ class _Candidates:
         window: tuple[int, int, int, int] | None = None,
     ) -> None:
         """Takes over the proposals that are within limits: least area, most area (shares of the
-        picture), least score, least stability; `window`: xyxy of the crop they were made on."""
+        image), least score, least stability; `window`: xyxy of the crop they were made on."""
         min_area, max_area, min_score, min_stability = limits
         logits = torch.from_numpy(np.asarray(proposals.logits, np.float32)).flatten(0, 1)
         scores = torch.from_numpy(np.asarray(proposals.scores, np.float32)).flatten()
@@ -242,7 +242,7 @@ def generate_masks(
     refine_boxes: bool = True,
     progress: Callable[[float], None] | None = None,
 ) -> list[MaskProposal]:
-    """The things in a picture, the surest first.
+    """The things in an image, the surest first.
 
     Args:
         segmenter: turns many prompts into masks at once.
@@ -250,10 +250,10 @@ def generate_masks(
         encoded: what the segmenter's `encode` gave for it, to spare the tower.
         grid: clicks along the longer side.
         crops: layers of crops, each encoded anew and clicked on: for small things in large
-            pictures; a layer costs four times the one before.
+            images; a layer costs four times the one before.
         min_rank: see `MaskProposal.rank`; fewer and surer things the higher it is.
         min_score, min_stability: see `MaskProposal`.
-        min_area, max_area: shares of the picture between which a mask is kept.
+        min_area, max_area: shares of the image between which a mask is kept.
         iou_threshold: IoU from which two masks are the same thing; the better one is kept.
         max_masks: things at most.
         refine_boxes: whether to prompt again with the boxes of what the clicks found.

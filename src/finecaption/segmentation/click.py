@@ -77,12 +77,12 @@ def load_decoder(folder: str | os.PathLike[str]) -> ClickDecoder:
 
 @dataclass(frozen=True)
 class ClickableImage:
-    """A picture that any number of prompts can be asked of.
+    """An image that any number of prompts can be asked of.
 
     Attributes:
         embeddings: (1, C, n, n) neck output.
         pixel_values: uint8 (1, 3, S, S), the square.
-        placement: where the picture lies in the square.
+        placement: where the image lies in the square.
     """
 
     embeddings: torch.Tensor
@@ -154,7 +154,7 @@ class Segmenter:
 
         Args:
             image: anything `finecaption.io.images.load_image` opens.
-            hr_features: (1, C_hr, g, g), what `encode_image` gave for this very picture; the tower
+            hr_features: (1, C_hr, g, g), what `encode_image` gave for this very image; the tower
                 is not run again then.
 
         Raises:
@@ -185,10 +185,10 @@ class Segmenter:
             points: (x, y) or (x, y, positive) in pixels of the image (see
                 `finecaption.io.geometry`).
             labels: for each point, 1 on the thing, 0 on what is not it; overrides `positive`.
-            box: x0, y0, x1, y1 around the thing, cut to the picture.
+            box: x0, y0, x1, y1 around the thing, cut to the image.
 
         Raises:
-            InputError: no prompt; NaN; a point outside the picture; a reversed, empty or outside
+            InputError: no prompt; NaN; a point outside the image; a reversed, empty or outside
                 box; labels that do not fit the points.
         """
         clicks, square = check_prompt(encoded.size, points, labels, box)
@@ -215,7 +215,7 @@ class Segmenter:
 
         Args:
             encoded: of `encode`.
-            points: (x, y) in pixels of the picture.
+            points: (x, y) in pixels of the image.
             boxes: x0, y0, x1, y1.
 
         Raises:
@@ -280,7 +280,7 @@ def check_prompt(
     labels: Sequence[int | bool] | None,
     box: Sequence[float] | None,
 ) -> tuple[list[Point], Box | None]:
-    """A valid prompt for a picture of size (width, height); arguments as `Segmenter.predict`.
+    """A valid prompt for an image of size (width, height); arguments as `Segmenter.predict`.
 
     Raises:
         InputError: as `Segmenter.predict`.

@@ -83,7 +83,7 @@ class TransformersSegmenter:
             InputError: as `load_image`.
         """
         picture = load_image(image)
-        # SAM learned pictures in the upper left corner, padded with 0 after normalisation
+        # SAM learned images in the upper left corner, padded with 0 after normalization
         place = replace(place_in_square(picture.size, self.side), offset=(0, 0))
         small = picture.resize(place.new_size, Image.Resampling.BILINEAR)
         pixels = (np.asarray(small, np.float32) - _MEAN) / _STD

@@ -47,7 +47,7 @@ def create_app(
         settings: those of the environment if None.
         captioner: loaded already; else `settings.model` is loaded on the engine's thread, and
             /readyz answers 503 meanwhile.
-        fetcher: of pictures from web addresses; the settings' if None.
+        fetcher: of images from web addresses; the settings' if None.
 
     Raises:
         InputError: a setting, or the file of API keys, cannot be used.

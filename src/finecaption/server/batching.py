@@ -47,10 +47,10 @@ class Ticket:
         self._since = time.monotonic()
 
     def hold(self, pixels: int) -> None:
-        """Counts a decoded picture.
+        """Counts a decoded image.
 
         Raises:
-            Busy: all pictures at work and waiting would be too much to hold.
+            Busy: all images at work and waiting would be too much to hold.
         """
         self._engine._hold(pixels)
         self._pixels += pixels
@@ -86,12 +86,12 @@ class Engine:
         """
         Args:
             load: makes the captioner; called on the engine's thread.
-            queue, held_pixels: requests, and pixels of their pictures, over which `admit` and
+            queue, held_pixels: requests, and pixels of their images, over which `admit` and
                 `Ticket.hold` refuse.
             batch: requests answered together; batch_wait: seconds that an idle engine waits for
                 more of them.
             streams: written side by side.
-            cached_pictures: encoded pictures that are kept, up to `held_pixels` / 4 pixels of them.
+            cached_pictures: encoded images that are kept, up to `held_pixels` / 4 pixels of them.
             on_failure: called, on the engine's thread, if `load` fails.
         """
         self.failure: FineCaptionError | None = None
@@ -213,7 +213,7 @@ class Engine:
 
     def _hold(self, pixels: int) -> None:
         with self._news:
-            # a single picture is always let in: what it may have is another limit
+            # a single image is always let in: what it may have is another limit
             if self._pixels and self._pixels + pixels > self._limits[1]:
                 raise Busy(
                     f"pictures of {self._pixels:,} pixels are waiting already", self._retry_after()

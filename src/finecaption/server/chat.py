@@ -109,10 +109,10 @@ class _Chat(NamedTuple):
     },
 )
 async def chat_completions(request: HttpRequest, body: ChatRequest) -> Response:
-    """Answers the user's last message: one question on one picture, or on a region of it.
+    """Answers the user's last message: one question on one image, or on a region of it.
 
-    The region is the alpha of an RGBA picture, or the field `region`. The text is an attribute's
-    name, a question after one, or asks to describe region or picture in detail.
+    The region is the alpha of an RGBA image, or the field `region`. The text is an attribute's
+    name, a question after one, or asks to describe region or image in detail.
     """
     service = service_of(request)
     deadline = service.deadline()
@@ -163,10 +163,10 @@ async def _prepare(service: Service, ticket: Ticket, body: ChatRequest, deadline
 
 
 def _last_question(body: ChatRequest) -> tuple[str, str]:
-    """Text and picture of the last message of the user; the picture may stand in an earlier one.
+    """Text and image of the last message of the user; the image may stand in an earlier one.
 
     Raises:
-        InputError: no message of the user, no picture, or several in one message.
+        InputError: no message of the user, no image, or several in one message.
     """
     asked = [message for message in body.messages if message.role == "user"]
     if not asked:

@@ -1,4 +1,4 @@
-"""Pictures from web addresses, for servers that allow it: no way into the network behind them.
+"""Images from web addresses, for servers that allow it: no way into the network behind them.
 
 A name is resolved once, every address it has must be public, and the connection goes to the address
 that was checked (a second look-up could give another one). Redirects go through the same checks.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from finecaption.captioner import EncodedImage
 
-_REMEMBERED = 4096  # digests of pictures that have been asked about
+_REMEMBERED = 4096  # digests of images that have been asked about
 
 
 class PictureCache:
@@ -17,8 +17,8 @@ class PictureCache:
     def __init__(self, count: int, pixels: int) -> None:
         """
         Args:
-            count: the most pictures; 0 keeps none.
-            pixels: the most of all pictures together.
+            count: the most images; 0 keeps none.
+            pixels: the most of all images together.
         """
         self._limits = (count, pixels)
         self._kept: OrderedDict[bytes, EncodedImage] = OrderedDict()

@@ -1,7 +1,7 @@
 """What a chat message asks: free text -> one of the questions that the model knows.
 
 The model is not a chat model: it knows the 18 attributes, a paragraph on a region and a paragraph
-on the picture. Text is read in this order: an attribute's name or short form; a request for detail;
+on the image. Text is read in this order: an attribute's name or short form; a request for detail;
 words that stand for an attribute; a name with a slip of the pen. What is none of these is refused,
 with a list of what can be asked.
 """
@@ -107,7 +107,7 @@ def understand(text: str, has_region: bool) -> Questions:
 
     Args:
         text: of the user, in English; "<image>" and white space do not count.
-        has_region: whether the request marks a region; without, only the picture can be described.
+        has_region: whether the request marks a region; without, only the image can be described.
 
     Raises:
         InputError: no question that the model knows, or one on a region where there is none.
@@ -138,7 +138,7 @@ def what_can_be_asked() -> str:
 
 def _read(text: str, has_region: bool) -> Questions | None:
     if not text:
-        return _DENSE if has_region else _WHOLE  # a picture alone: what there is to say of it
+        return _DENSE if has_region else _WHOLE  # an image alone: what there is to say of it
     found = find_attribute(text)
     if found is None:
         named = _TAIL.sub("", _PREFIX.sub("", text)).strip(" .?!:\"'")

@@ -29,7 +29,7 @@ def _box_alone(value: Any) -> Any:
 
 class RegionModel(_Strict):
     """One region, in one form: `size` and `counts` (COCO RLE), `polygon`, `mask`, or `box` and
-    `points`, of which the click segmenter makes the mask. Pixels of the upright picture."""
+    `points`, of which the click segmenter makes the mask. Pixels of the upright image."""
 
     size: tuple[int, int] | None = Field(None, description="RLE: [height, width].")
     counts: (

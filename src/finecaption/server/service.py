@@ -145,7 +145,7 @@ class Service:
         """What the job comes to.
 
         Raises:
-            ApiError: 504, not in time; 499, the client has gone. The job is cancelled then.
+            ApiError: 504, not in time; 499, the client has gone. The job is canceled then.
         """
         try:
             return await self.in_time(request, asyncio.wrap_future(job.done), deadline)

@@ -31,7 +31,7 @@ _SLICE = 0.08  # seconds of writing after which the news is handed over
 def open_picture(
     captioner: FineCaption, data: bytes | str, name: str, max_pixels: int
 ) -> tuple[Session, float]:
-    """A session of a picture, encoded, and the milliseconds that the encoding took.
+    """A session of an image, encoded, and the milliseconds that the encoding took.
 
     Raises:
         InputError: the file cannot be read.
@@ -80,13 +80,13 @@ def segment(
     """A new region, or with `region` a better mask of one, from a click or a box.
 
     Args:
-        point: x, y in pixels of the picture.
+        point: x, y in pixels of the image.
         positive: whether the click is on the thing.
-        box: x0, y0, x1, y1 in pixels of the picture.
+        box: x0, y0, x1, y1 in pixels of the image.
         undo: take the region's last click back.
 
     Raises:
-        InputError: no such region, too many, nothing given, or outside the picture.
+        InputError: no such region, too many, nothing given, or outside the image.
     """
     segmenter = captioner.segmenter  # raises where there is none
     if session.clickable is None:
@@ -116,7 +116,7 @@ def segment(
 
 
 def brush(session: Session, data: bytes, region: int | None) -> Item:
-    """A region from a painted mask, a picture file at the size of the view.
+    """A region from a painted mask, an image file at the size of the view.
 
     Raises:
         InputError: nothing was painted, or it cannot be read.
@@ -252,7 +252,7 @@ def evidence(
 ) -> dict[str, Any]:
     """The map of a word, for JSON: {"map": PNG bytes (grey, small), "word", "share", "area"}.
 
-    `share` of the evidence lies on the region, which has `area` of the picture.
+    `share` of the evidence lies on the region, which has `area` of the image.
     """
     from finecaption.trust.attribution import evidence_map
 

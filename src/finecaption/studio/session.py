@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 MOST_SESSIONS = 24
 MOST_REGIONS = 60
 IDLE_SECONDS = 3600.0
-_VIEW = 1280  # longer side of the picture as it is shown
+_VIEW = 1280  # longer side of the image as it is shown
 
 
 class NoSession(FineCaptionError):

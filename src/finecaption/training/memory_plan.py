@@ -106,7 +106,7 @@ class Memory:
 class FourBit(nn.Module):
     """A linear layer in NF4, for planning: its bytes, and the bf16 copy that each use makes.
 
-    bitsandbytes: half a byte a weight, and with double quantisation a byte a 64 and 4 bytes a
+    bitsandbytes: half a byte a weight, and with double quantization a byte a 64 and 4 bytes a
     16,384 weights; forward and backward each undo it into a temporary of the compute type.
     """
 
@@ -277,7 +277,7 @@ def measure(
     """Memory of a stage's step, by running it on fake tensors (or on real ones, to compare).
 
     Args:
-        shape: (rows, length, pictures) of the pack; None takes `pack_shape`.
+        shape: (rows, length, images) of the pack; None takes `pack_shape`.
 
     Returns:
         Of one process; FSDP2 is not divided here, see `shared_among`.
@@ -316,7 +316,7 @@ def measure(
 
 
 def shared_among(memory: Memory, world: int) -> Memory:
-    """The same with weights, gradients and optimiser split over processes (FSDP2).
+    """The same with weights, gradients and optimizer split over processes (FSDP2).
 
     Beside its share a process holds the layers that are gathered at the moment; with the embedding
     and the head, which are gathered throughout, in bf16: bounded by a tenth of the weights.

@@ -1,4 +1,4 @@
-"""What the model says while it trains: a few samples' captions and pictures, in tensorboard.
+"""What the model says while it trains: a few samples' captions and images, in tensorboard.
 
 Decoding goes through the model's own forward only, never through its parts, so that it also works
 where FSDP2 gathers parameters around forward; there all processes must take part.

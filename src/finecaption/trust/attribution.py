@@ -40,7 +40,7 @@ def answer_words(captioner: FineCaption, instruction: str, answer: str) -> list[
     Returns:
         For each word its positions in `processor.prompt_ids(instruction, answer)`, without those
         of punctuation where there are others. Empty for a word that the tokenizer does not tell
-        from its neighbours.
+        from its neighbors.
     """
     processor = captioner.processor
     start = len(processor.prompt_ids(instruction))

@@ -69,7 +69,7 @@ class Calibration:
     """Maps of log-probabilities to probabilities of being right, one an attribute and a pooled one.
 
     Right means that everything which the answer states of the attribute is true. The figures hold
-    for greedy answers on pictures like those that the maps were fitted to, and no others.
+    for greedy answers on images like those that the maps were fitted to, and no others.
     """
 
     pooled: Curve

@@ -1,14 +1,14 @@
-"""Does a picture look like those that a model was trained on? If not, its captions are guesses.
+"""Does an image look like those that a model was trained on? If not, its captions are guesses.
 
-A Gaussian is fitted to the model's own high-resolution features of pictures that it knows: the
+A Gaussian is fitted to the model's own high-resolution features of images that it knows: the
 full covariance along the principal components, one variance for what they leave (probabilistic
-PCA, Tipping & Bishop 1999). The score of a picture is its Mahalanobis distance, divided by the
-square root of the number of features; the threshold is a quantile of the scores of known pictures
+PCA, Tipping & Bishop 1999). The score of an image is its Mahalanobis distance, divided by the
+square root of the number of features; the threshold is a quantile of the scores of known images
 that were not fitted to. The statistics lie beside the weights as `domain.safetensors`.
 
     python -m finecaption.trust.out_of_domain MODEL_FOLDER  # fits to synthetic scenes, writes it
 
-Legend: C channels, g the side of the feature grid, F = 2 C features a picture, N pictures, K
+Legend: C channels, g the side of the feature grid, F = 2 C features an image, N images, K
 principal components.
 """
 
@@ -37,15 +37,15 @@ QUANTILE = 0.995
 """Share of known pictures that get no notice."""
 
 _COMPONENTS = 64
-_FITTED_SHARE = 0.6  # of the pictures; the rest sets the threshold
+_FITTED_SHARE = 0.6  # of the images; the rest sets the threshold
 
 
 def pool_features(hr_features: np.ndarray, size: Size) -> np.ndarray:
-    """What the detector looks at: mean and standard deviation of each channel over the picture.
+    """What the detector looks at: mean and standard deviation of each channel over the image.
 
     Args:
-        hr_features: (C, g, g), what `encode_image` gave for one picture.
-        size: (width, height) of the picture; the padding around it does not count.
+        hr_features: (C, g, g), what `encode_image` gave for one image.
+        size: (width, height) of the image; the padding around it does not count.
 
     Returns:
         float32 (2 C,).
@@ -77,7 +77,7 @@ class OutOfDomainDetector:
     """What the fitted pictures are, in words, for the notice."""
 
     def score(self, features: np.ndarray) -> np.ndarray:
-        """Strangeness of (F,) or (N, F) features: about 1 for known pictures, more for others.
+        """Strangeness of (F,) or (N, F) features: about 1 for known images, more for others.
 
         Raises:
             ValueError: another number of features than was fitted.
@@ -156,16 +156,16 @@ def fit(
     components: int = _COMPONENTS,
     knows: str = "pictures",
 ) -> OutOfDomainDetector:
-    """Fits to the first part of the pictures and calibrates on the rest.
+    """Fits to the first part of the images and calibrates on the rest.
 
     Args:
-        features: (N, F), `pool_features` of known pictures in random order.
-        quantile: share of the known pictures to accept.
+        features: (N, F), `pool_features` of known images in random order.
+        quantile: share of the known images to accept.
         components: K at most.
-        knows: what the pictures are, in words.
+        knows: what the images are, in words.
 
     Raises:
-        ValueError: fewer than 20 pictures.
+        ValueError: fewer than 20 images.
     """
     count = len(features)
     if count < 20:
@@ -196,7 +196,7 @@ def fit(
 
 
 def features_of(model: Any, pictures: Iterable[Image.Image | np.ndarray]) -> np.ndarray:
-    """Pooled features of pictures, (N, F).
+    """Pooled features of images, (N, F).
 
     Args:
         model: `FineCaptionForConditionalGeneration`.
@@ -267,13 +267,13 @@ def fit_domain(
     knows: str = "drawn scenes",
     model: Any = None,
 ) -> OutOfDomainDetector:
-    """Fits the detector to pictures that a saved model knows, and writes it into its folder.
+    """Fits the detector to images that a saved model knows, and writes it into its folder.
 
     Args:
         folder: of the model.
         pictures: known ones that it was not trained on, in random order; a thousand are enough.
         quantile, knows: see `fit`.
-        model: the loaded model, if it is at hand.
+        model: the loaded model, if it is available.
     """
     if model is None:
         from finecaption.model import FineCaptionForConditionalGeneration

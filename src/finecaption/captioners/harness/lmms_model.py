@@ -27,7 +27,7 @@ _AT_ONCE = 64
 class FineCaptionModel(lmms):
     """`--model finecaption --model_args pretrained=NAME`, NAME as for `open_captioner`.
 
-    It answers tasks that hand over one picture with the region as its opaque part, or one picture
+    It answers tasks that hand over one image with the region as its opaque part, or one image
     without a region, and ask in the words of `finecaption.attributes`: those of `tasks/`.
 
     Raises:
@@ -94,7 +94,7 @@ def request_of(context: str, pictures: Sequence[Image.Image], where: str) -> Req
         where: for messages.
 
     Raises:
-        InputError: another question, or not one picture.
+        InputError: another question, or not one image.
     """
     if len(pictures) != 1:
         raise InputError(f"{where}: hands over {len(pictures)} pictures; this model takes one")
