@@ -110,8 +110,8 @@ def report(settings: Record, results: Sequence[Record], steps: Sequence[Record])
         f"{budget['regions']} regions each and {budget['questions']} questions per region, "
         f"{budget['scenes']} training scenes, seed {budget['seed']}; scored on "
         f"{settings['regions']} regions and {settings['pairs']} pairs of near-duplicate boxes of "
-        f"synth:test. Training took {seconds / 60:.0f} minutes for all rows, {cpu / 60:.0f} of them CPU "
-        f"time ({results[0]['note']['hardware']}).",
+        f"synth:test. Training took {seconds / 60:.0f} minutes for all rows, {cpu / 60:.0f} of "
+        f"them CPU time ({results[0]['note']['hardware']}).",
         "Accuracy is the mean over attributes of the fraction of facets stated correctly, with a "
         "95 % bootstrap interval over images. The last two columns are the paper's results for its "
         "large models, next to the row built like each of them.",

@@ -188,7 +188,7 @@ class RegionSample:
             raise InputError(f"{name}.mask: must be COCO RLE, a bool array or None")
         elif not _is_shape(self.mask["size"], size):
             raise InputError(
-                f"{name}.mask: RLE size {self.mask['size']!r} is not the picture's "
+                f"{name}.mask: RLE size {self.mask['size']!r} is not the image's "
                 f"[height, width] {[size[1], size[0]]}"
             )
 

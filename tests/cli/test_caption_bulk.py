@@ -90,7 +90,7 @@ def test_everything_finds_regions(
         (("pictures", "--out", "c.jsonl", "--temperature", "-1"), "temperature"),
         (("pictures", "--out", "c.jsonl", "--length", "endless"), "length"),
         (("pictures", "--out", "c.jsonl", "--on-existing", "merge"), "--on-existing"),
-        (("pictures/*.tif", "--out", "c.jsonl"), "no picture"),
+        (("pictures/*.tif", "--out", "c.jsonl"), "no image"),
         (("none.jsonl", "--out", "c.jsonl"), "no such file"),
         (("refcoco:none", "--out", "c.jsonl"), "no such file"),
         (("pictures", "--out", "c.jsonl", "--images", "none"), "is not a folder"),

@@ -109,8 +109,8 @@ DAMAGE: list[tuple[Any, str]] = [
     ('"text"', "record must be a JSON object; got str"),
     ("nan", "is not JSON"),
     (record(image=...), "image: is missing"),
-    (record(image=3), "image: must be the path of a picture"),
-    (record(image=""), "image: must be the path of a picture"),
+    (record(image=3), "image: must be the path of an image"),
+    (record(image=""), "image: must be the path of an image"),
     (record(image="gone.png"), "image: gone.png: no such picture"),
     (record(width=...), "width: is missing"),
     (record(width="16"), "size: must be"),
@@ -132,8 +132,8 @@ DAMAGE: list[tuple[Any, str]] = [
     (record(mask={"size": [12, 16], "counts": "!!"}), "counts string is broken"),
     (record(mask={"size": [12, 16], "counts": [5, 5]}), "do not add up"),
     (record(mask=masks.encode_rle(np.zeros((12, 16), bool))), "mask: is empty"),
-    (record(image="broken.png"), "the picture is broken"),
-    (record(image="text.png"), "not a picture that can be read"),
+    (record(image="broken.png"), "the image is broken"),
+    (record(image="text.png"), "not an image that can be read"),
 ]
 
 
@@ -172,7 +172,7 @@ def test_validate_names_thirty_damaged_records(tmp_path: Path, run: Run) -> None
     Image.fromarray(noise).save(tmp_path / "broken.png")
     whole = (tmp_path / "broken.png").read_bytes()
     (tmp_path / "broken.png").write_bytes(whole[: len(whole) // 2])
-    (tmp_path / "text.png").write_text("no picture")
+    (tmp_path / "text.png").write_text("no image")
     lines = [d if isinstance(d, str) else json.dumps(d) for d, _ in DAMAGE]
     lines.insert(10, json.dumps(record()))  # a good one among them
     file = tmp_path / "x.jsonl"
@@ -256,7 +256,7 @@ def test_mix(data: Path, tmp_path: Path, run: Run) -> None:
     kept = [i.row.image_id for i in load_mixture(tmp_path / "m.json").items()]
     run("mix", *parts, "--draws", 50, "--out", tmp_path / "m", "--to", "parquet")
     assert [i for i, _ in texts(tmp_path / "m")] == kept
-    assert "is not a stored data set" in run("mix", tmp_path / "none:1", code=2)[1]
+    assert "is not a stored dataset" in run("mix", tmp_path / "none:1", code=2)[1]
     assert "weight of a: must be a number" in run("mix", f"{tmp_path / 'a'}:x", code=2)[1]
 
 

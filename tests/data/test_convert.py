@@ -109,7 +109,7 @@ def test_clear_takes_away_only_what_is_ours(tmp_path: Path) -> None:
         clear(tmp_path / name)
         assert not (tmp_path / name).exists()
         clear(tmp_path / name)
-    with pytest.raises(InputError, match="is not a stored data set"):
+    with pytest.raises(InputError, match="is not a stored dataset"):
         clear(tmp_path / "bilder")
     assert any((tmp_path / "bilder").iterdir())
 

@@ -69,4 +69,4 @@ def test_pictures_that_changed_are_named(tmp_path: Path) -> None:
     texts = [str(p) for p in source.problems]
     assert len(texts) == 2
     assert "block 0, row 0" in texts[0] and "3 x 3 pixels" in texts[0]
-    assert "row 2" in texts[1] and "not a picture" in texts[1]
+    assert "row 2" in texts[1] and "not an image" in texts[1]

@@ -17,12 +17,12 @@ from transformers import AutoModelForCausalLM, GenerationConfig
 
 from finecaption.captioner import FineCaption
 from finecaption.errors import InputError
+from finecaption.io.checkpoint import resolve_model
 from finecaption.model import (
     FineCaptionConfig,
     FineCaptionForConditionalGeneration,
     FineCaptionProcessor,
 )
-from finecaption.model.loading import resolve_model
 from finecaption.types import Region
 
 from .build import SHARD_BYTES
@@ -60,7 +60,7 @@ def export_language_model(
     if isinstance(source, FineCaption):
         where, model = source.name or "the model", source.model
         if getattr(model, "is_quantized", False):
-            raise InputError(f"{where}: is quantised; give its folder, which holds whole weights")
+            raise InputError(f"{where}: is quantized; give its folder, which holds whole weights")
         config, processor, generation = model.config, source.processor, model.generation_config
         state = model.state_dict()
         shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}

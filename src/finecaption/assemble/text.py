@@ -53,7 +53,7 @@ def read_language(source: Source) -> Language:
     if folder is None:
         raise InputError(f"{source.where}: give the folder of the model, with its tokenizer")
     if "quantization_config" in source.config:
-        raise InputError(f"{source.where}: is quantised; give the model in full precision")
+        raise InputError(f"{source.where}: is quantized; give the model in full precision")
     try:
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         tokenizer = AutoTokenizer.from_pretrained(

@@ -153,7 +153,7 @@ def _window(
     lost = len({key_of(job.id, job.place) for job in window} - seen)
     if lost:
         raise FineCaptionError(
-            f"the cluster lost {lost:,} of {len(window):,} pictures; go on with --resume"
+            f"the cluster lost {lost:,} of {len(window):,} images; go on with --resume"
         )
 
 

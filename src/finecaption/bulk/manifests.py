@@ -66,7 +66,7 @@ def _entry(line: str) -> dict[str, Any]:
         raise InputError(f"must be a JSON object; got {type(entry).__name__}")
     image = entry.get("image")
     if not isinstance(image, str) or not image.strip() or "\0" in image:
-        raise InputError(f"image: must be the path of a picture; got {image!r}")
+        raise InputError(f"image: must be the path of an image; got {image!r}")
     known = _SAMPLE if "task" in entry else set(_OWN)
     unknown = sorted(set(entry) - known)
     if unknown:
@@ -178,7 +178,7 @@ class CocoPictures:
         if not self._images:
             raise InputError(
                 f"{file}: has no images; a file in COCO's layout has images and annotations; give "
-                "another data set as FORMAT:PATH"
+                "another dataset as FORMAT:PATH"
             )
         for place, number in loose:
             if number not in self._images:
@@ -211,7 +211,7 @@ class CocoPictures:
             raise InputError("id: is missing, or neither a number nor text")
         name = value.get("file_name")
         if not isinstance(name, str) or not name.strip():
-            raise InputError(f"file_name: must be the name of a picture; got {name!r}")
+            raise InputError(f"file_name: must be the name of an image; got {name!r}")
         if number in self._images:
             raise InputError(f"id: {number!r} is that of another image too")
         self._images[number] = f"image {number}", name

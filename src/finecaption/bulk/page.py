@@ -83,7 +83,7 @@ def _line(record: Mapping[str, Any]) -> dict[str, Any]:
     line: dict[str, Any] = {"id": name, "w": size[0], "h": size[1], "said": []}
     try:
         if record["image"] is None:
-            raise InputError("The image is inside a data set, and is not shown here.")
+            raise InputError("The image is inside a dataset, and is not shown here.")
         picture = load_image(record["image"]).resize(size, Image.Resampling.LANCZOS)
         line["data"] = data_uri(picture, quality=82)
     except InputError as error:

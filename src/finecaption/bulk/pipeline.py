@@ -167,7 +167,7 @@ def _singly(
             results.append(InputError(f"{outcome.id}: {type(error).__name__}: {error}"))
     if failed == len(good):
         raise FineCaptionError(
-            f"the model fails for every picture of a batch, from {good[0].id} on: "
+            f"the model fails for every image of a batch, from {good[0].id} on: "
             f"{type(first).__name__}: {first}"
         ) from first
     return results

@@ -182,7 +182,7 @@ def _draw(record: Mapping[str, Any], picture: Image.Image | None) -> bytes:
 
     if picture is None:
         if record["image"] is None:
-            raise InputError(f"{record['id']}: the picture is no file; --format png needs one")
+            raise InputError(f"{record['id']}: the image is no file; --format png needs one")
         picture = load_image(record["image"])
     captions = [
         Caption(Region.from_rle(region["mask"]), region["captions"], region["dense"])

@@ -64,22 +64,22 @@ def open_jobs(given: Sequence[str], images: str | os.PathLike[str] | None = None
     """
     place = None if images is None else Path(images)
     if place is not None and not place.is_dir():
-        raise InputError(f"--images {place}: is not a folder; give the folder of the pictures")
+        raise InputError(f"--images {place}: is not a folder; give the folder of the images")
     jobs = _open(list(given), place)
     if next(iter(jobs), None) is None:
-        raise InputError(f"{given[0]}: there is no picture; check the path")
+        raise InputError(f"{given[0]}: there is no image; check the path")
     return jobs
 
 
 def _open(given: list[str], images: Path | None) -> Jobs:
     if not given:
-        raise InputError("nothing is given: give a folder, a pattern, a manifest or a data set")
+        raise InputError("nothing is given: give a folder, a pattern, a manifest or a dataset")
     if len(given) > 1:
         for text in given:
             if not os.path.isfile(text):
                 raise InputError(
-                    f"{text}: no such file; several pictures can be given, but only one folder, "
-                    "manifest or data set"
+                    f"{text}: no such file; several images can be given, but only one folder, "
+                    "manifest or dataset"
                 )
         return Jobs(_name("files", *given), lambda: list_jobs(given), lambda: len(set(given)))
     text = given[0]

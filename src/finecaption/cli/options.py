@@ -223,7 +223,7 @@ def open_model(name: str, device: str | None = None, quantize: str | None = None
     Raises:
         InputError: there is none, or it cannot be loaded.
     """
-    from finecaption.model.loading import own_folder
+    from finecaption.io.checkpoint import own_folder
 
     folder = own_folder(name)
     if folder is not None:

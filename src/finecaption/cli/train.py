@@ -126,6 +126,7 @@ def _one_stage(
     stage: object, model: Path | None, data: list[str], out: Path, print_config: bool, plan: bool
 ) -> None:
     from finecaption.errors import InputError
+    from finecaption.io.checkpoint import resolve_model
     from finecaption.training.config import StageConfig, to_json
 
     assert isinstance(stage, StageConfig)
@@ -141,6 +142,7 @@ def _one_stage(
 
         print(plan_table(stage, model))
         return
+    resolve_model(model)  # a wrong name is an error before the seconds that torch takes
     if not data:
         raise InputError("--data: is missing; give FORMAT:PATH, such as jsonl:mine/regions.jsonl")
     from finecaption.training.finetune import finetune

@@ -239,9 +239,9 @@ def predictions(
     """Asks of each region every attribute that can be scored, and one that cannot apply.
 
     One record per region: picture (the image's name), index, region_id, category, part_of, unseen,
-    box (xyxy), mask (COCO RLE), box_iou (of mask and box), image (file or null), truth (attribute -> facet -> accepted
-    values), answers (attribute -> text), references (attribute -> texts), dense and
-    dense_references (of task rdc), trick (attribute, answer; null for people).
+    box (xyxy), mask (COCO RLE), box_iou (of mask and box), image (file or null), truth (attribute
+    -> facet -> accepted values), answers (attribute -> text), references (attribute -> texts),
+    dense and dense_references (of task rdc), trick (attribute, answer; null for people).
 
     Args:
         tasks: aarc: the attributes; rdc: a paragraph on each region.
@@ -339,7 +339,7 @@ def clicks(source: Source, segmenter: Clickable) -> Step:
     """Clicks on each region until CLICKS clicks, and measures the mask after each.
 
     The first click is on the most interior point of the visible mask, each later one on the most
-    interior point of the worse error (interior.next_click). One record per region: picture (the image's name), index,
+    interior point of the worse error (interior.next_click). One record per region: picture, index,
     region_id, category, part_of, unseen, iou (CLICKS numbers; once the mask is exact, no further
     click is made and its IoU stands).
     """

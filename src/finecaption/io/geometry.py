@@ -79,7 +79,7 @@ def check_box(box: Sequence[float], size: Size | None = None, field: str = "box"
     width, height = size
     cut = (max(x0, 0.0), max(y0, 0.0), min(x1, float(width)), min(y1, float(height)))
     if cut[2] <= cut[0] or cut[3] <= cut[1]:
-        raise InputError(f"{field}: {shown} lies outside the picture of {width} x {height} pixels")
+        raise InputError(f"{field}: {shown} lies outside the image of {width} x {height} pixels")
     return cut
 
 
@@ -96,7 +96,7 @@ def check_point(point: Sequence[float], size: Size | None = None, field: str = "
     x, y = _floats(point, 2, field, "x,y")
     if size is not None and not (0 <= x < size[0] and 0 <= y < size[1]):
         raise InputError(
-            f"{field}: ({x:g}, {y:g}) lies outside the picture of {size[0]} x {size[1]} pixels"
+            f"{field}: ({x:g}, {y:g}) lies outside the image of {size[0]} x {size[1]} pixels"
         )
     return Point(x, y, positive)
 

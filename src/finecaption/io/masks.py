@@ -82,8 +82,8 @@ def check_mask_size(mask: np.ndarray, size: Size | None, field: str = "mask") ->
     height, width = mask.shape
     if size is not None and (width, height) != tuple(size):
         raise InputError(
-            f"{field}: is {width} x {height} pixels, but the picture is {size[0]} x {size[1]}; "
-            "give a mask of the picture's size"
+            f"{field}: is {width} x {height} pixels, but the image is {size[0]} x {size[1]}; "
+            "give a mask of the image's size"
         )
 
 
@@ -266,13 +266,13 @@ def decode_polygons(polygons: Sequence[Any], size: Size, field: str = "polygon")
         limit = np.array([width, height])
         if (xy < -limit).any() or (xy > 2 * limit).any():
             raise InputError(
-                f"{where}: a vertex lies far outside the picture of {width} x {height} pixels; "
-                "give pixel coordinates of this picture"
+                f"{where}: a vertex lies far outside the image of {width} x {height} pixels; "
+                "give pixel coordinates of this image"
             )
         flats.append(flat.tolist())
     mask = decode_rle(coco.merge(coco.frPyObjects(flats, height, width)))
     if not mask.any():
-        raise InputError(f"{field}: covers no pixel of the picture of {width} x {height} pixels")
+        raise InputError(f"{field}: covers no pixel of the image of {width} x {height} pixels")
     return mask
 
 
@@ -356,7 +356,7 @@ def decode_base64_gzip(text: str | bytes, size: Size, field: str = "mask") -> np
         amount = "more" if len(raw) > width * height else f"{len(raw)}"
         raise InputError(
             f"{field}: holds {amount} bytes where {height} x {width} = {width * height} belong; "
-            "the picture's size does not belong to this mask"
+            "the image's size does not belong to this mask"
         )
     return _foreground(np.frombuffer(raw, np.uint8).reshape(height, width))
 

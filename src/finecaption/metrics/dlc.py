@@ -272,7 +272,7 @@ def dlc_bench(
     if lacking:
         raise InputError(
             f"dlc: {len(lacking)} regions have no description, first {lacking[0]}; describe all, "
-            'or give "" to count them as not recognised'
+            'or give "" to count them as not recognized'
         )
     flat = [(region, question) for region, own in questions.items() for question in own]
     told = iter(judge.ask([q.prompt(captions[region]) for region, q in flat]))

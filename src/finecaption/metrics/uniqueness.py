@@ -91,7 +91,7 @@ def uniqueness(
         groups[region.group].append(i)
     several = [members for members in groups.values() if len(members) > 1]
     if not several:
-        raise InputError("uniqueness: no group has two regions, so nothing can be told apart")
+        raise InputError("uniqueness: no group has two regions, so nothing can be distinguished")
     each = np.full(len(regions), np.nan)
     differ = pairs = 0
     for members in several:

@@ -211,7 +211,7 @@ class FineCaptionForConditionalGeneration(FineCaptionPreTrainedModel, Generation
                 features = self.model.get_region_features(**visual)
             ids = inputs if inputs is not None else kwargs.get("input_ids")
             if ids is None:
-                raise ValueError("give input_ids along with the picture.")
+                raise ValueError("give input_ids along with the image.")
             # One row a sequence, so that repeating rows for beams keeps features and text together.
             rows = ids.shape[0]
             total = features.shape[:-1].numel()

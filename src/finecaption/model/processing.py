@@ -108,7 +108,7 @@ class FineCaptionImageProcessor:
         """
         pictures = [load_image(image) for image in _flat(images)]
         if not pictures:
-            raise InputError("images: none given; give at least one picture")
+            raise InputError("images: none given; give at least one image")
         if masks is None:
             regions: list[Any] = [None] * (
                 len(pictures) if image_index is None else len(image_index)
@@ -297,7 +297,7 @@ class FineCaptionProcessor(ProcessorMixin):
             data.update(self.image_processor(images, masks, image_index))
             regions = len(data["region_masks"])
         elif masks is not None:
-            raise InputError("masks: given without images; give the pictures too")
+            raise InputError("masks: given without images; give the images too")
         if text is not None:
             texts = [text] if isinstance(text, str) else list(text)
             found = sum(prompt.count(self.image_token) for prompt in texts)
@@ -353,14 +353,14 @@ def _picture_of_region(image_index: Sequence[int] | None, regions: int, pictures
         if pictures == 1:
             return [0] * regions
         raise InputError(
-            f"masks: {regions} for {pictures} pictures; give image_index, the picture of each mask"
+            f"masks: {regions} for {pictures} images; give image_index, the image of each mask"
         )
     index = [int(at) for at in image_index]
     if len(index) != regions:
         raise InputError(f"image_index: has {len(index)} entries for {regions} regions")
     wrong = [at for at in index if not 0 <= at < pictures]
     if wrong:
-        raise InputError(f"image_index: {wrong[0]} is not one of the {pictures} pictures (0-based)")
+        raise InputError(f"image_index: {wrong[0]} is not one of the {pictures} images (0-based)")
     return index
 
 

@@ -200,8 +200,8 @@ class FineCaptionModel(FineCaptionPreTrainedModel):
             raise ValueError("give hr_features from encode_image, or hr_part from adapter.high.")
         if high is not None and high.shape[0] != pictures:
             raise ValueError(
-                f"{pictures} pictures in pixel_values_clip but {high.shape[0]} in the "
-                "high-resolution features: give both for the same pictures."
+                f"{pictures} images in pixel_values_clip but {high.shape[0]} in the "
+                "high-resolution features: give both for the same images."
             )
         size = config.clip_size
         if region_masks is None:
@@ -343,8 +343,7 @@ def _image_index(
         if pictures == 1:
             return torch.zeros(regions, dtype=torch.long, device=device)
         raise ValueError(
-            f"{regions} regions of {pictures} pictures: give image_index, the picture of each "
-            "region."
+            f"{regions} regions of {pictures} images: give image_index, the image of each region."
         )
     if image_index.shape != (regions,):
         raise ValueError(

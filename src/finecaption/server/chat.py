@@ -179,11 +179,11 @@ def _last_question(body: ChatRequest) -> tuple[str, str]:
             text = message.content if isinstance(message.content, str) else "\n".join(said)
         urls = [part.image_url.url for part in parts if isinstance(part, ImagePart)]
         if len(urls) > 1:
-            raise InputError(f"messages: {len(urls)} pictures in one message; send one")
+            raise InputError(f"messages: {len(urls)} images in one message; send one")
         if urls:
             return text or "", urls[0]
     raise InputError(
-        'messages: hold no picture; add {"type": "image_url", "image_url": {"url": '
+        'messages: hold no image; add {"type": "image_url", "image_url": {"url": '
         '"data:image/png;base64,..."}} to the content'
     )
 
@@ -286,7 +286,7 @@ async def _stream(request: HttpRequest, chat: _Chat, ticket: Ticket) -> Response
         if first is None:
             job.done.result()
     except Cancelled as error:
-        raise ApiError(499, "the request was cancelled") from error
+        raise ApiError(499, "the request was canceled") from error
     except BaseException:
         job.cancel()
         raise

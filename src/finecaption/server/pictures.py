@@ -97,7 +97,7 @@ class Pictures:
     async def _fetch(self, url: str, field: str) -> bytes:
         if self.fetcher is None:
             raise InputError(
-                f"{field}: this server fetches no web addresses; send the picture itself as "
+                f"{field}: this server fetches no web addresses; send the image itself as "
                 "data:image/png;base64,..."
             )
         loop = asyncio.get_running_loop()
@@ -125,7 +125,7 @@ def decode_base64(text: str, field: str) -> bytes:
             f"{field}: is neither a data URI (data:image/png;base64,...) nor base64 text"
         ) from error
     if not data:
-        raise InputError(f"{field}: is empty; send a picture")
+        raise InputError(f"{field}: is empty; send an image")
     return data
 
 
@@ -149,7 +149,7 @@ def decode_picture(data: bytes, max_pixels: int, alpha: bool, field: str) -> Loa
             mask = values >= 128
             if not mask.any():
                 raise InputError(
-                    f"{field}: the picture is transparent everywhere, so it marks no region; make "
+                    f"{field}: the image is transparent everywhere, so it marks no region; make "
                     "the region's pixels opaque"
                 )
             return _loaded(rgba.convert("RGB"), mask)
@@ -188,7 +188,7 @@ def check_size(data: bytes, max_pixels: int, field: str) -> None:
     # readers meet arbitrary bytes and raise nearly anything: all mean that it is no image
     except Exception as error:
         raise InputError(
-            f"{field}: not a picture that can be read; send PNG, JPEG, WebP, GIF, BMP or TIFF"
+            f"{field}: not an image that can be read; send PNG, JPEG, WebP, GIF, BMP or TIFF"
         ) from error
     if width * height > max_pixels:
         raise InputError(

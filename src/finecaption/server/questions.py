@@ -122,8 +122,8 @@ def understand(text: str, has_region: bool) -> Questions:
     if asked != _WHOLE and not has_region:
         raise InputError(
             f'messages: "{asked.names[0]}" asks about a region and none is marked; send the '
-            'picture as an RGBA PNG whose alpha is the mask, or a "region" field, or ask to '
-            "describe the picture in detail"
+            'image as an RGBA PNG whose alpha is the mask, or a "region" field, or ask to '
+            "describe the image in detail"
         )
     return asked
 

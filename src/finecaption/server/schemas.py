@@ -41,10 +41,12 @@ class RegionModel(_Strict):
     ) = Field(None, description="RLE: compressed (text) or run lengths.")
     polygon: (
         Coordinates | Annotated[list[Coordinates], Field(min_length=1, max_length=256)] | None
-    ) = Field(None, description="[x0, y0, x1, y1, ...] or a list of those; their union is meant.")
+    ) = Field(
+        None, description="[x0, y0, x1, y1, ...] or a list of those; their union is referred to."
+    )
     mask: str | None = Field(
         None,
-        description="A mask picture (PNG) of the picture's size as data URI or base64, or base64 "
+        description="A mask image (PNG) of the image's size as data URI or base64, or base64 "
         "of gzip of H x W bytes.",
     )
     box: Box | None = Field(None, description="x0, y0, x1, y1 around the thing.")
@@ -100,7 +102,7 @@ class ImageUrl(_Strict):
     """Where a picture is: a data URI, or a web address if the server allows them."""
 
     url: str
-    detail: str | None = Field(None, description="Ignored: every picture is seen in full detail.")
+    detail: str | None = Field(None, description="Ignored: every image is seen in full detail.")
 
 
 class ImagePart(_Strict):
@@ -136,7 +138,7 @@ class ChatRequest(Sampling):
     model: str = Field(max_length=256)
     messages: list[Message] = Field(min_length=1, max_length=256)
     region: RegionField | None = Field(
-        None, description="The region asked about; without, an RGBA picture's alpha."
+        None, description="The region asked about; without, an RGBA image's alpha."
     )
     max_tokens: int | None = Field(None, ge=1, le=2**31 - 1)
     max_completion_tokens: int | None = Field(None, ge=1, le=2**31 - 1)
@@ -236,7 +238,7 @@ class Extra(BaseModel):
     box: list[int] | None = Field(None, description="Its box: x0, y0, x1, y1.")
     confidence: float | None = Field(None, description="Probability that the answer is right.")
     notice: dict[str, Any] | None = Field(
-        None, description="Given if the picture is unlike those that the model knows."
+        None, description="Given if the image is unlike those that the model knows."
     )
 
 
@@ -280,7 +282,7 @@ class RegionsRequest(Sampling):
         None, description='Names or their short forms, or "all".'
     )
     dense: bool = Field(False, description="A paragraph on each region.")
-    whole: bool = Field(False, description="A paragraph on the picture.")
+    whole: bool = Field(False, description="A paragraph on the image.")
     max_tokens: int | None = Field(None, ge=1, le=2**31 - 1)
     model: str | None = Field(None, max_length=256)
 
@@ -335,7 +337,7 @@ class Segment(BaseModel):
 class SegmentAnswer(BaseModel):
     """Masks, the best first."""
 
-    size: list[int] = Field(description="[width, height] of the picture")
+    size: list[int] = Field(description="[width, height] of the image")
     masks: list[Segment]
 
 

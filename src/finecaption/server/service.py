@@ -150,7 +150,7 @@ class Service:
         try:
             return await self.in_time(request, asyncio.wrap_future(job.done), deadline)
         except Cancelled as error:
-            raise ApiError(499, "the request was cancelled") from error
+            raise ApiError(499, "the request was canceled") from error
         finally:
             job.cancel()  # no matter if it is done
 

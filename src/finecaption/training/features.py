@@ -72,7 +72,7 @@ class FeatureCache:
         """
         path = self.path(sample)
         if not path.exists():
-            raise InputError(f"{path}: no features of this picture; fill the cache first")
+            raise InputError(f"{path}: no features of this image; fill the cache first")
         return load_file(path)["features"]
 
     @torch.no_grad()
@@ -108,6 +108,6 @@ class FeatureCache:
             temporary.replace(path)
             done += 1
             if say is not None and done % 500 == 0:
-                say(f"features of {done} of {len(told)} pictures")
+                say(f"features of {done} of {len(told)} images")
         model.train(was_training)
         return done

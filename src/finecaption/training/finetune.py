@@ -21,7 +21,7 @@ from safetensors.torch import save_file
 from transformers import TrainerCallback, set_seed
 
 from finecaption.errors import InputError
-from finecaption.model.loading import resolve_model
+from finecaption.io.checkpoint import resolve_model
 from finecaption.model.modeling import FineCaptionForConditionalGeneration
 from finecaption.model.processing import FineCaptionProcessor
 from finecaption.synth import WORLD_VERSION

@@ -24,8 +24,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 
 from finecaption.errors import InputError
+from finecaption.io.checkpoint import resolve_model
 from finecaption.model.configuration import FineCaptionConfig
-from finecaption.model.loading import resolve_model
 from finecaption.model.modeling import FineCaptionForConditionalGeneration
 from finecaption.model.parts import part_of
 from finecaption.model.presets import PRESETS

@@ -149,7 +149,7 @@ def _rows(
         if prefix + own > tokens:
             sample = samples[index]
             raise InputError(
-                f"a question on picture {sample.image_id or sample.image}, region "
+                f"a question on image {sample.image_id or sample.image}, region "
                 f"{sample.region_id}, takes {prefix + own} tokens, the budget is {tokens}: "
                 "raise max_tokens, or leave the sample out"
             )
@@ -181,7 +181,7 @@ def mix_whole(units: Sequence[Unit], samples: Sequence[RegionSample], share: flo
         lacking = "whole images (task cgic)" if not whole else "regions"
         raise InputError(
             f"whole_image_fraction={share}: the data has no samples on {lacking}; "
-            "add a data set that has some, or set whole_image_fraction=0"
+            "add a dataset that has some, or set whole_image_fraction=0"
         )
     asked = sum(u.questions for u in regions) * share / (1 - share)
     wanted = max(1, round(asked / (sum(u.questions for u in whole) / len(whole))))

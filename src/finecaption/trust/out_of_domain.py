@@ -169,7 +169,7 @@ def fit(
     """
     count = len(features)
     if count < 20:
-        raise ValueError(f"{count} pictures are too few to fit to: give 20 or more.")
+        raise ValueError(f"{count} images are too few to fit to: give 20 or more.")
     split = int(count * _FITTED_SHARE)
     seen = features[:split].astype(np.float64)
     mean = seen.mean(axis=0)

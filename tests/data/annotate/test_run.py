@@ -54,7 +54,7 @@ def test_what_is_wrong_in_a_folder_is_named(pictures: Path, tmp_path: Path) -> N
     with pytest.raises(InputError, match="is not a folder"):
         list(folder_jobs(tmp_path / "none"))
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match="holds no picture"):
+    with pytest.raises(InputError, match="holds no image"):
         list(folder_jobs(tmp_path / "empty"))
     Image.new("L", (40, 30)).save(pictures / "d.mask.png")
     with pytest.raises(InputError, match="d.mask.png: the mask is empty"):
@@ -66,7 +66,7 @@ def test_what_is_wrong_in_a_folder_is_named(pictures: Path, tmp_path: Path) -> N
 
 
 def test_pictures_that_cannot_be_used_are_left_out_and_named(pictures: Path) -> None:
-    (pictures / "d.png").write_text("no picture")
+    (pictures / "d.png").write_text("no image")
     Image.new("L", (7, 7), 255).save(pictures / "c.mask.png")
     Image.new("L", (7, 7), 255).save(pictures / "gone.mask.png")
     problems = Problems("skip")
@@ -156,7 +156,7 @@ def test_regions_of_a_data_set_are_taken(pictures: Path, tmp_path: Path) -> None
     annotate(folder_jobs(pictures), Parrot(), tmp_path / "a.json", attributes=("Color", "Shape"))
     jobs = list(sample_jobs(open_source("compositioncap", tmp_path / "a.json")))
     assert [(j.image_id, len(j.regions)) for j in jobs] == [("c", 1), ("tief/b", 2), ("ä", 1)]
-    assert all(j.made == "data set" for j in jobs)
+    assert all(j.made == "dataset" for j in jobs)
 
 
 def test_the_cache_tells_answers_apart(tmp_path: Path) -> None:

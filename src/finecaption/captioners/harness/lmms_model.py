@@ -97,14 +97,14 @@ def request_of(context: str, pictures: Sequence[Image.Image], where: str) -> Req
         InputError: another question, or not one image.
     """
     if len(pictures) != 1:
-        raise InputError(f"{where}: hands over {len(pictures)} pictures; this model takes one")
+        raise InputError(f"{where}: hands over {len(pictures)} images; this model takes one")
     (picture,) = pictures
     said = context.strip()
     if said == global_instruction():
         return Request(picture.convert("RGB"), whole=True)
     if not said.startswith(REGION_PREFIX) or picture.mode != "RGBA":
         raise InputError(
-            f"{where}: is no question on a region given as the opaque part of a picture; this "
+            f"{where}: is no question on a region given as the opaque part of an image; this "
             "model answers the tasks in finecaption.captioners.harness"
         )
     region, colors = Region(load_mask(picture)), picture.convert("RGB")

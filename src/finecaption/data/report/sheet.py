@@ -37,10 +37,10 @@ def sheet_html(
     """The page.
 
     Args:
-        groups: samples of one picture each (see `store.rows.group`).
+        groups: samples of one image each (see `store.rows.group`).
         title: heading.
         lead: a line under it.
-        side: longer side of the pictures inside; smaller ones stay as they are.
+        side: longer side of the images inside; smaller ones stay as they are.
     """
     items = [_item(list(group), side) for group in groups]
     return render(
@@ -130,7 +130,7 @@ def region_path(mask: np.ndarray, size: Size) -> tuple[str, tuple[int, int]]:
 
     Args:
         mask: bool (H, W), not empty.
-        size: (width, height) of the picture as it is shown.
+        size: (width, height) of the image as it is shown.
 
     Returns:
         `d` of a path (even-odd) and (x, y), at least 11 pixels from the edges, in shown pixels.

@@ -71,10 +71,10 @@ def _steps(first: float, last: float, width: float) -> tuple[float, ...]:
 
 
 class Statistics:
-    """Fed one sample after the other; pictures and regions are told apart by their neighbours.
+    """Fed one sample after the other; images and regions are distinguished by their neighbors.
 
-    A picture whose samples are not neighbours counts once all the same (8 bytes are kept of it),
-    but its regions are then measured once for each run of neighbours.
+    An image whose samples are not neighbors counts once all the same (8 bytes are kept of it),
+    but its regions are then measured once for each run of neighbors.
     """
 
     def __init__(self) -> None:

@@ -1,7 +1,7 @@
-"""COCO instances and captions, and every data set in their layout.
+"""COCO instances and captions, and every dataset in their layout.
 
 Layout: `annotations/instances_<split>.json` or `captions_<split>.json`: an object with `images`
-(`id, file_name, width, height`), `annotations` and, for instances, `categories`. Pictures in
+(`id, file_name, width, height`), `annotations` and, for instances, `categories`. Images in
 `<split>` or `images/<split>`, beside or above the annotations. A segmentation is a list of
 polygons, or RLE (of crowds uncompressed). Split names: `train2017`, `val2014`, ...
 """
@@ -149,7 +149,7 @@ class CocoCaptions(CocoFile):
     def __init__(self, *args: Any, task: Literal["cgic", "aarc"] = "cgic", **options: Any) -> None:
         """
         Args:
-            task: cgic, or aarc: One-Sentence Description of the whole picture as a region, for
+            task: cgic, or aarc: One-Sentence Description of the whole image as a region, for
                 mixtures in which cgic is to mean a paragraph.
         """
         super().__init__(*args, **options)

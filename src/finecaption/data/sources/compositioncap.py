@@ -1,15 +1,15 @@
 """CompositionCap: the paper's data; attribute, dense and global captions on masked entities.
 
 The exact keys of its JSON are not public, so this reader is tolerant: it looks for each thing under
-the names of `compositioncap_keys` in any spelling, says in `counts` what it recognised and what it
+the names of `compositioncap_keys` in any spelling, says in `counts` what it recognized and what it
 passed over, keeps attributes that it does not know, and names the path of a record that it cannot
 use.
 
-Layouts: a JSON list of pictures, each with its entities; a list of entities, each with its picture;
+Layouts: a JSON list of images, each with its entities; a list of entities, each with its image;
 an object of either by name, or under `data`; COCO's `images` + `annotations`; JSON lines; or a
 folder of such files. Masks are `base64(gzip(uint8 H x W))` (the paper);
 RLE, polygons, rows of 0 and 1 and PNG files are taken too. H and W come from the record, else from
-the picture. The form that `finecaption.data.writers.compositioncap` writes is one of these.
+the image. The form that `finecaption.data.writers.compositioncap` writes is one of these.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ class CompositionCap(Source):
                     yield from self._by_id(file, item.place, item.value, images)
                 elif item.key is None or kind in (*RECORDS, *ENTITIES, "images"):
                     yield from self._nested(file, item.place, item.value, kind)
-                else:  # an object by picture: its record, or one of its entities
+                else:  # an object by image: its record, or one of its entities
                     yield from self._record(file, item.place, item.value, item.key)
 
     @staticmethod

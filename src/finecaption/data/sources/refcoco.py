@@ -1,7 +1,7 @@
-"""RefCOCO, RefCOCO+, RefCOCOg: referring expressions on COCO train2014 pictures.
+"""RefCOCO, RefCOCO+, RefCOCOg: referring expressions on COCO train2014 images.
 
 Layout, as github.com/lichengunc/refer has it: `refcoco/refs(unc).p` and `refcoco/instances.json`;
-likewise `refcoco+` (unc) and `refcocog` (umd, google). Pictures in `images/mscoco/images/train2014`
+likewise `refcoco+` (unc) and `refcocog` (umd, google). Images in `images/mscoco/images/train2014`
 or `train2014`, beside or above. Splits: train, val, testA, testB; of RefCOCOg train, val, test.
 """
 
@@ -63,7 +63,7 @@ class RefCoco(Source):
                 return self.path / f"refs({name}).p"
         raise InputError(
             f"{self.path}: has no {' or '.join(f'refs({name}).p' for name in wanted)}; give the "
-            "folder of one data set (refcoco, refcoco+ or refcocog)"
+            "folder of one dataset (refcoco, refcoco+ or refcocog)"
         )
 
     def _samples(self) -> Iterator[RegionSample]:

@@ -1,4 +1,4 @@
-"""The drawn world on disk: the folder that `finecaption synth render` writes.
+"""The synthetic world on disk: the folder that `finecaption synth render` writes.
 
 Layout: `annotations.jsonl`, a record a region, and `images/`; see docs/synthetic-world.md.
 """

@@ -1,7 +1,7 @@
-"""Rows: a picture with its regions and questions, kept once however many samples it has.
+"""Rows: an image with its regions and questions, kept once however many samples it has.
 
-A `RegionSample` is one question; a picture of CompositionCap has some fifty. Neighbours in a stream
-that share a picture become one row, and the row gives them back equal and in order.
+A `RegionSample` is one question; an image of CompositionCap has some fifty. Neighbours in a stream
+that share an image become one row, and the row gives them back equal and in order.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ class Question:
 
 @dataclass(frozen=True)
 class Row:
-    """A picture with its questions.
+    """An image with its questions.
 
     Attributes:
-        path: the picture's file; with `data`, its name alone.
-        data: the picture's encoded file, if embedded.
+        path: the image's file; with `data`, its name alone.
+        data: the image's encoded file, if embedded.
         size: (width, height).
-        regions: (region_id, counts of the COCO RLE) of each region; counts None: the whole picture.
+        regions: (region_id, counts of the COCO RLE) of each region; counts None: the whole image.
         questions: one a sample, in order.
         image_id, split, source, licence: as of RegionSample.
     """
@@ -183,15 +183,15 @@ def _alike(a: RegionSample, b: RegionSample) -> bool:
 
 
 def make_row(samples: list[RegionSample], *, embed: bool, images: str | os.PathLike[str]) -> Row:
-    """A row of samples that share a picture.
+    """A row of samples that share an image.
 
     Args:
         samples: of `group`.
-        embed: take the picture's file into the row; else only its path, relative to `images`.
+        embed: take the image's file into the row; else only its path, relative to `images`.
         images: folder.
 
     Raises:
-        InputError: the picture's file cannot be read, or an array is not to be embedded.
+        InputError: the image's file cannot be read, or an array is not to be embedded.
     """
     first = samples[0]
     regions: dict[tuple[str | None, str | None], int] = {}
