@@ -23,7 +23,7 @@ PALETTE = (
     "#a0522d", "#3b3fb6", "#e0559a", "#4f9a1e", "#c23b22", "#0f7f8c", "#b08900", "#6a5acd",
     "#c71585", "#2e8b57", "#d2691e", "#4682b4",
 )  # fmt: skip
-"""Outline colours, in the order of the regions; they repeat after the last."""
+"""Outline colors, in the order of the regions; they repeat after the last."""
 
 _PAPER, _INK, _FAINT, _RULE = "#fbfaf7", "#20242c", "#7d8590", "#e3e0d8"
 _AMBER, _AMBER_PAPER, _AMBER_INK = "#e0a100", "#fff3d1", "#5f4700"
@@ -327,7 +327,7 @@ def _balanced(blocks: Sequence[_Block], count: int) -> list[_Column]:
 
 
 def _compose(picture: Image.Image, blocks: Sequence[_Block], base: float) -> Image.Image:
-    """The arrangement of picture and columns that wastes least, drawn."""
+    """The arrangement of image and columns that wastes least, drawn."""
     margin, width = base * 1.9, _column_width(base)
     plans: list[tuple[float, bool, list[_Column], float, float]] = []
     for count in range(1, _MOST_COLUMNS + 1):

@@ -1,4 +1,4 @@
-"""Many images: found, described in batches, written as whole records, resumable after a kill.
+"""Describes many images in batches; runs can be resumed after a kill.
 
     sources (folder, pattern, manifest, COCO, dataset) -> Job
     Job -> Loaded (threads) -> answers (the model, in batches) -> Outcome

@@ -28,7 +28,7 @@ def is_pattern(text: str) -> bool:
 
 
 def is_picture(name: str) -> bool:
-    """Whether a file name is that of a picture to be described."""
+    """Whether a file name is that of an image to be described."""
     stem, suffix = os.path.splitext(name)
     return (
         suffix.lower() in SUFFIXES
@@ -71,7 +71,7 @@ def pattern_jobs(pattern: str) -> Iterator[Job | Bad]:
 
 
 def list_jobs(files: Sequence[str]) -> Iterator[Job | Bad]:
-    """Pictures given one by one; ids are paths from the folder that they have in common."""
+    """Images given one by one; ids are paths from the folder that they have in common."""
     parents = [os.path.abspath(os.path.dirname(file) or ".") for file in files]
     root = os.path.commonpath(parents)
     listed: dict[str, tuple[list[str], list[str]]] = {}
@@ -135,14 +135,14 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 @dataclass
 class _Near:
-    """What a folder's files have to do with one another."""
+    """How the files of a folder relate to one another."""
 
     masks: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
-    """Stem of a picture -> (region id, file) of its masks."""
+    """Stem of an image -> (region id, file) of its masks."""
     shared: set[str] = field(default_factory=set)
-    """Stems that several pictures have: `x.jpg` and `x.png`."""
+    """Stems that several images have: `x.jpg` and `x.png`."""
     orphans: list[tuple[str, str]] = field(default_factory=list)
-    """Masks without a picture, and the stem that it should have."""
+    """Masks without an image, and the stem that it should have."""
 
     @classmethod
     def of(cls, directory: str, names: Iterable[str]) -> _Near:

@@ -1,4 +1,4 @@
-"""Pictures by a list: a manifest with a picture or region a line, or a file in COCO's layout."""
+"""Images from a manifest with one image or region per line, or from a file in COCO's layout."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SAMPLE = {*NEEDED, *OPTIONAL}  # fields of our own JSONL (finecaption.data.reco
 
 
 def plain_stem(name: str) -> str:
-    """A picture's path without its suffix."""
+    """An image's path without its suffix."""
     stem, suffix = os.path.splitext(name)
     return stem if 1 < len(suffix) <= 5 else name
 
@@ -81,7 +81,7 @@ def _entry(line: str) -> dict[str, Any]:
 
 
 class _Lines:
-    """The lines of one picture."""
+    """The lines of one image."""
 
     def __init__(self, entry: Mapping[str, Any], number: int) -> None:
         self.image, self.name = entry["image"], entry.get("id")
@@ -133,7 +133,7 @@ class _Lines:
 
 
 def _distinct(regions: list[RegionSpec]) -> Iterator[RegionSpec]:
-    """Each region once: a data set has a line for each question on it."""
+    """Each region once: a dataset has one line per question about it."""
     seen = set()
     for region in regions:
         text = json.dumps(region.form, sort_keys=True, default=str)

@@ -1,4 +1,4 @@
-"""One HTML file with all images: small copies inside, regions outlined, a screenful at a time.
+"""One HTML file with thumbnails of all images and outlined regions, a screenful at a time.
 
 Each image is a line of JSON in the file; the browser makes elements only of those on the page
 that is looked at. `#p=3` in the address is page 3, `#q=red` a search.
@@ -22,7 +22,7 @@ from finecaption.io.html import PALETTE, data_uri, fit, outline, render, shown_m
 from finecaption.io.images import load_image
 
 MOST = 5000
-"""Pictures in the file at most: some 20 kB each. The page says how many are left out."""
+"""Images in the file at most: some 20 kB each. The page says how many are left out."""
 
 _SIDE = 384  # longer side of the copies
 _AHEAD = 16

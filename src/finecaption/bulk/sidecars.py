@@ -68,7 +68,7 @@ class Sidecars:
             self._used.clear()
 
     def there(self, job: Any) -> bool:
-        """Whether every file of a picture is there; used to pass it over."""
+        """Whether every file of an image is there; used to pass it over."""
         stem = _safe(job.stem or job.id)
         return bool(self.endings) and all(
             (self.root / f"{stem}{ending}").exists() for ending in self.endings
@@ -141,7 +141,7 @@ def _hash(text: str) -> int:
 
 
 def _safe(name: str) -> str:
-    """A path that stays below its root and that a file system takes."""
+    """A path below its root that every file system accepts."""
     parts = []
     for part in re.split(r"[/\\]+", name.replace("\0", "_")):
         if part in ("", "."):
@@ -156,7 +156,7 @@ def _safe(name: str) -> str:
 
 
 def to_text(record: Mapping[str, Any]) -> str:
-    """What was said, for a text file: one answer as it is; several with their names, a line each;
+    """The captions as a text file: a single answer alone; several with their names, one per line;
     several regions in sections."""
     sections: list[tuple[str, list[tuple[str, str]]]] = []
     for region in record["regions"]:

@@ -1,4 +1,4 @@
-"""What is to be described, by what was given: folder, pattern, manifest, COCO file, data set."""
+"""The images to describe: from a folder, pattern, manifest, COCO file or dataset."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from finecaption.types import RegionSample
 
 @dataclass(frozen=True)
 class Jobs:
-    """A source: it can be gone through several times, always in the same order."""
+    """A source that can be iterated several times, always in the same order."""
 
     name: str
     """What it is, for the settings: kind and full path."""
@@ -40,7 +40,7 @@ class Jobs:
 
 
 def stands_for_many(given: Sequence[str]) -> bool:
-    """Whether what was given on the command line is more than one picture file."""
+    """Whether what was given on the command line is more than one image file."""
     if len(given) != 1:
         return True
     text = given[0]
@@ -120,7 +120,7 @@ def _dataset(text: str) -> tuple[str, Path] | None:
 
 
 def _form_of(folder: Path) -> str | None:
-    """The format of a folder that is one of our own data sets, and no folder of pictures."""
+    """The format of a folder that is one of our own datasets, not a folder of images."""
     try:
         form = guess_format(folder)
     except InputError:
@@ -145,7 +145,7 @@ def _data_jobs(form: str, path: Path, images: Path | None) -> Jobs:
 
 
 class _Picture:
-    """What tells whether two neighbouring samples are of one picture."""
+    """Compares equal for neighboring samples of one image."""
 
     def __init__(self, sample: RegionSample) -> None:
         self.image, self.image_id = sample.image, sample.image_id

@@ -1,4 +1,4 @@
-"""A vision-language checkpoint of transformers as captioner, through AutoModelForImageTextToText.
+"""A vision-language checkpoint of transformers as captioner, by AutoModelForImageTextToText.
 
 torch and transformers are imported when the weights are first needed.
 """
@@ -26,7 +26,7 @@ _FP32_BYTES = 2 << 30  # larger checkpoints keep the type that they were saved i
 
 
 class Prompt(NamedTuple):
-    """What a model is given for a question."""
+    """The input of a model for one question."""
 
     picture: Image.Image
     """RGB."""
@@ -170,7 +170,7 @@ class TransformersCaptioner(QuestionCaptioner):
         return int(width), int(height)
 
     def full_text(self, question: str) -> str:
-        """The question as the model reads it, with what a chat puts around it."""
+        """The question as the model reads it, wrapped by the chat template."""
         if self.family.bare:
             return question
         template = getattr(self.processor, "chat_template", None)
@@ -315,7 +315,7 @@ def load_processor(folder: Path) -> Any:
 
 
 def _nested(pictures: list[Image.Image], family: Family) -> list[Any]:
-    """One list a prompt where a processor cannot tell pictures of one prompt from several."""
+    """One list a prompt where a processor cannot tell images of one prompt from several."""
     return [[picture] for picture in pictures] if family.name == "llama-3.2-vision" else pictures
 
 

@@ -1,4 +1,4 @@
-"""Showing a region to a model that takes no mask: pure functions on an image and a mask.
+"""Visual prompts for models that take no mask: pure functions of an image and a mask.
 
 Each takes the image (PIL; RGB) and the region's mask (bool (H, W), not empty) and returns a new
 image. Lines are made as wide as the image needs: `line_width`. `show` draws any of them by its
@@ -27,7 +27,7 @@ CROP_MARGIN = 0.25
 
 
 class Shown(NamedTuple):
-    """A picture that shows a region, and what a question calls the region."""
+    """An image that shows a region, and what a question calls the region."""
 
     picture: Image.Image
     words: str
@@ -207,7 +207,7 @@ def alpha(image: Image.Image, mask: np.ndarray) -> Image.Image:
 
 
 def pad_square(image: Image.Image, colour: tuple[int, int, int]) -> Image.Image:
-    """The picture in the middle of a square, as LLaVA-1.5 is given it."""
+    """The image in the middle of a square, as LLaVA-1.5 is given it."""
     side = max(image.size)
     square = Image.new("RGB", (side, side), colour)
     square.paste(image.convert("RGB"), ((side - image.width) // 2, (side - image.height) // 2))
@@ -226,7 +226,7 @@ _DRAWN: dict[str, tuple[Callable[[Image.Image, np.ndarray], Image.Image], str]] 
 }
 
 VISUAL_PROMPTS: tuple[str, ...] = ("text", *_DRAWN)
-"""All ways of showing a region: "text" leaves the picture as it is and gives the box in words."""
+"""All ways of showing a region: "text" leaves the image as it is and gives the box in words."""
 
 
 def show(image: Image.Image, mask: np.ndarray, how: str) -> Shown:
@@ -263,7 +263,7 @@ def _canvas(image: Image.Image) -> tuple[Image.Image, ImageDraw.ImageDraw, int]:
 
 
 def _inside(box: Box, size: Size, line: int) -> tuple[int, int, int, int] | None:
-    """What a frame leaves free: the box, less a line where the picture's border is in the way."""
+    """What a frame leaves free: the box, less a line where the image's border is in the way."""
     width, height = size
     x0, y0, x1, y1 = (int(value) for value in box)
     left, top = max(x0, line), max(y0, line)

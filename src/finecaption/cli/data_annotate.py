@@ -148,7 +148,7 @@ def _jobs(
     src: Path, source: str | None, images: Path | None, find: Callable[[Any], Any] | None,
     licence: str, problems: Problems,
 ) -> tuple[Iterator[Job], Source | None]:  # fmt: skip
-    """The jobs, and the data set that they are of, if any."""
+    """The jobs, and the dataset that they are of, if any."""
     from finecaption.data.annotate import folder_jobs, sample_jobs
 
     if source is None:

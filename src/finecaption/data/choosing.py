@@ -1,4 +1,4 @@
-"""Parts of a stream: a random sample of it, or splits that keep each picture in one of them."""
+"""Parts of a stream: a random sample of it, or splits that keep each image in one of them."""
 
 from __future__ import annotations
 

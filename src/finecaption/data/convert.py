@@ -133,7 +133,7 @@ def _dropped(
 
 
 def _as_files(samples: Iterable[RegionSample], folder: Path) -> Iterator[RegionSample]:
-    """Samples whose pictures are files: arrays are saved, once each, named after their pixels."""
+    """Samples whose images are files: arrays are saved, once each, named after their pixels."""
     last: tuple[np.ndarray, str] | None = None
     for sample in samples:
         if isinstance(sample.image, np.ndarray):

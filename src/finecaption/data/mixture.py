@@ -53,7 +53,7 @@ class Plan:
     share: float
     """Of the draws, after rounding."""
     units: int
-    """Samples (or pictures) that the part has."""
+    """Samples (or images) that the part has."""
     draws: int
 
     @property

@@ -1,4 +1,4 @@
-"""Any data set by path: a published layout by the name of its reader, or a store of ours."""
+"""Any dataset by path: a published layout by the name of its reader, or a store of ours."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scoring against the synthetic world's truth. Every arrow is a file, and any step reruns alone::
+"""Evaluation. Every arrow is a file, and every step can be repeated alone::
 
     data + model -> predictions.jsonl, twins.jsonl, clicks.jsonl -> scores.json -> table.md
 

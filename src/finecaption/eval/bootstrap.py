@@ -1,4 +1,4 @@
-"""Intervals and p-values over pictures: regions of one picture are not independent."""
+"""Intervals and p-values over images: regions of one image are not independent."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def clustered(
 
 
 def draws_of_means(found: Clustered, draws: int = DRAWS, seed: int = 0) -> np.ndarray:
-    """Bootstrap over pictures: float64 (draws, kinds) of means; NaN where a draw has none."""
+    """Bootstrap over images: float64 (draws, kinds) of means; NaN where a draw has none."""
     rng = np.random.default_rng(seed)
     pictures = len(found.sums)
     out = np.empty((draws, len(found.kinds)))
@@ -73,7 +73,7 @@ def middle(draws: np.ndarray) -> list[float] | None:
 
 
 def mean_of(values: Sequence[float], pictures: Sequence[Hashable]) -> dict[str, Any] | None:
-    """Mean, 95 % interval over pictures, and count; None without values."""
+    """Mean, 95 % interval over images, and count; None without values."""
     if not values:
         return None
     found = clustered(values, pictures)

@@ -1,4 +1,4 @@
-"""Two runs on the same questions: is one better, in what, and where do they differ most?"""
+"""Compares two runs on the same questions: which is better, in what, and where they differ."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def pair(first: Sequence[Answer], second: Sequence[Answer]) -> Pairs:
 
 
 def difference(pairs: Pairs, column: str) -> dict[str, Any] | None:
-    """How far the second of paired answers are better.
+    """The improvement of the second run over the first, from paired answers.
 
     Args:
         column: "accuracy", or a column of finecaption.metrics.captions; pairs in which an answer
@@ -144,7 +144,7 @@ def _about(folder: str | os.PathLike[str], scores: Record) -> Record:
 
 
 def most_different(pairs: Pairs, count: int = 12) -> Pairs:
-    """The pairs whose figures are furthest apart, one a picture, as many for either side."""
+    """The pairs whose figures are furthest apart, one an image, as many for either side."""
     apart = [
         (b.figure - a.figure, a, b)
         for a, b in pairs

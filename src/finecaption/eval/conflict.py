@@ -1,4 +1,4 @@
-"""One attribute at a time against all at once: do the two contradict each other?
+"""Contradictions between single answers and the paragraph about the same region.
 
 Asked for an attribute (AARC), a model states values; asked for a paragraph on the same region
 (RDC), it states values of many attributes at once. Both are read back, facet by facet

@@ -1,4 +1,4 @@
-"""What an evaluation looks at: images, region masks and what is true of them, in order.
+"""The data of an evaluation: images, region masks and ground truth, in order.
 
 ``synth:SPLIT[:SEED]`` is drawn as it is needed, in other processes, ahead of the model; a folder
 is what ``finecaption synth render`` wrote; any other dataset has references instead of truth.
@@ -88,7 +88,7 @@ class EvalPicture:
 
 
 def twin_pairs(picture: EvalPicture) -> list[tuple[EvalRegion, EvalRegion, float]]:
-    """Pairs of wholes whose masks' boxes have an IoU of TWIN_IOU or more, with that IoU.
+    """Pairs of whole objects whose boxes have an IoU of TWIN_IOU or more, with that IoU.
 
     Pairs of one category and one color are left out: no caption tells these apart.
     """
@@ -103,7 +103,7 @@ def twin_pairs(picture: EvalPicture) -> list[tuple[EvalRegion, EvalRegion, float
 
 
 def _only_twins(picture: EvalPicture) -> EvalPicture:
-    """The picture with those regions alone that have a twin."""
+    """The image with those regions alone that have a twin."""
     kept = {r.region_id for a, b, _ in twin_pairs(picture) for r in (a, b)}
     return replace(picture, regions=tuple(r for r in picture.regions if r.region_id in kept))
 
@@ -128,11 +128,11 @@ class Source(Protocol):
     def drawn(self) -> bool: ...
 
     def pictures(self, start: int = 0) -> Iterator[EvalPicture]:
-        """Pictures with at least one region, from this index on."""
+        """Images with at least one region, from this index on."""
         ...
 
     def twins(self, start: int = 0) -> Iterator[EvalPicture]:
-        """Pictures with twins, from this index on, with those regions alone."""
+        """Images with twins, from this index on, with those regions alone."""
         ...
 
 
@@ -183,7 +183,7 @@ def _end_with(process: Any) -> None:
 
 
 def _observe(scene: Scene, unseen_only: bool, twins: bool) -> EvalPicture | None:
-    """The scene as a picture, or None when it has no region to ask about."""
+    """The scene as an image, or None when it has no region to ask about."""
     seen = observe(scene)
     # as synth.dataset.records draws them, so that a rendered folder has the same
     rng = random.Random(f"captions/{scene.split}/{scene.seed}/{scene.index}")
@@ -231,7 +231,7 @@ def _draw(job: tuple[str, int, int, bool, bool]) -> EvalPicture | None:
 
 @dataclass(frozen=True)
 class SynthSource:
-    """Scenes 0, 1, 2, ... of a split and seed of the drawn world, without end."""
+    """Scenes 0, 1, 2, ... of a split and seed of the synthetic world, without end."""
 
     split: str
     seed: int = 0

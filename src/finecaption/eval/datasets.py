@@ -1,4 +1,4 @@
-"""Any data set of finecaption.data as the source of an evaluation."""
+"""Any dataset of finecaption.data as the source of an evaluation."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class DatasetSource:
 
 
 def _gather(job: tuple[int, list[RegionSample]]) -> EvalPicture | None:
-    """The samples of one picture as a picture; None without anything to score."""
+    """The samples of one image as an image; None without anything to score."""
     index, samples = job
     regions: dict[str, list[RegionSample]] = {}
     wholes: list[str] = []

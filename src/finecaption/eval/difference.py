@@ -25,7 +25,7 @@ METHOD = (
 
 
 def points(value: float) -> str:
-    """A difference of shares in points: "+4.9"."""
+    """A difference of fractions in percentage points: "+4.9"."""
     return f"{100 * value:+.1f}"
 
 
@@ -61,7 +61,7 @@ def rows(found: Record) -> list[list[str]]:
 
 
 def verdict(found: Record, column: str, task: str) -> str:
-    """What came out, in a sentence."""
+    """The result in one sentence."""
     sure = found["interval"] is not None and (found["interval"][0] > 0 or found["interval"][1] < 0)
     better = "B is better" if found["difference"] > 0 else "A is better"
     said = better if sure and found["p"] < 0.05 else "no difference can be told"
@@ -73,7 +73,7 @@ def verdict(found: Record, column: str, task: str) -> str:
 
 
 def verdicts(result: Record) -> list[str]:
-    """A sentence a task and column."""
+    """One sentence per task and metric."""
     return [
         verdict(found, column, task)
         for task, columns in result["tasks"].items()
@@ -82,7 +82,7 @@ def verdicts(result: Record) -> list[str]:
 
 
 def lead(result: Record) -> str:
-    """Who is who."""
+    """The sentence that names both runs."""
     a, b = result["a"], result["b"]
     alone = result["only_a"] + result["only_b"]
     rest = f" {alone} answers have no partner and are left out." if alone else ""

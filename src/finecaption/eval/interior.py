@@ -1,4 +1,4 @@
-"""Where a person would click: the most interior point of a region, and of what is still wrong."""
+"""Simulated clicks: the innermost point of a region, or of the remaining error."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def squared_distance(mask: np.ndarray) -> np.ndarray:
 
 
 def interior_point(mask: np.ndarray) -> tuple[float, float, float]:
-    """The point of a region that is farthest from its border.
+    """The point of a region farthest from its border.
 
     Of equally good ones, that nearest to their centroid is taken.
 

@@ -1,4 +1,4 @@
-"""Reports as self-contained pages: no other file, light and dark, from a phone to a desktop."""
+"""Reports as self-contained HTML pages, for light and dark mode, phone and desktop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures for reports: a region's outline on its picture, small enough to stand in a page."""
+"""Thumbnails for reports, with the region outlined."""
 
 from __future__ import annotations
 

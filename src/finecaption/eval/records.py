@@ -1,4 +1,4 @@
-"""Files that survive a kill at any moment: records line by line, and the manifest of a run."""
+"""Files that survive a kill at any time: records line by line, and the manifest of a run."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ _WORDS = ("Category Name", "Color")
 
 @dataclass(frozen=True)
 class Mark:
-    """One question, marked: its picture, attribute, and which facets were right."""
+    """One question, marked: its image, attribute, and which facets were right."""
 
     picture: str
     attribute: str
@@ -30,7 +30,7 @@ class Mark:
 
     @property
     def share(self) -> float:
-        """The share of facets that were right."""
+        """The fraction of facets that were right."""
         return sum(self.facets.values()) / len(self.facets)
 
 

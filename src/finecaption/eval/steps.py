@@ -50,7 +50,7 @@ class Clickable(Protocol):
 
 @dataclass(frozen=True)
 class Step:
-    """A step: what it reads, how many records a picture makes, and how they are made."""
+    """A step: what it reads, how many records an image makes, and how they are made."""
 
     name: str
     stream: Callable[[int], Iterator[EvalPicture]]

@@ -163,7 +163,7 @@ def box_iou(a: Box, b: Box) -> float:
 
 @dataclass(frozen=True)
 class SquarePlacement:
-    """Where an image lies in a square canvas: scaled to fit, centred, padded on both sides.
+    """Where an image lies in a square canvas: scaled to fit, centered, padded on both sides.
 
     The one placement of the package: image, mask, points and boxes all go through it, so they
     stay in register, and no part of the image is ever cut off.
@@ -172,30 +172,30 @@ class SquarePlacement:
     side: int
     """Side of the square canvas, pixels."""
     size: Size
-    """(width, height) of the picture before."""
+    """(width, height) of the image before."""
     new_size: Size
-    """(width, height) that the picture is resized to; the longer one equals `side`."""
+    """(width, height) that the image is resized to; the longer one equals `side`."""
     offset: tuple[int, int]
-    """(left, top) of the resized picture in the canvas; an odd pixel of padding goes after."""
+    """(left, top) of the resized image in the canvas; an odd pixel of padding goes after."""
 
     @property
     def scale(self) -> float:
-        """Canvas pixels per picture pixel (before rounding of the shorter side)."""
+        """Canvas pixels per image pixel (before rounding of the shorter side)."""
         return self.side / max(self.size)
 
     @property
     def box(self) -> tuple[int, int, int, int]:
-        """The picture's xyxy box in the canvas."""
+        """The image's xyxy box in the canvas."""
         left, top = self.offset
         return left, top, left + self.new_size[0], top + self.new_size[1]
 
     def to_square(self, xy: np.ndarray | Sequence[Sequence[float]]) -> np.ndarray:
-        """(N, 2) picture coordinates -> (N, 2) float64 canvas coordinates."""
+        """(N, 2) image coordinates -> (N, 2) float64 canvas coordinates."""
         factors = np.divide(self.new_size, self.size)
         return np.asarray(xy, np.float64).reshape(-1, 2) * factors + self.offset
 
     def from_square(self, xy: np.ndarray | Sequence[Sequence[float]]) -> np.ndarray:
-        """(N, 2) canvas coordinates -> (N, 2) float64 picture coordinates."""
+        """(N, 2) canvas coordinates -> (N, 2) float64 image coordinates."""
         factors = np.divide(self.size, self.new_size)
         return (np.asarray(xy, np.float64).reshape(-1, 2) - self.offset) * factors
 

@@ -1,4 +1,4 @@
-"""Open any picture robustly: file, bytes, PIL image or array -> upright RGB, 8 bits a channel."""
+"""Open any image robustly: file, bytes, PIL image or array -> upright RGB, 8 bits a channel."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ImageSource: TypeAlias = (
 )
 
 MAX_PIXELS = 100_000_000
-"""Pictures with more pixels than this are refused before they are decoded."""
+"""Images with more pixels than this are refused before they are decoded."""
 
 _ORIENTATION_TAG = 0x0112
 _UPRIGHT = {  # EXIF orientation -> what makes the image upright

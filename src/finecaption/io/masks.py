@@ -78,7 +78,7 @@ def as_mask(array: Any, size: Size | None = None, field: str = "mask") -> np.nda
 
 
 def check_mask_size(mask: np.ndarray, size: Size | None, field: str = "mask") -> None:
-    """Raises InputError unless the (H, W) mask has the picture's (width, height)."""
+    """Raises InputError unless the (H, W) mask has the image's (width, height)."""
     height, width = mask.shape
     if size is not None and (width, height) != tuple(size):
         raise InputError(

@@ -64,7 +64,7 @@ class Question:
 
 @dataclass(frozen=True)
 class RegionScore:
-    """Marks of one region: means in -1..1 (negative None: no such question), recognised or not."""
+    """Marks of one region: means in -1..1 (negative None: no such question), recognized or not."""
 
     positive: float
     negative: float | None
@@ -95,7 +95,7 @@ class DlcScores:
 
 
 def recognition_question(name: str) -> Question:
-    """The question whether the thing was recognised, for a class name of the benchmark."""
+    """The question whether the thing was recognized, for a class name of the benchmark."""
     # holds for the benchmark's hundred names; the library that it asks takes "wine glass" so too
     plural = name == "wine glass" or (name.endswith("s") and name != "bus")
     article = "an" if name[:1].lower() in "aeiou" else "a"

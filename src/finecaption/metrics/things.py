@@ -108,7 +108,7 @@ def salient_things(picture: str) -> tuple[str, ...] | None:
 
 
 def record_things(records: Sequence[Record]) -> frozenset[str]:
-    """The categories that one picture's records know of: regions, and the others they name."""
+    """The categories that one image's records know of: regions, and the others they name."""
     out = {r["category"] for r in records}
     for record in records:
         for facets in record["truth"].values():

@@ -26,7 +26,7 @@ _FAINTEST_PEAK = 64
 
 
 def place_image(picture: Image.Image, side: int) -> np.ndarray:
-    """An RGB picture in the square: uint8 (side, side, 3). Bicubic, antialiased."""
+    """An RGB image in the square: uint8 (side, side, 3). Bicubic, antialiased."""
     place = place_in_square(picture.size, side)
     canvas = Image.new("RGB", (side, side), PAD_RGB)
     resized = picture.convert("RGB").resize(place.new_size, Image.Resampling.BICUBIC)

@@ -133,7 +133,7 @@ class FineCaptionImageProcessor:
 
 
 class FineCaptionProcessor(ProcessorMixin):
-    """Picture, masks and prompts to everything that `generate` and `forward` take."""
+    """Image, masks and prompts to everything that `generate` and `forward` take."""
 
     def __init__(
         self,
@@ -340,7 +340,7 @@ _NOT_THE_TOKENIZERS = frozenset(
 
 
 def _flat(images: Any) -> list[Any]:
-    """One picture, a list, or transformers' list of lists -> a list."""
+    """One image, a list, or transformers' list of lists -> a list."""
     if not isinstance(images, (list, tuple)):
         return [images]
     return [picture for entry in images for picture in _flat(entry)]

@@ -129,7 +129,7 @@ class FineCaptionModel(FineCaptionPreTrainedModel):
 
         Returns:
             (B, C, n, n) with n = S / SAM's patch size: what SAM's mask decoder takes. The image
-            lies centred in the square, not in its top left corner as SAM itself places it.
+            lies centered in the square, not in its top left corner as SAM itself places it.
 
         Raises:
             ValueError: the SAM tower is switched off, or pixels of another size.
@@ -336,7 +336,7 @@ class FineCaptionModel(FineCaptionPreTrainedModel):
 def _image_index(
     image_index: torch.Tensor | None, regions: int, pictures: int, device: torch.device
 ) -> torch.Tensor | None:
-    """None if regions and pictures pair one to one, else the checked index."""
+    """None if regions and images pair one to one, else the checked index."""
     if image_index is None:
         if regions == pictures:
             return None

@@ -91,12 +91,12 @@ class ClickableImage:
 
     @property
     def size(self) -> tuple[int, int]:
-        """(width, height) of the picture."""
+        """(width, height) of the image."""
         return self.placement.size
 
 
 class ClickMask(NamedTuple):
-    """A mask, bool (H, W) at the picture's size and never empty, and the IoU expected of it."""
+    """A mask, bool (H, W) at the image's size and never empty, and the IoU expected of it."""
 
     mask: np.ndarray
     score: float
@@ -105,7 +105,7 @@ class ClickMask(NamedTuple):
 
 
 class Proposals(NamedTuple):
-    """Masks of many prompts on one picture, as they leave the decoder."""
+    """Masks of many prompts on one image, as they leave the decoder."""
 
     logits: np.ndarray
     """float32 (P, K, m, m) over the high-resolution square, foreground where over 0; K masks a
@@ -115,7 +115,7 @@ class Proposals(NamedTuple):
 
 
 class Segmenter:
-    """Clicks or a box on a picture -> the mask of the thing, at the picture's own size."""
+    """Turns clicks or a box into the mask of the object, at the image's own size."""
 
     def __init__(self, decoder: ClickDecoder, model: FineCaptionForConditionalGeneration) -> None:
         """
@@ -178,7 +178,7 @@ class Segmenter:
         labels: Sequence[int | bool] | None = None,
         box: Sequence[float] | None = None,
     ) -> ClickMask:
-        """The thing under the clicks, or in the box.
+        """The object under the clicks or in the box.
 
         Args:
             encoded: of `encode`.
@@ -302,7 +302,7 @@ def check_prompt(
 
 
 def square_to_picture(logits: torch.Tensor, place: SquarePlacement) -> np.ndarray:
-    """Logits (1, m, m) of the square -> bool (H, W) of the picture, at least one pixel true."""
+    """Logits (1, m, m) of the square -> bool (H, W) of the image, at least one pixel true."""
     side = (place.side, place.side)
     full = F.interpolate(logits[None].float(), size=side, mode="bilinear", align_corners=False)
     left, top, right, bottom = place.box

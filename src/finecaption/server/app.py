@@ -1,4 +1,4 @@
-"""The application: routes, limits and the engine under them."""
+"""The application: routes, limits, and the engine behind them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def create_app(
     *,
     fetcher: Fetcher | None = None,
 ) -> FastAPI:
-    """The FastAPI application; anything may be mounted on it besides.
+    """The FastAPI application, on which more may be mounted.
 
     `app.state.service` is its `Service`: `service.run(work)` queues work with the captioner on the
     engine's thread, and `service.engine.ready` tells whether the model is loaded. The engine starts

@@ -42,7 +42,7 @@ router = APIRouter(prefix="/v1", route_class=JsonRoute, tags=["OpenAI"])
 
 @router.get("/models", responses={401: ERRORS[401], 503: ERRORS[503]})
 async def models(request: HttpRequest) -> ModelList:
-    """The models that can be asked: one."""
+    """The list of served models, which has one entry."""
     return ModelList(data=[_info(service_of(request))])
 
 
@@ -65,7 +65,7 @@ def _info(service: Service) -> ModelInfo:
 
 
 class _Chat(NamedTuple):
-    """A request on its way."""
+    """A request in progress."""
 
     body: ChatRequest
     service: Service
@@ -81,7 +81,7 @@ class _Chat(NamedTuple):
     deadline: float
 
     def usage(self, text: str) -> dict[str, int]:
-        """Real counts, of the model's own tokenizer."""
+        """Token counts of the model's own tokenizer."""
         prompt = self.service.count_prompt(instruction_for(self.name))
         answer = self.service.count_answer(text)
         self.service.metrics.tokens.labels("prompt").inc(prompt)
@@ -94,7 +94,7 @@ class _Chat(NamedTuple):
         }
 
     def reason(self, text: str, stopped: bool) -> str:
-        """Why the answer ended."""
+        """The reason why the answer ended."""
         cut = not stopped and self.service.count_answer(text) >= self.limit
         return "length" if cut else "stop"
 
@@ -238,7 +238,7 @@ class Writer:
         self._held = max((len(stop) for stop in stops), default=1) - 1
 
     def add(self, text: str, done: bool) -> str:
-        """What can be sent now. Signs that may begin a stop string wait for the next ones."""
+        """Returns what can be sent now. Characters that may begin a stop string are held back."""
         text, self.stopped = cut_at(text, self._stops)
         ready = len(text) if done or self.stopped else len(text) - self._held
         # tokenizers of bytes may show half a letter, and change it with the next token
@@ -250,7 +250,7 @@ class Writer:
 
 
 class _Stream(StreamingResponse):
-    """Events; the request's place is given back however the connection ends."""
+    """A stream of events; it releases the request's place however the connection ends."""
 
     def __init__(self, content: AsyncIterator[str], job: Job, ticket: Ticket) -> None:
         super().__init__(

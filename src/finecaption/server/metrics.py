@@ -1,4 +1,4 @@
-"""What Prometheus is told at /metrics."""
+"""Prometheus metrics at /metrics."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class Metrics:
         self.pictures.labels("yes" if hit else "no").inc()
 
     def page(self) -> bytes:
-        """The text that Prometheus reads."""
+        """The metrics in Prometheus' text format."""
         return generate_latest(self.registry)
 
 

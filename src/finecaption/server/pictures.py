@@ -1,4 +1,4 @@
-"""Pictures and masks out of a request: data URIs, base64, web addresses; sizes before pixels."""
+"""Loads images and masks of requests: data URIs, base64 and URLs; sizes are checked first."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, eq=False)
 class Loaded:
-    """A picture of a request."""
+    """An image of a request."""
 
     picture: Image.Image
     """RGB, upright."""
     mask: np.ndarray | None
     """bool (H, W): the region that its transparency marks, if it does."""
     digest: bytes
-    """Same digest, same picture."""
+    """Same digest, same image."""
 
     @property
     def pixels(self) -> int:
@@ -49,7 +49,7 @@ class Loaded:
 
 
 class Pictures:
-    """Loads pictures on threads of its own: the event loop goes on meanwhile."""
+    """Loads images in separate threads, so that the event loop is not blocked."""
 
     def __init__(self, settings: Settings, fetcher: Fetcher | None = None) -> None:
         """`fetcher` replaces the one that the settings ask for, in tests."""
@@ -173,7 +173,7 @@ def decode_mask(data: bytes, size: Size, field: str) -> bytes:
 
 
 def check_size(data: bytes, max_pixels: int, field: str) -> None:
-    """Looks at an image file's head only.
+    """Checks the size of an image file by its header only.
 
     Raises:
         InputError: over `max_pixels`, of no known format, or broken.

@@ -1,4 +1,4 @@
-"""What a chat message asks: free text -> one of the questions that the model knows.
+"""Maps the free text of a chat message to one of the questions that the model knows.
 
 The model is not a chat model: it knows the 18 attributes, a paragraph on a region and a paragraph
 on the image. Text is read in this order: an attribute's name or short form; a request for detail;
@@ -162,7 +162,7 @@ _OF_A_PICTURE = ("Category Name", "One-Sentence Description", "State or Activity
 
 
 def _nearly(text: str) -> Questions | None:
-    """A name with a slip of the pen: "materails"."""
+    """A name with a typo, such as "materails"."""
     if len(text) > 60:
         return None
     spellings = {

@@ -191,7 +191,7 @@ def _digest(key: str, field: str) -> bytes:
 def load_settings(
     file: str | os.PathLike[str] | None = None, given: Mapping[str, Any] | None = None
 ) -> Settings:
-    """The settings of a file, the environment and arguments, the last counting most.
+    """The settings of a file, the environment and arguments, each overriding the one before.
 
     Args:
         file: TOML with the names of `Settings`, or `.env` lines (FINECAPTION_PORT=8000).

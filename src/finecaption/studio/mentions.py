@@ -53,10 +53,10 @@ RELATION_ATTRIBUTES = ("Relative Location with Other Objects", "Interaction with
 
 @dataclass(frozen=True)
 class Name:
-    """How a region is called."""
+    """The name of a region."""
 
     noun: str
-    """Lower case, without colours: "boat", "street lamp"."""
+    """Lower case, without colors: "boat", "street lamp"."""
     colours: frozenset[str] = frozenset()
 
     @property
@@ -70,7 +70,7 @@ class Mention:
     """A stretch of a text that names other regions."""
 
     region: int | None
-    """Whose text; None: that on the whole picture."""
+    """Whose text; None: that on the whole image."""
     name: str
     """Of the text: attribute, "dense" or "global"."""
     start: int
@@ -115,7 +115,7 @@ def _colour(word: str) -> str:
 
 
 def name_of(texts: Texts) -> Name | None:
-    """The name of a region from what was said of it; None if nothing names it."""
+    """The name of a region from its captions; None if nothing names it."""
     noun = [
         word for word in _words(texts.get("Category Name", ""))
         if word not in _FILLER and word not in COLOURS

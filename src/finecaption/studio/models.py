@@ -1,4 +1,4 @@
-"""The models that a visitor can choose from; each works on a thread of its own."""
+"""The models that a visitor can choose from, each on its own thread."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the page asks for, below /studio-api. Answers are JSON, or lines of JSON while they grow.
+"""The page's API below /studio-api. Answers are JSON, or streams of JSON lines.
 
 A session's key travels in a header of its own, which other sites' pages cannot set.
 """
@@ -45,7 +45,7 @@ class SegmentBody(_Body):
 
 
 class DescribeBody(_Body):
-    """What is to be told, of which regions."""
+    """What to describe, for which regions."""
 
     regions: list[int] = Field(default_factory=list, max_length=60)
     attributes: list[str] | None = None

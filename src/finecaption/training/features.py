@@ -37,7 +37,7 @@ def towers_key(model: FineCaptionForConditionalGeneration) -> str:
 
 
 class FeatureCache:
-    """Features by picture, in a folder of its own for each pair of towers."""
+    """Features by image, in a folder of its own for each pair of towers."""
 
     def __init__(self, root: str | Path, key: str) -> None:
         """

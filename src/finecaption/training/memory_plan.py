@@ -234,7 +234,7 @@ def pack_inputs(
 
 
 def pack_shape(stage: StageConfig, model_config: FineCaptionConfig) -> tuple[int, int, int]:
-    """(rows, length, pictures) of a pack that fills the budget at CompositionCap's shape."""
+    """(rows, length, images) of a pack that fills the budget at CompositionCap's shape."""
     prefix = model_config.image_seq_length + 16
     longest = getattr(model_config.text_config, "max_position_embeddings", stage.max_tokens)
     budget = min(stage.max_tokens, longest)

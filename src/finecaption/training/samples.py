@@ -65,7 +65,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Unit:
-    """A picture, or a part of its regions: what a pack takes or leaves."""
+    """An image, or a part of its regions: what a pack takes or leaves."""
 
     rows: tuple[Row, ...]
 
@@ -82,14 +82,14 @@ Pack = tuple[Unit, ...]
 
 
 def picture_key(sample: RegionSample) -> str:
-    """Samples of one picture have the same."""
+    """Samples of one image have the same."""
     if isinstance(sample.image, np.ndarray):
         return f"array/{sample.image_id or id(sample.image)}"
     return str(sample.image)
 
 
 def region_key(sample: RegionSample) -> str:
-    """Samples on one region of a picture have the same."""
+    """Samples on one region of an image have the same."""
     if sample.mask is None:
         return "whole"
     if isinstance(sample.mask, np.ndarray):

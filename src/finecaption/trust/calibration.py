@@ -1,4 +1,4 @@
-"""How likely is an answer right? From its log-probability, by a map fitted to answers with a truth.
+"""The probability that an answer is right, from its log-probability by a fitted curve.
 
     p = sigmoid(level + slope * -log(SOFTENING - t)),   t = mean log-probability * tokens
 

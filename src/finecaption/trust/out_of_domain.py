@@ -1,4 +1,4 @@
-"""Does an image look like those that a model was trained on? If not, its captions are guesses.
+"""Detects images unlike those that a model was trained on, whose captions are guesses.
 
 A Gaussian is fitted to the model's own high-resolution features of images that it knows: the
 full covariance along the principal components, one variance for what they leave (probabilistic
@@ -34,14 +34,14 @@ from finecaption.results import Notice
 
 DOMAIN_FILE = "domain.safetensors"
 QUANTILE = 0.995
-"""Share of known pictures that get no notice."""
+"""Share of known images that get no notice."""
 
 _COMPONENTS = 64
 _FITTED_SHARE = 0.6  # of the images; the rest sets the threshold
 
 
 def pool_features(hr_features: np.ndarray, size: Size) -> np.ndarray:
-    """What the detector looks at: mean and standard deviation of each channel over the image.
+    """The detector's features: mean and standard deviation of each channel over the image.
 
     Args:
         hr_features: (C, g, g), what `encode_image` gave for one image.
@@ -74,10 +74,10 @@ class OutOfDomainDetector:
     threshold: float
     quantile: float = QUANTILE
     knows: str = "pictures"
-    """What the fitted pictures are, in words, for the notice."""
+    """What the fitted images are, in words, for the notice."""
 
     def score(self, features: np.ndarray) -> np.ndarray:
-        """Strangeness of (F,) or (N, F) features: about 1 for known images, more for others.
+        """Out-of-domain score of (F,) or (N, F) features: about 1 for known images, else more.
 
         Raises:
             ValueError: another number of features than was fitted.
@@ -94,7 +94,7 @@ class OutOfDomainDetector:
         return np.sqrt(squared / z.shape[-1])
 
     def check(self, features: np.ndarray) -> Notice | None:
-        """A notice if the (F,) features of a picture are stranger than the threshold allows."""
+        """A notice if the (F,) features of an image are stranger than the threshold allows."""
         score = float(self.score(features))
         if score <= self.threshold:
             return None
@@ -231,7 +231,7 @@ def features_of(model: Any, pictures: Iterable[Image.Image | np.ndarray]) -> np.
 
 
 def drawn_scenes(count: int, seed: int = 0, split: str = "val") -> Iterator[Image.Image]:
-    """Scenes of the drawn world, some as they come from the wild: JPEG, other sizes, cropped."""
+    """Scenes of the synthetic world, some of them as JPEG, in other sizes or cropped."""
     from finecaption.synth.compose import render_rgb, scene_svg
     from finecaption.synth.scene import sample_scene
 
@@ -285,7 +285,7 @@ def fit_domain(
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Fits a saved model's detector to drawn scenes."""
+    """Fits a saved model's detector to synthetic scenes."""
     parser = argparse.ArgumentParser(
         prog="python -m finecaption.trust.out_of_domain", description=main.__doc__
     )

@@ -1,4 +1,4 @@
-"""The contact sheet of `finecaption data view`: pictures, regions outlined, texts beside them."""
+"""The contact sheet of `finecaption data view`: images, regions outlined, texts beside them."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from finecaption.io.images import load_image
 from finecaption.types import RegionSample
 
 SIDE = 560
-"""Longer side of a picture on the sheet, in pixels."""
+"""Longer side of an image on the sheet, in pixels."""
 
 
 @dataclass
 class _Shown:
-    """A region (or the picture) with what is said of it."""
+    """A region (or the image) with what is said of it."""
 
     name: str
     mask: np.ndarray | None

@@ -22,7 +22,7 @@ MOST_WORDS = 200_000
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 
 AREA_EDGES = (0, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0000001)
-"""Edges of the shares of the picture that regions take."""
+"""Edges of the shares of the image that regions take."""
 
 
 @dataclass
@@ -173,7 +173,7 @@ class Statistics:
         return self.finish()
 
     def finish(self) -> Statistics:
-        """Closes the last picture; to be called once, after the last sample."""
+        """Closes the last image; to be called once, after the last sample."""
         self._close_picture()
         self._now = None
         return self

@@ -1,4 +1,4 @@
-"""What all readers share: options, where pictures are looked for, checks, problems, counts."""
+"""What all readers share: options, where images are looked for, checks, problems, counts."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ class Source(ABC):
     name: ClassVar[str]
     """As the registry and `RegionSample.source` have it."""
     licence: ClassVar[str] = ""
-    """Note on the terms of the data set, as its publishers state them."""
+    """Note on the terms of the dataset, as its publishers state them."""
     resizes_masks: ClassVar[bool] = False
-    """Whether masks of another size than their picture are usual in it."""
+    """Whether masks of another size than their image are usual in it."""
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ class Source(ABC):
         self.deep = deep
         self.resize_masks = self.resizes_masks if resize_masks is None else resize_masks
         self.counts: Counter[str] = Counter()
-        """What was recognised, and what was passed over that is no problem, since the start."""
+        """What was recognized, and what was passed over that is no problem, since the start."""
         self._problems = Problems(problems)
         # the last image, of which many records follow one another
         self._seen: tuple[Path, Size] | None = None  # decoded, when deep
@@ -142,7 +142,7 @@ class Source(ABC):
         )
 
     def size_of(self, picture: Path, width: object = None, height: object = None) -> Size:
-        """(width, height) as the annotation gives it, else from the picture's header."""
+        """(width, height) as the annotation gives it, else from the image's header."""
         if width is None and height is None:
             if self._header is None or self._header[0] != picture:
                 self._header = picture, picture_size(picture)
@@ -189,7 +189,7 @@ class Source(ABC):
         return masks.encode_rle(mask)
 
     def box_rle(self, box: Any, size: Size, field: str = "box") -> dict[str, Any]:
-        """A filled xyxy box as RLE; what lies outside the picture is cut."""
+        """A filled xyxy box as RLE; what lies outside the image is cut."""
         return masks.encode_rle(masks.mask_from_box(box, size, field))
 
     def sample(

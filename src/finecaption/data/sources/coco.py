@@ -97,7 +97,7 @@ class CocoFile(Source):
     def picture_of(
         self, file: Path, annotation: dict[str, Any], tables: CocoTables
     ) -> tuple[Path, Size]:
-        """The picture of an annotation, and its size."""
+        """The image of an annotation, and its size."""
         image_id = checked_id(annotation.get("image_id"), "image_id")
         if image_id not in tables.images:
             raise InputError(f"image_id: {image_id!r} is not among the images of the file")
@@ -140,7 +140,7 @@ class CocoInstances(CocoFile):
 
 
 class CocoCaptions(CocoFile):
-    """Captions of whole pictures: one sentence each."""
+    """Captions of whole images: one sentence each."""
 
     name = "coco-captions"
     licence = CocoInstances.licence

@@ -57,19 +57,19 @@ _PICTURE_SUFFIX = re.compile(r"\.(png|jpe?g|bmp|tiff?|webp)$", re.I)
 
 @dataclass(frozen=True)
 class _Picture:
-    """What the entities of a picture share."""
+    """What the entities of an image share."""
 
     path: Path
     size: Size
     image_id: object
     labels: dict[str, str]
-    """split, source, licence where the record has them."""
+    """split, source, license where the record has them."""
     keys: set[str] = field(default_factory=set)
     """Those of the record that were used."""
 
 
 class CompositionCap(Source):
-    """See the module. Missing ids are counted from 1 in each picture."""
+    """See the module. Missing ids are counted from 1 in each image."""
 
     name = "compositioncap"
     licence = "see the data set's page; pictures of the test set: Open Images, CC BY 2.0"
@@ -120,7 +120,7 @@ class CompositionCap(Source):
 
     @staticmethod
     def _is_by_id(value: Any, kind: str) -> bool:
-        """Whether it is an entity that names its picture by id alone, as COCO's annotations do."""
+        """Whether it is an entity that names its image by id alone, as COCO's annotations do."""
         return (
             kind in ENTITIES
             and isinstance(value, dict)
@@ -129,7 +129,7 @@ class CompositionCap(Source):
         )
 
     def _nested(self, file: Path, place: str, value: Any, kind: str) -> Iterator[RegionSample]:
-        """A record; or, under a key such as `data`, an object of records by picture."""
+        """A record; or, under a key such as `data`, an object of records by image."""
         inner = isinstance(value, dict) and kind in (*RECORDS, "images") and value
         if inner and all(isinstance(entry, dict | list) for entry in value.values()):
             for name, entry in value.items():
@@ -155,7 +155,7 @@ class CompositionCap(Source):
     def _record(
         self, file: Path, place: str, record: Any, name: str | None
     ) -> Iterator[RegionSample]:
-        """A picture with entities, or one entity with its picture."""
+        """An image with entities, or one entity with its image."""
         if not isinstance(record, dict):
             raise InputError(f"must be an object; got {type(record).__name__}")
         entities = find_key(record, ENTITIES)
@@ -194,7 +194,7 @@ class CompositionCap(Source):
     def _picture(
         self, file: Path, record: dict[str, Any], name: str | None, not_id: tuple[str, ...] = ()
     ) -> _Picture:
-        """The picture of a record; `not_id` are keys that do not hold its id here."""
+        """The image of a record; `not_id` are keys that do not hold its id here."""
         key = next((k for k in find_keys(record, IMAGE) if isinstance(record[k], str)), None)
         id_key = find_key(record, tuple(n for n in IMAGE_ID if n not in not_id))
         given = record[key] if key else name

@@ -91,7 +91,7 @@ class Folder(Source):
                     )  # fmt: skip
 
     def _regions(self, picture: Path) -> list[tuple[str, Path, Path | None]]:
-        """(region id, text, mask if there is one) of a picture; the id is "" for the plain pair."""
+        """(region id, text, mask if there is one) of an image; the id is "" for the plain pair."""
         stem = picture.stem
         own = re.compile(re.escape(stem) + r"(?:\.(\d+))?\.mask\.png", re.I)
         texts = re.compile(re.escape(stem) + r"(?:\.(\d+))?\.txt", re.I)
@@ -119,7 +119,7 @@ def _both_cases() -> tuple[str, ...]:
 
 
 def _alpha(opened: Image.Image) -> np.ndarray | None:
-    """The region by transparency, or None where the picture has none."""
+    """The region by transparency, or None where the image has none."""
     if "A" not in opened.getbands() and "transparency" not in opened.info:
         return None
     alpha = np.asarray(opened.convert("RGBA").getchannel("A"))

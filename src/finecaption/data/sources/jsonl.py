@@ -15,7 +15,7 @@ from finecaption.types import RegionSample
 
 
 class Jsonl(Source):
-    """Lines keep their own split, source and licence; `split` reads only that split's."""
+    """Lines keep their own split, source and license; `split` reads only that split's."""
 
     name = "jsonl"
 

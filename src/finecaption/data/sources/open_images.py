@@ -24,7 +24,7 @@ _NEEDED = ("MaskPath", "ImageID", "LabelName", "BoxID")
 
 
 class OpenImages(Source):
-    """Masks are fitted to their pictures, nearest neighbour: theirs is often another size."""
+    """Masks are fitted to their images, nearest neighbor: theirs is often another size."""
 
     name = "open-images"
     licence = "annotations: CC BY 4.0 (Google); pictures: CC BY 2.0 as listed by Open Images"

@@ -30,7 +30,7 @@ _PICTURES = tuple(
 
 
 class RefCoco(Source):
-    """A sample a sentence; `source` is the folder's name, so that the three can be told apart."""
+    """One sample per sentence; `source` is the folder's name, which distinguishes the three."""
 
     name = "refcoco"
     licence = "annotations: Apache-2.0 (lichengunc/refer); pictures: COCO, their owners' on Flickr"

@@ -77,7 +77,7 @@ class Info:
 
     @property
     def pictures(self) -> int:
-        """Rows in all shards; a picture whose samples were not neighbours has several."""
+        """Rows in all shards; an image whose samples were not neighbors has several."""
         return sum(shard.pictures for shard in self.shards)
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Reading a store: in any order, by sample or by picture, with a bounded number of blocks held."""
+"""Reading a store: in any order, by sample or by image, with a bounded number of blocks held."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class _Blocks(ABC):
 
     @property
     def pictures(self) -> int:
-        """Rows; a picture whose samples were not neighbours has several."""
+        """Rows; an image whose samples were not neighbors has several."""
         return sum(self._pictures)
 
     @abstractmethod

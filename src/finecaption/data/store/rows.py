@@ -24,7 +24,7 @@ from finecaption.io.images import load_image
 from finecaption.types import RegionSample, Task
 
 MOST_QUESTIONS = 1024
-"""Of one row: a stream that never changes its picture is cut into rows of this many."""
+"""Of one row: a stream that never changes its image is cut into rows of this many."""
 
 _COMMON = ("image_id", "split", "source", "licence")
 
@@ -64,7 +64,7 @@ class Row:
     licence: str = ""
 
     def rle(self, region: int) -> dict[str, Any] | None:
-        """Compressed COCO RLE of a region; None: all of the picture."""
+        """Compressed COCO RLE of a region; None: all of the image."""
         counts = None if region < 0 else self.regions[region][1]
         if counts is None:
             return None
@@ -82,11 +82,11 @@ class Row:
         return masks.decode_rle(rle, self.size)
 
     def picture(self) -> Image.Image:
-        """The picture, RGB and upright; errors as `images.load_image`."""
+        """The image, RGB and upright; errors as `images.load_image`."""
         return load_image(self.path if self.data is None else self.data)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON and Arrow, without the picture's bytes."""
+        """Plain values for JSON and Arrow, without the image's bytes."""
         return {
             "width": self.size[0],
             "height": self.size[1],
@@ -137,11 +137,11 @@ class Item:
         return self.row.questions[self.first : self.first + self.count]
 
     def picture(self) -> Image.Image:
-        """The picture, RGB and upright."""
+        """The image, RGB and upright."""
         return self.row.picture()
 
     def samples(self) -> list[RegionSample]:
-        """The samples; an embedded picture is decoded once, to uint8 (H, W, 3)."""
+        """The samples; an embedded image is decoded once, to uint8 (H, W, 3)."""
         row = self.row
         image: Any = row.path if row.data is None else np.asarray(row.picture())
         return [
@@ -161,7 +161,7 @@ class Item:
 
 
 def group(samples: Iterable[RegionSample]) -> Iterator[list[RegionSample]]:
-    """Neighbours of one picture together, at most MOST_QUESTIONS at once."""
+    """Neighbors of one image together, at most MOST_QUESTIONS at once."""
     pending: list[RegionSample] = []
     for sample in samples:
         if pending and (len(pending) >= MOST_QUESTIONS or not _alike(pending[0], sample)):

@@ -92,7 +92,7 @@ def write(
 
 
 def _kept_path(base: Path, root: Path) -> str:
-    """Where the pictures are: by a relative path if they lie within the store, else absolute."""
+    """Where the images are: by a relative path if they lie within the store, else absolute."""
     own, pictures = root.resolve(), base.resolve()
     if pictures.is_relative_to(own):
         return pictures.relative_to(own).as_posix()

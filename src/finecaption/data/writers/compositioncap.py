@@ -57,7 +57,7 @@ def write_compositioncap(samples: Iterable[RegionSample], path: str | os.PathLik
 def picture_records(
     samples: Iterable[RegionSample], root: str | os.PathLike[str]
 ) -> Iterator[dict[str, Any]]:
-    """The records of `write_compositioncap`, one a picture, paths relative to `root`."""
+    """The records of `write_compositioncap`, one an image, paths relative to `root`."""
     current: tuple[Any, ...] | None = None
     record: dict[str, Any] = {}
     entities: dict[tuple[Any, ...], dict[str, Any]] = {}
