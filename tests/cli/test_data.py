@@ -97,7 +97,7 @@ def test_convert_stops_at_what_is_wrong_or_leaves_it_out(
     _, err = run(*command, code=2)
     assert re.search(r"error: .*x.jsonl: line 25: image: is missing", err)
     _, err = run(*command, "--skip-bad")
-    assert "left out: 2" in err and "line 26: image: gone.png: no such picture" in err
+    assert "left out: 2" in err and "line 26: image: gone.png: no such image" in err
     listed = (tmp_path / "o.problems.jsonl").read_text().splitlines()
     assert [json.loads(line)["record"] for line in listed] == ["line 25", "line 26"]
     assert len(texts(tmp_path / "o")) == 24
@@ -111,7 +111,7 @@ DAMAGE: list[tuple[Any, str]] = [
     (record(image=...), "image: is missing"),
     (record(image=3), "image: must be the path of an image"),
     (record(image=""), "image: must be the path of an image"),
-    (record(image="gone.png"), "image: gone.png: no such picture"),
+    (record(image="gone.png"), "image: gone.png: no such image"),
     (record(width=...), "width: is missing"),
     (record(width="16"), "size: must be"),
     (record(width=0), "size: must be"),
@@ -265,7 +265,7 @@ def test_mix(data: Path, tmp_path: Path, run: Run) -> None:
     [
         (["convert", "none", "--to", "parquet", "--out", "o"], "none: no such file or folder"),
         (["convert", ".", "--to", "jsonl", "--out", "o"], "its format cannot be told by its look"),
-        (["stats", ".", "--from", "coco"], "unknown data set format 'coco'"),
+        (["stats", ".", "--from", "coco"], "unknown dataset format 'coco'"),
         (["convert", "own", "--to", "xml", "--out", "o"], "unknown target 'xml'"),
         (["stats", "own", "--set", "a=1"], "no option 'a'"),
         (["stats", "own", "--set", "a"], "must be NAME=VALUE"),

@@ -78,7 +78,7 @@ def test_what_cannot_be_written_is_refused(tmp_path: Path) -> None:
     given = make_samples(tmp_path / "bilder", 3)
     with pytest.raises(InputError, match="unknown target 'xml'"):
         convert(given, tmp_path / "x", "xml")
-    with pytest.raises(InputError, match="jsonl holds paths of pictures"):
+    with pytest.raises(InputError, match="jsonl holds paths of images"):
         convert(given, tmp_path / "x", "jsonl", embed=True)
     (tmp_path / "x").write_text("mine")
     for to in PATHS:

@@ -25,7 +25,7 @@ def test_formats_are_told_by_their_look(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file or folder"):
         guess_format(tmp_path / "none")
     assert set(FORMATS) == {*SOURCE_NAMES, "store"}
-    with pytest.raises(InputError, match="unknown data set format 'xml'"):
+    with pytest.raises(InputError, match="unknown dataset format 'xml'"):
         open_data(tmp_path / "s", "xml")
     with pytest.raises(InputError, match="store: no option 'a'"):
         open_data(tmp_path / "s", options={"a": 1})

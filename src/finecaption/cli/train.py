@@ -142,9 +142,9 @@ def _one_stage(
 
         print(plan_table(stage, model))
         return
-    resolve_model(model)  # a wrong name is an error before the seconds that torch takes
     if not data:
         raise InputError("--data: is missing; give FORMAT:PATH, such as jsonl:mine/regions.jsonl")
+    resolve_model(model)  # a wrong name is an error before the seconds that torch takes
     from finecaption.training.finetune import finetune
 
     _silence_transformers()

@@ -54,7 +54,7 @@ def test_what_is_wrong_in_a_folder_is_named(pictures: Path, tmp_path: Path) -> N
     with pytest.raises(InputError, match="is not a folder"):
         list(folder_jobs(tmp_path / "none"))
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match="holds no image"):
+    with pytest.raises(InputError, match="holds no picture"):
         list(folder_jobs(tmp_path / "empty"))
     Image.new("L", (40, 30)).save(pictures / "d.mask.png")
     with pytest.raises(InputError, match="d.mask.png: the mask is empty"):
@@ -156,7 +156,7 @@ def test_regions_of_a_data_set_are_taken(pictures: Path, tmp_path: Path) -> None
     annotate(folder_jobs(pictures), Parrot(), tmp_path / "a.json", attributes=("Color", "Shape"))
     jobs = list(sample_jobs(open_source("compositioncap", tmp_path / "a.json")))
     assert [(j.image_id, len(j.regions)) for j in jobs] == [("c", 1), ("tief/b", 2), ("ä", 1)]
-    assert all(j.made == "dataset" for j in jobs)
+    assert all(j.made == "data set" for j in jobs)
 
 
 def test_the_cache_tells_answers_apart(tmp_path: Path) -> None:
