@@ -266,7 +266,7 @@ def _text_blocks(
             f"Region {number + 1}" if badge else "Region", badge, colour, entries, base
         )
     if whole is not None:
-        blocks += _section("The whole picture", "", _INK, [("", whole)], base)
+        blocks += _section("The whole image", "", _INK, [("", whole)], base)
     return blocks
 
 

@@ -166,7 +166,7 @@ def to_text(record: Mapping[str, Any]) -> str:
         box = ",".join(str(side) for side in region["box"])
         sections.append((f"Region {region['id']} (box {box})", lines))
     if record["global"] is not None:
-        sections.append(("Whole picture", [("In detail", record["global"])]))
+        sections.append(("Whole image", [("In detail", record["global"])]))
     if len(sections) == 1:
         lines = sections[0][1]
         if len(lines) == 1:
