@@ -223,6 +223,27 @@ def test_the_code_is_read_in_twenty_files() -> None:
         assert (ROOT / name).exists() or (ROOT / "src/finecaption" / name).exists(), name
 
 
+OTHER_TERMS = re.compile(
+    r"\b(pictures?|colours?|licences?|data sets?|neighbours?|drawn world|"
+    r"normalis\w+|optimisers?|processor time|told apart)\b", re.IGNORECASE,
+)  # fmt: skip
+"""The field says image, color, license, dataset, neighbor, synthetic world, normalize, CPU time."""
+
+
+# the log and the decisions keep the words of their time
+@pytest.mark.parametrize("page", [p for p in PAGES if "docs/log" not in p and "decisions" not in p])
+def test_pages_use_the_terms_of_the_field(page: str) -> None:
+    text = (ROOT / page).read_text("utf-8")
+    # written by programs, with the words of the data
+    text = re.sub(r"<!-- (captions|table):begin -->.*<!-- \1:end -->", "", text, flags=re.DOTALL)
+    text = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
+    # code, quoted answers of the model and addresses are not prose
+    text = re.sub(
+        r"`[^`]*`|\"[^\"]*\"|\*[^*\n]*\*|\]\([^)]*\)|^    .*$", "", text, flags=re.MULTILINE
+    )
+    assert OTHER_TERMS.findall(text) == []
+
+
 def test_five_lines_of_python_in_the_readme() -> None:
     (block,) = blocks("README.md", "python")
     assert len([line for line in block.splitlines() if line.strip()]) == 5

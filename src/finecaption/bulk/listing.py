@@ -182,7 +182,7 @@ def _of_folder(
     for name, base in near.orphans:
         if wanted(name):
             path = f"{relative}/{name}" if relative else name
-            what = f"{os.path.join(directory, name)}: is a mask, but there is no picture {base}.*"
+            what = f"{os.path.join(directory, name)}: is a mask, but there is no image {base}.*"
             yield Bad(path, "", what)
 
 

@@ -18,8 +18,8 @@ from finecaption.io.html import card, escape, figure, page
 
 HEADER = ("Attribute", "A, %", "B, %", "B - A", "95 %", "p", "p, Holm", "Answers")
 METHOD = (
-    "Differences are B - A in points, paired answer by answer; 95 %: bootstrap over pictures; p: "
-    "paired permutation over pictures (10,000 draws), for attributes also corrected for their "
+    "Differences are B - A in percentage points, on paired answers; 95 %: bootstrap over images; "
+    "p: paired permutation over images (10,000 draws), for attributes also corrected for their "
     "number (Holm)."
 )
 
@@ -68,7 +68,7 @@ def verdict(found: Record, column: str, task: str) -> str:
     return (
         f"{task}, {column}: {said}: {points(found['difference'])} points "
         f"({around(found['interval'])}), p {p_value(found['p'])}, "
-        f"{found['count']} paired answers in {found['pictures']} pictures."
+        f"{found['count']} paired answers in {found['pictures']} images."
     )
 
 

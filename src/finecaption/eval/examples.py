@@ -14,7 +14,7 @@ from finecaption.eval.run import ANSWERS
 TASK_NAMES = {
     "aarc": "one attribute of a region",
     "rdc": "a region in detail",
-    "cgic": "the whole picture",
+    "cgic": "the whole image",
 }
 EXAMPLES = 6  # of each kind
 

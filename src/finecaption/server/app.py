@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from finecaption.captioner import FineCaption
 
 _ABOUT = (
-    "Describes any region of a picture, attribute by attribute. /v1/chat/completions speaks "
+    "Describes any region of an image, attribute by attribute. /v1/chat/completions speaks "
     "OpenAI's protocol; /v1/regions asks many questions on many regions at once; /v1/segment turns "
     "clicks into masks."
 )

@@ -216,7 +216,7 @@ class Engine:
             # a single image is always let in: what it may have is another limit
             if self._pixels and self._pixels + pixels > self._limits[1]:
                 raise Busy(
-                    f"pictures of {self._pixels:,} pixels are waiting already", self._retry_after()
+                    f"images of {self._pixels:,} pixels are waiting already", self._retry_after()
                 )
             self._pixels += pixels
 

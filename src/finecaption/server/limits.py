@@ -49,7 +49,7 @@ class BodyLimit:
         try:
             body = await self._read(scope, receive)
         except TooLarge:
-            message = f"the request is over {self.limit:,} bytes; send a smaller picture"
+            message = f"the request is over {self.limit:,} bytes; send a smaller image"
             await error_response(413, message, None, "request_too_large", _CLOSE)(
                 scope, receive, send_in_time
             )

@@ -56,7 +56,7 @@ class Metrics:
             "finecaption_answers_total", "Questions answered.", registry=self.registry
         )
         self.pictures = Counter(
-            "finecaption_pictures_total", "Pictures asked about again: whether still kept.",
+            "finecaption_pictures_total", "Images asked about again, by whether they were cached.",
             ("kept",), registry=self.registry,
         )  # fmt: skip
         self.refused = Counter(

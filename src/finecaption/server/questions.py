@@ -132,7 +132,7 @@ def what_can_be_asked() -> str:
     """For messages: everything that can be asked."""
     return (
         "ask for one attribute of a region (" + ", ".join(ATTRIBUTE_NAMES) + '), "describe in '
-        'detail" for a paragraph on it, or "describe the picture in detail" for the whole picture'
+        'detail" for a paragraph on it, or "describe the picture in detail" for the whole image'
     )
 
 

@@ -67,7 +67,7 @@ def _polygon(polygon: list[float] | list[list[float]], size: Size, field: str) -
     if border > _LONGEST_BORDER:
         raise InputError(
             f"{field}: its border is {border:,.0f} pixels long; at most {_LONGEST_BORDER:,} are "
-            "drawn: send a mask image or RLE"
+            "rendered; send a mask image or RLE"
         )
     return region_of(decode_polygons(parts, size, field), field)
 

@@ -143,7 +143,7 @@ class Store:
         with self._lock:
             session = self._sessions.get(key)
             if session is None:
-                raise NoSession("this session is over; open the picture again")
+                raise NoSession("this session is over; open the image again")
             session.used = time.monotonic()
             self._sessions.move_to_end(key)
             return session
