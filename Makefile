@@ -1,6 +1,6 @@
 # Every target does its own set-up: a virtual environment in .venv with the versions of
 # constraints.txt, made once and again only when pyproject.toml or constraints.txt change.
-#   make demo      describe a region of a drawn picture; the annotated picture goes to out/
+#   make demo      describe a region of an example image; the annotated image goes to out/
 #   make test      ruff, mypy, import direction, tests
 #   make test-random  the tests in random order; make test-random SEED=1 repeats an order
 #   make lint      the first three of these
@@ -18,7 +18,7 @@ PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 
 DEMO_SCENE ?= examples/park.png
-DEMO_REGION ?= --point 128,300
+DEMO_REGION ?= --mask examples/twins/rabbit.png
 
 # Bytecode is written even where the user's environment forbids it: dozens of processes import torch.
 # All else that the tests need of their environment is set in tests/conftest.py.

@@ -32,7 +32,7 @@ from finecaption.eval.records import RunFolder, read_records
 from finecaption.eval.steps import Step, predictions, run_step
 from finecaption.inference.batch_decoder import answers
 from finecaption.io.atomic import write_json
-from finecaption.model.loading import resolve_model
+from finecaption.io.checkpoint import resolve_model
 from finecaption.request import Request, instruction_for
 from finecaption.results import CaptionResult, caption_of
 from finecaption.synth import vocabulary as voc

@@ -53,10 +53,10 @@ def rows_of(model: str) -> list[dict[str, Any]]:
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """The rows as Markdown, in GiB a process."""
+    """The rows as Markdown, in GiB per process."""
     lines = [
-        "| recipe | stage | processes | a pass: regions x tokens, pictures | moves, M | weights "
-        "| gradients | optimiser | activations | peak | on a card | fits |",
+        "| recipe | stage | processes | forward pass: regions x tokens, images | trainable, M "
+        "| weights | gradients | optimizer | activations | peak | with allocator overhead | fits |",
         "|---|---:|---:|---|---:|---:|---:|---:|---:|---:|---:|---|",
     ]
     for row in rows:
@@ -89,9 +89,9 @@ def main() -> None:
 
 
 def text(model: str, rows: list[dict[str, Any]]) -> str:
-    """What stands between the guide's marks."""
+    """The text between the markers of the guide."""
     return (
-        f"What it says of each recipe at the paper's size (`--model {model}`), in GiB a process, "
+        f"The plan of each recipe at the paper's size (`--model {model}`), in GiB per process, "
         f"bf16:\n\n{table(rows)}\n"
     )
 

@@ -55,7 +55,7 @@ def _attributes(runs: dict[str, Any]) -> str:
         ]  # fmt: skip
     header = ["Attribute"]
     for name in runs:
-        header += [f"{name}, %", "95 %", "contradicted at once, %"]
+        header += [f"{name}, %", "95 %", "contradicted by the paragraph, %"]
     return markdown(header, [*rows, last], left=(0,))
 
 
@@ -89,7 +89,7 @@ def _rest(runs: dict[str, Any]) -> str:
     rows = [[n, *(cell for own in told.values() for cell in own.get(n, ("–", "–")))] for n in names]
     header = [""]
     for name in runs:
-        header += [f"{name}, %", "which is"]
+        header += [f"{name}, %", "meaning"]
     return markdown(header, rows, left=(0, *range(2, 2 * len(runs) + 1, 2)))
 
 
@@ -98,7 +98,7 @@ def text(test: dict[str, Any], unseen: dict[str, Any]) -> str:
     runs = {"test": test, "test-unseen": unseen}
     limit = test["settings"]["limit"]
     counts = "; ".join(
-        f"{name}: {s['regions']} regions in {s['pictures']} pictures, {s['questions']} questions"
+        f"{name}: {s['regions']} regions in {s['pictures']} images, {s['questions']} questions"
         for name, s in runs.items()
     )
     whole = test["conflicts"]["all"]
@@ -109,29 +109,29 @@ def text(test: dict[str, Any], unseen: dict[str, Any]) -> str:
             "```sh\nfor split in test test-unseen; do\n  finecaption eval --data synth:$split "
             f"--tasks aarc,rdc,cgic --limit {limit} --twins {test['settings']['twins']} --clicks "
             f"{test['settings']['clicks']} --out out/eval/$split\ndone\n```",
-            f"Limited to {limit} regions each ({counts}). Accuracy: mean share of an attribute's "
-            "facets that are stated right; all intervals are 95 % bootstrap intervals over "
-            "pictures.",
-            "### Against references",
+            f"The runs are limited to {limit} regions each ({counts}). Accuracy: mean fraction of "
+            "an attribute's facets that are stated correctly; all intervals are 95 % bootstrap "
+            "intervals over images.",
+            "### Captions against references",
             _captions(runs),
-            f"Times 100; tokeniser {settings['tokeniser']}, cross-references "
-            f"{settings['cross_references']}. BERTScore needs a model, and none is here.",
-            "### By attribute, and what the paragraph contradicts",
+            f"Times 100; tokenizer {settings['tokeniser']}, cross-references "
+            f"{settings['cross_references']}. BERTScore needs a model that was not available.",
+            "### Accuracy by attribute, and contradictions",
             _attributes(runs),
-            "Contradicted at once: of facets that are stated both in the answer to the one "
-            "question and in the paragraph on the region, the share without a value in common "
-            f"([how](evaluation.md#one-attribute-at-a-time-against-all-at-once)). On test, where "
-            f"the two contradict each other ({whole['contradictions']} times), the answer alone "
-            f"is right in {percent(whole['alone_right'])} %, the paragraph in "
-            f"{percent(whole['at_once_right'])} %. Of what is stated, "
-            f"{percent(whole['accuracy_alone'])} % is right alone and "
+            "Contradicted: of the facets that both a single answer and the paragraph about the "
+            "region state, the fraction without a value in common "
+            "([how](evaluation.md#contradictions-between-single-answers-and-the-paragraph)). On "
+            f"test, in the {whole['contradictions']} contradictions the single answer is right in "
+            f"{percent(whole['alone_right'])} % and the paragraph in "
+            f"{percent(whole['at_once_right'])} %. Of the stated facets, "
+            f"{percent(whole['accuracy_alone'])} % are right in single answers and "
             f"{percent(whole['accuracy_at_once'])} % in paragraphs. Paragraphs leave out "
-            f"{percent(whole['omitted'])} % of what is stated alone, the reference paragraphs "
-            f"{percent(whole['reference_omits'])} %. The reader's own error on the reference "
-            f"paragraphs is {percent(whole['reader_error'])} %.",
-            "### By kind of region",
+            f"{percent(whole['omitted'])} % of the facets of single answers; reference paragraphs "
+            f"leave out {percent(whole['reference_omits'])} %. The parser's own error on the "
+            f"reference paragraphs is {percent(whole['reader_error'])} %.",
+            "### Accuracy by kind of region",
             _groups(runs),
-            "### What else was measured",
+            "### Other measures",
             _rest(runs),
         )
     )

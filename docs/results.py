@@ -2,8 +2,8 @@
 
     python docs/results.py TEST/scores.json UNSEEN/scores.json
 
-Both files have a pair of markers, `<!-- results:begin -->` and `<!-- results:end -->`; what stands
-between them is replaced.
+README.md gets a summary, docs/model-card.md the accuracy of every attribute. Both files have a pair
+of markers, `<!-- results:begin -->` and `<!-- results:end -->`; the text between them is replaced.
 """
 
 from __future__ import annotations
@@ -18,17 +18,16 @@ from finecaption.eval.table import interval, markdown, percent
 from finecaption.pages import rewrite_section
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = ("README.md", "docs/model-card.md")
 HEADER = ("Attribute", "test, %", "95 %", "questions", "test-unseen, %", "95 %", "questions")
 
 
-def _figures(scores: dict[str, Any]) -> list[str]:
+def _attribute_cells(scores: dict[str, Any]) -> list[str]:
     if not scores:
         return ["–"] * 3
     return [percent(scores["accuracy"]), interval(scores["interval"]), str(scores["count"])]
 
 
-def _mean(scores: dict[str, Any]) -> list[str]:
+def _mean_cells(scores: dict[str, Any]) -> list[str]:
     return [
         percent(scores["mean_accuracy"]), interval(scores["mean_interval"]),
         str(scores["questions"]),
@@ -36,45 +35,54 @@ def _mean(scores: dict[str, Any]) -> list[str]:
 
 
 def table(test: dict[str, Any], unseen: dict[str, Any]) -> str:
-    """The figures of two scores.json as Markdown."""
+    """The accuracy of every attribute in two scores.json, as a Markdown table."""
     rows = []
     for name in ATTRIBUTE_NAMES:
         own = [s["attributes"].get(name, {}) for s in (test, unseen)]
         if any(own):
-            rows.append([name, *(cell for s in own for cell in _figures(s))])
-    rows.append(["**Mean over attributes**", *_mean(test), *_mean(unseen)])
-    lines = [markdown(HEADER, rows, left=(0,))]
-    lines += [
-        f"- {which}: {text}"
-        for which, scores in (("test", test), ("test-unseen", unseen))
-        for text in _other(scores)
-    ]
-    return "\n".join(lines)
+            rows.append([name, *(cell for s in own for cell in _attribute_cells(s))])
+    rows.append(["**Mean over attributes**", *_mean_cells(test), *_mean_cells(unseen)])
+    return markdown(HEADER, rows, left=(0,))
 
 
-def _other(scores: dict[str, Any]) -> list[str]:
-    out = []
+def summary(test: dict[str, Any], unseen: dict[str, Any]) -> str:
+    """What two scores.json measured, one row a measure, as a Markdown table."""
+    columns = [_measures(scores) for scores in (test, unseen)]
+    rows = [[name, *(column.get(name, "–") for column in columns)] for name in columns[0]]
+    return markdown(("", "test", "test-unseen"), rows, left=(0,))
+
+
+def _measures(scores: dict[str, Any]) -> dict[str, str]:
+    """Name of a measure -> its value in words; measures that were not taken are absent."""
+    mean, limits = percent(scores["mean_accuracy"]), interval(scores["mean_interval"])
+    out = {
+        "Accuracy, mean over the attributes": f"{mean} % (95 %: {limits})",
+    }
     if twins := scores.get("twins"):
-        out.append(
-            f"of two things with nearly one box, the right one is named for "
+        out["Two objects with nearly the same box: the mask decides which one is named"] = (
             f"{percent(twins['accuracy'])} % of {twins['count']} regions"
         )
-    if clicks := (scores.get("clicks") or {}).get("all"):
-        told = ", ".join(f"{v:.3f} after {k}" for k, v in clicks["mean_iou"].items())
-        out.append(f"mean IoU of the mask from clicks: {told} ({clicks['count']} regions)")
-    if tricks := scores.get("abstention"):
-        out.append(
-            f"questions that cannot apply are answered so in {percent(tricks['accuracy'])} % of "
-            f"{tricks['count']}"
+    if abstention := scores.get("abstention"):
+        out["Questions that cannot apply, such as the hair of a car, are rejected"] = (
+            f"{percent(abstention['accuracy'])} % of {abstention['count']}"
         )
+    if clicks := (scores.get("clicks") or {}).get("all"):
+        means = ", ".join(f"{v:.3f} after {k}" for k, v in clicks["mean_iou"].items())
+        out["Mean IoU of the mask from clicks"] = f"{means} ({clicks['count']} regions)"
     return out
 
 
 def main(test: str, unseen: str, root: Path = ROOT) -> None:
-    """Rewrites the pages."""
-    text = table(*(json.loads(Path(p).read_text("utf-8")) for p in (test, unseen)))
-    for name in PAGES:
-        rewrite_section(root / name, "results", text)
+    """Rewrites both pages.
+
+    Raises:
+        InputError: a page lacks its markers.
+    """
+    scores = [json.loads(Path(path).read_text("utf-8")) for path in (test, unseen)]
+    rewrite_section(root / "README.md", "results", summary(*scores))
+    rewrite_section(
+        root / "docs/model-card.md", "results", f"{table(*scores)}\n\n{summary(*scores)}"
+    )
 
 
 if __name__ == "__main__":

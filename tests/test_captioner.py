@@ -16,8 +16,8 @@ from finecaption.captioner import FineCaption
 from finecaption.decoding import Decoding
 from finecaption.errors import InputError
 from finecaption.inference.batch_decoder import answer_stream, answers
+from finecaption.io.checkpoint import resolve_model
 from finecaption.model import FineCaptionForConditionalGeneration
-from finecaption.model.loading import resolve_model
 from finecaption.protocol import Captioner, Scoring, Streaming, require
 from finecaption.request import Request
 from finecaption.results import CaptionResult

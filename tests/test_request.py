@@ -108,7 +108,7 @@ def test_every_form_of_a_mask(form: str, tmp_path: Path) -> None:
     ("entry", "says"),
     [
         (np.zeros(SIZE[::-1], bool), "empty"),
-        (np.ones((4, 5), bool), "5 x 4 pixels, but the picture is 90 x 60"),
+        (np.ones((4, 5), bool), "5 x 4 pixels, but the image is 90 x 60"),
         (Region(np.ones((4, 5), bool)), "5 x 4"),
         ({"box": (1, 2, 3, 4), "color": 3}, "must have the key"),
         ({}, "must have the key"),

@@ -55,7 +55,7 @@ def test_unusable_regions() -> None:
         Region(MASK & False)
     with pytest.raises(InputError, match=r"Region\.mask: must be an array"):
         Region(np.zeros((2, 2, 3)))
-    with pytest.raises(InputError, match="4 x 3 pixels, but the picture is 5 x 3"):
+    with pytest.raises(InputError, match="4 x 3 pixels, but the image is 5 x 3"):
         Region.from_mask(MASK, (5, 3))
 
 
@@ -70,7 +70,7 @@ def test_prompts() -> None:
         RegionPrompt(points=((1, 2, False),))  # type: ignore[arg-type] # converted
     with pytest.raises(InputError, match=r"RegionPrompt\.points\[1\]: holds NaN"):
         RegionPrompt(points=((1, 2), (float("nan"), 0)))  # type: ignore[arg-type] # converted
-    with pytest.raises(InputError, match="point 2: .* outside the picture of 4 x 3"):
+    with pytest.raises(InputError, match="point 2: .* outside the image of 4 x 3"):
         RegionPrompt(points=((1, 2), (4, 0))).within((4, 3))  # type: ignore[arg-type] # converted
 
 

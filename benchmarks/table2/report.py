@@ -19,17 +19,17 @@ from finecaption.eval.table import interval, markdown, percent
 Record = dict[str, Any]
 TOLD = ("Materials/Texture", "Facial Expression")  # what the paper says HR features help most
 HEADER = (
-    "Row", "Accuracy, %", "95 %", *(f"{n}, %" for n in TOLD), "Twins, %", "ROUGE-L", "CIDEr",
-    "Paper's ROUGE-L", "Paper's CIDEr",
+    "Row", "Accuracy, %", "95 %", *(f"{n}, %" for n in TOLD), "Near-duplicate boxes, %",
+    "ROUGE-L", "CIDEr", "Paper's ROUGE-L", "Paper's CIDEr",
 )  # fmt: skip
 STEPS = (
-    ("box-text", "mask", "a mask in place of a box in words"),
-    ("drawn-box", "contour", "a contour in place of a frame"),
-    ("contour", "mask", "a mask in place of a contour"),
+    ("box-text", "mask", "a mask instead of a box in words"),
+    ("drawn-box", "contour", "a contour instead of a frame"),
+    ("contour", "mask", "a mask instead of a contour"),
     ("box-text", "box-convnext", "ConvNeXt added to a box in words"),
     ("mask", "mask-convnext", "ConvNeXt added to a mask"),
     ("mask", "mask-sam", "SAM added to a mask"),
-    ("box-convnext", "mask-convnext", "a mask in place of a box, both with ConvNeXt"),
+    ("box-convnext", "mask-convnext", "a mask instead of a box, both with ConvNeXt"),
     ("mask-convnext", "full", "SAM added to mask and ConvNeXt"),
     ("mask", "full", "both towers added to a mask"),
 )
@@ -96,7 +96,7 @@ def order(results: Sequence[Record]) -> list[str]:
     return [
         f"The paper's order (ROUGE-L): {' < '.join(theirs)}.",
         f"Here (accuracy): {' < '.join(ours)}.",
-        f"{agree} of {pairs} pairs stand as in the paper.",
+        f"{agree} of {pairs} pairs rank as in the paper.",
     ]
 
 
@@ -106,22 +106,23 @@ def report(settings: Record, results: Sequence[Record], steps: Sequence[Record])
     budget = settings["budget"]
     said = [
         markdown(HEADER, table(results), left=(0,)),
-        f"Every row: {budget['steps']} steps of {budget['batch']} pictures with up to "
-        f"{budget['regions']} regions each and {budget['questions']} questions a region, "
+        f"Every row: {budget['steps']} steps of {budget['batch']} images with up to "
+        f"{budget['regions']} regions each and {budget['questions']} questions per region, "
         f"{budget['scenes']} training scenes, seed {budget['seed']}; scored on "
-        f"{settings['regions']} regions and {settings['pairs']} pairs of twins of synth:test. "
-        f"Training took {seconds / 60:.0f} minutes for all rows, {cpu / 60:.0f} of them by the "
-        f"processor's own clock ({results[0]['note']['hardware']}).",
-        "Accuracy is the mean over attributes of the share of facets stated right, with a 95 % "
-        "bootstrap interval over pictures. The last two columns are the paper's own figures for "
-        "its large models, beside the row that is made like each.",
+        f"{settings['regions']} regions and {settings['pairs']} pairs of near-duplicate boxes of "
+        f"synth:test. Training took {seconds / 60:.0f} minutes for all rows, {cpu / 60:.0f} of "
+        f"them CPU time ({results[0]['note']['hardware']}).",
+        "Accuracy is the mean over attributes of the fraction of facets stated correctly, with a "
+        "95 % bootstrap interval over images. The last two columns are the paper's results for its "
+        "large models, next to the row built like each of them.",
         *order(results),
     ]  # fmt: skip
     if steps:
         said += [
-            "### What each change brings",
-            "Answers to the same questions, paired; points of the mean over attributes, with 95 % "
-            "bootstrap intervals and the p of a paired permutation test, both over pictures.",
+            "### What each change contributes",
+            "Paired answers to the same questions: percentage points of the mean over attributes, "
+            "with 95 % bootstrap intervals and p-values of a paired permutation test, both over "
+            "images.",
             markdown(
                 ("Change", "Points", "95 %", "p"),
                 [
@@ -134,8 +135,8 @@ def report(settings: Record, results: Sequence[Record], steps: Sequence[Record])
     gains = _gains(steps)
     if gains:
         said += [
-            "### What high resolution brings, by attribute",
-            "Both towers against none, both with the mask; p after Holm's correction.",
+            "### What high resolution contributes, by attribute",
+            "Both towers compared with none, both with the mask; p-values after Holm's correction.",
             markdown(
                 ("Attribute", "None, %", "Both, %", "Points", "95 %", "p"),
                 [

@@ -29,10 +29,10 @@ from finecaption.inference.prepare import (
     encode_sources,
     prepare_request,
 )
-from finecaption.io.checkpoint import model_identity
+from finecaption.io.checkpoint import model_identity, resolve_model
 from finecaption.io.images import ImageSource
 from finecaption.model import FineCaptionForConditionalGeneration, FineCaptionProcessor
-from finecaption.model.loading import load_model, resolve_model
+from finecaption.model.loading import load_model
 from finecaption.request import (
     Questions,
     Request,

@@ -41,7 +41,7 @@ class Decoding:
     "sentence": the first sentence. "paragraph" or None: all that the model writes. Answers are
     cut, and not written further, once they are long enough; the question stays the same."""
     guidance: float = 0.0
-    """g in logits = r + g (r - w), r for the region, w for the whole picture's mask: above 0, what
+    """g in logits = r + g (r - w), r for the region, w for the whole image's mask: above 0, what
     sets the region apart counts more. 0 is off; otherwise a token costs twice."""
 
     def __post_init__(self) -> None:

@@ -1,6 +1,6 @@
-"""A picture with its regions outlined and what was said of them set beside or below it.
+"""An image with its regions outlined and what was said of them set beside or below it.
 
-Everything is laid out in pixels of the finished picture ("canvas"). Pillow's own scalable font is
+Everything is laid out in pixels of the finished image ("canvas"). Pillow's own scalable font is
 used, which is there on every machine.
 """
 
@@ -23,12 +23,12 @@ PALETTE = (
     "#a0522d", "#3b3fb6", "#e0559a", "#4f9a1e", "#c23b22", "#0f7f8c", "#b08900", "#6a5acd",
     "#c71585", "#2e8b57", "#d2691e", "#4682b4",
 )  # fmt: skip
-"""Outline colours, in the order of the regions; they repeat after the last."""
+"""Outline colors, in the order of the regions; they repeat after the last."""
 
 _PAPER, _INK, _FAINT, _RULE = "#fbfaf7", "#20242c", "#7d8590", "#e3e0d8"
 _AMBER, _AMBER_PAPER, _AMBER_INK = "#e0a100", "#fff3d1", "#5f4700"
 
-_SHORTEST, _LONGEST = 720, 1400  # the picture's longer side on the canvas
+_SHORTEST, _LONGEST = 720, 1400  # the image's longer side on the canvas
 _FINE = 2  # outlines are drawn at this multiple and averaged down: smooth edges
 _MOST_COLUMNS = 8
 
@@ -84,13 +84,13 @@ def annotate(
     """Draws regions and captions.
 
     Args:
-        image: the upright picture.
+        image: the upright image.
         captions: of its regions; their masks must have its size.
-        whole: a paragraph on the whole picture.
+        whole: a paragraph on the whole image.
         notice: a warning to set above everything.
 
     Returns:
-        RGB. The picture keeps its proportions; its longer side is brought to 720 .. 1400 pixels.
+        RGB. The image keeps its proportions; its longer side is brought to 720 .. 1400 pixels.
     """
     shown = _fit(image.convert("RGB"))
     shown = _outline(shown, captions)
@@ -266,7 +266,7 @@ def _text_blocks(
             f"Region {number + 1}" if badge else "Region", badge, colour, entries, base
         )
     if whole is not None:
-        blocks += _section("The whole picture", "", _INK, [("", whole)], base)
+        blocks += _section("The whole image", "", _INK, [("", whole)], base)
     return blocks
 
 
@@ -327,7 +327,7 @@ def _balanced(blocks: Sequence[_Block], count: int) -> list[_Column]:
 
 
 def _compose(picture: Image.Image, blocks: Sequence[_Block], base: float) -> Image.Image:
-    """The arrangement of picture and columns that wastes least, drawn."""
+    """The arrangement of image and columns that wastes least, drawn."""
     margin, width = base * 1.9, _column_width(base)
     plans: list[tuple[float, bool, list[_Column], float, float]] = []
     for count in range(1, _MOST_COLUMNS + 1):

@@ -26,7 +26,7 @@ TASKS: tuple[Task, ...] = get_args(Task)
 
 @dataclass(frozen=True, eq=False)
 class Region:
-    """A part of a picture: a bool mask of the picture's shape with at least one pixel set.
+    """A part of an image: a bool mask of the image's shape with at least one pixel set.
 
     The mask is the one way in; the constructors make it from other forms. Points do not make a
     region: a `RegionPrompt` does, once a segmenter has turned it into a mask.
@@ -45,7 +45,7 @@ class Region:
 
     @classmethod
     def from_mask(cls, mask: Any, size: Size | None = None) -> Region:
-        """From an array (values: see `finecaption.io.masks`), of the picture's `size` if given."""
+        """From an array (values: see `finecaption.io.masks`), of the image's `size` if given."""
         return cls(masks.as_mask(mask, size))
 
     @classmethod
@@ -60,18 +60,18 @@ class Region:
 
     @classmethod
     def from_rle(cls, rle: Mapping[str, Any], size: Size | None = None) -> Region:
-        """From COCO RLE, compressed or not; with `size`, it must be the picture's."""
+        """From COCO RLE, compressed or not; with `size`, it must be the image's."""
         return cls(masks.decode_rle(rle, size))
 
     @classmethod
     def whole(cls, size: Size) -> Region:
-        """The whole picture: what CGIC takes."""
+        """The whole image: what CGIC takes."""
         width, height = check_size(size)
         return cls(np.ones((height, width), bool))
 
     @property
     def size(self) -> Size:
-        """(width, height) of the picture."""
+        """(width, height) of the image."""
         return self.mask.shape[1], self.mask.shape[0]
 
     @cached_property
@@ -104,7 +104,7 @@ class Region:
 
 @dataclass(frozen=True)
 class RegionPrompt:
-    """Clicks and perhaps a box that say which thing is meant; a segmenter makes the mask."""
+    """Clicks and perhaps a box that say which thing is referred to; a segmenter makes the mask."""
 
     points: tuple[Point, ...] = ()
     box: Box | None = None
@@ -123,7 +123,7 @@ class RegionPrompt:
             )
 
     def within(self, size: Size) -> RegionPrompt:
-        """The prompt for a picture of (width, height): the box is cut to it.
+        """The prompt for an image of (width, height): the box is cut to it.
 
         Raises:
             InputError: a point, or the whole box, lies outside.
@@ -140,25 +140,25 @@ class RegionSample:
     """One question with its answer, as data sources give it and training and evaluation take it."""
 
     image: str | Path | np.ndarray
-    """A picture file, or its pixels: uint8 (H, W, 3)."""
+    """An image file, or its pixels: uint8 (H, W, 3)."""
     size: Size
-    """(width, height) of the picture, upright."""
+    """(width, height) of the image, upright."""
     task: Task
     text: str
     """The reference answer."""
     mask: Mapping[str, Any] | np.ndarray | None = None
-    """COCO RLE or bool (H, W); None only for cgic: the whole picture."""
+    """COCO RLE or bool (H, W); None only for cgic: the whole image."""
     attribute: str | None = None
     """Only for aarc, and required there; names outside the 18 are kept."""
     image_id: str = ""
     region_id: str | None = None
     split: str = ""
     source: str = ""
-    """Name of the data set."""
+    """Name of the dataset."""
     licence: str = ""
-    """A note on the terms under which the data set gives picture and text."""
+    """A note on the terms under which the dataset gives image and text."""
     prompt: str | None = None
-    """The question itself, where the data set asks in its own words; None: the task's own."""
+    """The question itself, where the dataset asks in its own words; None: the task's own."""
 
     def __post_init__(self) -> None:
         name = "RegionSample"
@@ -188,7 +188,7 @@ class RegionSample:
             raise InputError(f"{name}.mask: must be COCO RLE, a bool array or None")
         elif not _is_shape(self.mask["size"], size):
             raise InputError(
-                f"{name}.mask: RLE size {self.mask['size']!r} is not the picture's "
+                f"{name}.mask: RLE size {self.mask['size']!r} is not the image's "
                 f"[height, width] {[size[1], size[0]]}"
             )
 

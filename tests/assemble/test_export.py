@@ -110,7 +110,7 @@ def test_a_loaded_model_and_the_command_line_write_the_same(
 def test_rounded_weights_are_not_exported(untied: Path, tmp_path: Path) -> None:
     pytest.importorskip("bitsandbytes")
     captioner = FineCaption.from_pretrained(untied, "cpu", quantize="nf4")
-    with pytest.raises(InputError, match="is quantised; give its folder"):
+    with pytest.raises(InputError, match="is quantized; give its folder"):
         export_language_model(captioner, tmp_path / "out")
     assert not list(tmp_path.iterdir())
 

@@ -123,7 +123,7 @@ def test_what_is_no_language_model(tmp_path: Path, files: dict[str, str]) -> Non
     with pytest.raises(InputError, match="give the folder of the model, with its tokenizer"):
         read_language(find_source("llm", files["convnext"]))
     (tmp_path / "config.json").write_text('{"model_type": "llama", "quantization_config": {}}')
-    with pytest.raises(InputError, match="is quantised"):
+    with pytest.raises(InputError, match="is quantized"):
         read_language(find_source("llm", str(tmp_path)))
     (tmp_path / "config.json").write_text('{"model_type": "no-such-model"}')
     with pytest.raises(InputError, match="cannot be read as a language model"):

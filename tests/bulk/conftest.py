@@ -64,7 +64,7 @@ def pictures(tmp_path: Path) -> Path:
     _picture(root / "sub" / "a.png", 4)
     _picture(root / "sub" / "ünï" / "日本.png", 5)
     (root / "sub" / "zero.jpg").write_bytes(b"")
-    (root / "sub" / "text.png").write_text("no picture")
+    (root / "sub" / "text.png").write_text("no image")
     (root / "torn.png").write_bytes((root / "b.png").read_bytes()[:300])
     _mask(root / "lone.mask.png", (0, 0, 4, 4))
     _picture(root / ".hidden.png", 6)

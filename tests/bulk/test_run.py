@@ -301,7 +301,7 @@ def test_pictures_that_are_no_files(stub: ModuleType, tmp_path: Path) -> None:
     summary = caption_bulk(jobs, layout, COLOR, stub.StubSpec())
     assert [record["image"] for record in lines(tmp_path / "c.jsonl")] == [None, None]
     assert (tmp_path / "c/1.annotated.png").exists() and summary.failed == 0
-    assert "inside a data set" in (tmp_path / "c.html").read_text("utf-8")
+    assert "inside a dataset" in (tmp_path / "c.html").read_text("utf-8")
 
 
 def test_one_bad_picture_does_not_cost_its_batch(
@@ -318,7 +318,7 @@ def test_one_bad_picture_does_not_cost_its_batch(
 def test_a_model_that_always_fails_stops_the_run(
     run: Run, stub: ModuleType, tmp_path: Path
 ) -> None:
-    with pytest.raises(FineCaptionError, match="fails for every picture.*no such luck"):
+    with pytest.raises(FineCaptionError, match="fails for every image.*no such luck"):
         run(model=stub.StubSpec(bad="*"), batching=Batching(pictures=1, threads=1))
     assert not (tmp_path / "out/c.jsonl").exists()
 
@@ -440,7 +440,7 @@ def test_coco_loads_in_pycocotools(run: Run, tmp_path: Path, pictures: Path) -> 
     assert not (tmp_path / "out/c.jsonl").exists()
     # it is a source, too
     run("again/c.jsonl", source=tmp_path / "out/c.json", on_existing=None)
-    assert "no such picture" in lines(tmp_path / "again/errors.jsonl")[0]["error"]
+    assert "no such image" in lines(tmp_path / "again/errors.jsonl")[0]["error"]
 
 
 def test_csv(run: Run, tmp_path: Path) -> None:

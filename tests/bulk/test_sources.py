@@ -59,7 +59,7 @@ def test_a_pattern_takes_what_matches(pictures: Path) -> None:
     assert ids("sub/*.png") == ["a.png", "text.png"], "ids start below the part without wildcards"
     assert ids("*/*/*") == ["sub/ünï/日本.png"]
     assert ids("[ab].*") == ["a.jpg", "b.png"]
-    with pytest.raises(InputError, match="no picture"):
+    with pytest.raises(InputError, match="no image"):
         open_jobs([f"{pictures}/*.tif"])
 
 

@@ -35,7 +35,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     picture.save(root / "turned.jpg", exif=turned)
     (root / "empty.png").write_bytes(b"")
     (root / "broken.png").write_bytes((root / "good.png").read_bytes()[:200])
-    (root / "text.png").write_text("no picture")
+    (root / "text.png").write_text("no image")
     Image.new("1", (20000, 20000)).save(root / "huge.png")
     mask = np.zeros((32, 48), np.uint8)
     mask[4:20, 10:30] = 255
@@ -89,7 +89,7 @@ def test_without_a_region_it_says_what_it_describes(
 ) -> None:
     for asked in ((), ("--dense",)):
         code, out, err = run_caption(capsys, tiny_folder, files / "good.png", *asked)
-        assert code == 0 and out.startswith("Whole picture\n")
+        assert code == 0 and out.startswith("Whole image\n")
         assert "describing the whole image" in err
     code, out, err = run_caption(capsys, tiny_folder, files / "good.png", "--global")
     assert code == 0 and "describing" not in err
@@ -194,13 +194,13 @@ GOOD = ("good.png", "--mask", "mask.png")
         (("missing.png",), "no such file"),
         (("empty.png",), "is empty"),
         (("broken.png",), "broken"),
-        (("text.png",), "not a picture"),
+        (("text.png",), "not an image"),
         (("huge.png",), "too many pixels"),
         ((".",), "folder"),
         (("good.png", "--mask", "missing.png"), "no such file"),
-        (("good.png", "--mask", "text.png"), "not a picture"),
+        (("good.png", "--mask", "text.png"), "not an image"),
         (("good.png", "--mask", "no-mask.png"), "mask is empty"),
-        (("good.png", "--mask", "turned-mask.png"), "32 x 48 pixels, but the picture is 48 x 32"),
+        (("good.png", "--mask", "turned-mask.png"), "32 x 48 pixels, but the image is 48 x 32"),
         (("good.png", "--box", "30,4,10,20"), "reversed"),
         (("good.png", "--box", "100,100,120,120"), "outside"),
         (("good.png", "--box", "nan,1,2,3"), "NaN"),
@@ -222,7 +222,7 @@ GOOD = ("good.png", "--mask", "mask.png")
         (("good.png", "--all"), "asks about a region"),
         ((*GOOD, "--save", "out.xyz"), "must end in"),
         ((*GOOD, "--save", "nowhere/out.png"), "no folder"),
-        ((*GOOD, "--save", "good.png"), "overwrite the picture"),
+        ((*GOOD, "--save", "good.png"), "overwrite the image"),
         ((*GOOD, "--device", "abacus"), "device"),
         ((*GOOD, "--model", "nonsense"), "no such model"),
         ((*GOOD, "--nonsense"), "No such option"),

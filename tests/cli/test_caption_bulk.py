@@ -39,7 +39,7 @@ def test_a_folder(
              "--model", tiny_folder]  # fmt: skip
     short = ["--max-new-tokens", "3"]
     code, said, err = run_command(capsys, "batch", *asked, *short)
-    assert code == 1 and "2 pictures described, 2 regions" in err and "errors.jsonl" in err
+    assert code == 1 and "2 images described, 2 regions" in err and "errors.jsonl" in err
     assert said.split() == [str(out), str(out.with_suffix(".csv")), str(out.with_suffix(""))]
     first, second = [json.loads(line) for line in out.read_text("utf-8").splitlines()]
     assert first["regions"][0]["box"] == [10, 4, 30, 20] and first["model"] == "tiny"
@@ -56,7 +56,7 @@ def test_a_folder(
     assert code == 2 and "is there already" in err
     (folder / "c.png").unlink()
     code, _, err = run_command(capsys, "batch", *asked, *short, "--resume")
-    assert code == 0 and "2 were there already" in err
+    assert code == 0 and "2 were already there" in err
     code, _, err = run_command(capsys, "batch", *asked, "--resume", "--seed", "1")
     assert code == 2 and "decoding seed: was not set, is 1" in err and "max_new_tokens" in err
 
@@ -90,7 +90,7 @@ def test_everything_finds_regions(
         (("pictures", "--out", "c.jsonl", "--temperature", "-1"), "temperature"),
         (("pictures", "--out", "c.jsonl", "--length", "endless"), "length"),
         (("pictures", "--out", "c.jsonl", "--on-existing", "merge"), "--on-existing"),
-        (("pictures/*.tif", "--out", "c.jsonl"), "no picture"),
+        (("pictures/*.tif", "--out", "c.jsonl"), "no image"),
         (("none.jsonl", "--out", "c.jsonl"), "no such file"),
         (("refcoco:none", "--out", "c.jsonl"), "no such file"),
         (("pictures", "--out", "c.jsonl", "--images", "none"), "is not a folder"),
@@ -133,8 +133,8 @@ def test_one_image_is_not_many(
 def test_the_line_of_progress() -> None:
     from finecaption.bulk import Summary
 
-    assert progress_line(Summary()) == "0 pictures"
+    assert progress_line(Summary()) == "0 images"
     now = Summary(total=5000, passed=1000, described=190, failed=10, regions=7000, seconds=200.0)
-    assert progress_line(now) == "1,200 of 5,000 pictures, 35.0 regions/s, 1:03:20 left, 10 failed"
+    assert progress_line(now) == "1,200 of 5,000 images, 35.0 regions/s, 1:03:20 left, 10 failed"
     now.total = 1_000_000
     assert "11.5 days left" in progress_line(now)

@@ -97,7 +97,7 @@ def test_convert_stops_at_what_is_wrong_or_leaves_it_out(
     _, err = run(*command, code=2)
     assert re.search(r"error: .*x.jsonl: line 25: image: is missing", err)
     _, err = run(*command, "--skip-bad")
-    assert "left out: 2" in err and "line 26: image: gone.png: no such picture" in err
+    assert "left out: 2" in err and "line 26: image: gone.png: no such image" in err
     listed = (tmp_path / "o.problems.jsonl").read_text().splitlines()
     assert [json.loads(line)["record"] for line in listed] == ["line 25", "line 26"]
     assert len(texts(tmp_path / "o")) == 24
@@ -109,9 +109,9 @@ DAMAGE: list[tuple[Any, str]] = [
     ('"text"', "record must be a JSON object; got str"),
     ("nan", "is not JSON"),
     (record(image=...), "image: is missing"),
-    (record(image=3), "image: must be the path of a picture"),
-    (record(image=""), "image: must be the path of a picture"),
-    (record(image="gone.png"), "image: gone.png: no such picture"),
+    (record(image=3), "image: must be the path of an image"),
+    (record(image=""), "image: must be the path of an image"),
+    (record(image="gone.png"), "image: gone.png: no such image"),
     (record(width=...), "width: is missing"),
     (record(width="16"), "size: must be"),
     (record(width=0), "size: must be"),
@@ -132,8 +132,8 @@ DAMAGE: list[tuple[Any, str]] = [
     (record(mask={"size": [12, 16], "counts": "!!"}), "counts string is broken"),
     (record(mask={"size": [12, 16], "counts": [5, 5]}), "do not add up"),
     (record(mask=masks.encode_rle(np.zeros((12, 16), bool))), "mask: is empty"),
-    (record(image="broken.png"), "the picture is broken"),
-    (record(image="text.png"), "not a picture that can be read"),
+    (record(image="broken.png"), "the image is broken"),
+    (record(image="text.png"), "not an image that can be read"),
 ]
 
 
@@ -172,7 +172,7 @@ def test_validate_names_thirty_damaged_records(tmp_path: Path, run: Run) -> None
     Image.fromarray(noise).save(tmp_path / "broken.png")
     whole = (tmp_path / "broken.png").read_bytes()
     (tmp_path / "broken.png").write_bytes(whole[: len(whole) // 2])
-    (tmp_path / "text.png").write_text("no picture")
+    (tmp_path / "text.png").write_text("no image")
     lines = [d if isinstance(d, str) else json.dumps(d) for d, _ in DAMAGE]
     lines.insert(10, json.dumps(record()))  # a good one among them
     file = tmp_path / "x.jsonl"
@@ -238,7 +238,7 @@ def test_sample(data: Path, tmp_path: Path, run: Run) -> None:
     run("sample", data, "--count", 4, "--by", "sample", "--out", tmp_path / "q", "--to", "parquet")
     assert len(texts(tmp_path / "q")) == 4
     _, err = run("sample", data, "--count", 4, "--by", "word", "--out", tmp_path / "r", code=2)
-    assert "must be sample or picture" in err
+    assert "must be sample or image" in err
 
 
 def test_mix(data: Path, tmp_path: Path, run: Run) -> None:
@@ -256,7 +256,7 @@ def test_mix(data: Path, tmp_path: Path, run: Run) -> None:
     kept = [i.row.image_id for i in load_mixture(tmp_path / "m.json").items()]
     run("mix", *parts, "--draws", 50, "--out", tmp_path / "m", "--to", "parquet")
     assert [i for i, _ in texts(tmp_path / "m")] == kept
-    assert "is not a stored data set" in run("mix", tmp_path / "none:1", code=2)[1]
+    assert "is not a stored dataset" in run("mix", tmp_path / "none:1", code=2)[1]
     assert "weight of a: must be a number" in run("mix", f"{tmp_path / 'a'}:x", code=2)[1]
 
 
@@ -265,11 +265,11 @@ def test_mix(data: Path, tmp_path: Path, run: Run) -> None:
     [
         (["convert", "none", "--to", "parquet", "--out", "o"], "none: no such file or folder"),
         (["convert", ".", "--to", "jsonl", "--out", "o"], "its format cannot be told by its look"),
-        (["stats", ".", "--from", "coco"], "unknown data set format 'coco'"),
+        (["stats", ".", "--from", "coco"], "unknown dataset format 'coco'"),
         (["convert", "own", "--to", "xml", "--out", "o"], "unknown target 'xml'"),
         (["stats", "own", "--set", "a=1"], "no option 'a'"),
         (["stats", "own", "--set", "a"], "must be NAME=VALUE"),
-        (["annotate", "own", "--out", "a.json"], "nothing is asked"),
+        (["annotate", "own", "--out", "a.json"], "nothing to ask"),
         (["annotate", "own", "--out", "a.json", "--all", "--attribute", "Hair"], "give one of"),
         (["annotate", "own", "--out", "a.json", "--attribute", "Hiar"], 'did you mean "Hair"'),
         (["annotate", "own", "--out", "a", "--dense", "--everything", "--from", "jsonl"],
@@ -292,7 +292,7 @@ def test_annotate_with_a_checkpoint(
     command = ["annotate", data, "--from", "jsonl", "--captioner", tiny_folder,
                "--attribute", "color", "--global"]  # fmt: skip
     out, err = run(*command, "--out", "a.json")
-    assert out == "a.json\n" and "8 pictures; 16 questions asked, 0 answered from" in err
+    assert out == "a.json\n" and "8 images; 16 questions asked, 0 answered from" in err
     found = texts(tmp_path / "a.json", "compositioncap")
     assert sorted(found) == sorted((f"p{k}", t) for k in range(8) for t in ("Color", "cgic"))
     made = json.loads((tmp_path / "a.json").read_text())[0]["provenance"]["captioner"]

@@ -25,7 +25,7 @@ def test_from_a_rendered_folder_to_the_table(
     few = ["--limit", "2", "--twins", "1", "--workers", "0", "--tasks", "aarc,cgic"]
     assert main([*common, *named, *few, "--no-captions"]) == 0
     said = capsys.readouterr()
-    assert "wholes: 1 pictures in" in said.err and "report.html" in said.err
+    assert "wholes: 1 images in" in said.err and "report.html" in said.err
     assert "Mean over attributes" in said.out
     assert "predictions: 2 regions in" in said.err and "scores.json" in said.err
 
@@ -75,9 +75,9 @@ def test_shards_of_a_run(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--data", "synth:test"], "--out DIR"),
+        (["--data", "synth:test"], "--out: is missing"),
         (["--data", "synth:nothing", "--out", "x"], "names no split"),
-        (["--out", "x", "--workers", "-1"], "workers: is -1"),
+        (["--out", "x", "--workers", "-1"], "--workers: must be at least 0"),
         (["--out", "x", "--tasks", "aarc,vqa"], "tasks: vqa"),
         (["--out", "x", "--shard", "3/2"], "I/N"),
         (["score", "--out", "nowhere"], "run.json"),

@@ -37,7 +37,17 @@ def test_two_boxes_into_one_document(tmp_path: Path) -> None:
 
 def test_everything(tmp_path: Path) -> None:
     out = tmp_path / "all.json"
-    command = ["segment", PARK, "--everything", "--grid", "8", "--most", "5", "--out", str(out)]
+    command = [
+        "segment",
+        PARK,
+        "--everything",
+        "--grid",
+        "8",
+        "--max-masks",
+        "5",
+        "--out",
+        str(out),
+    ]
     assert main(command) == 0
     found = json.loads(out.read_text())["annotations"]
     assert 1 <= len(found) <= 5
@@ -48,8 +58,8 @@ def test_everything(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "nothing is asked"),
-        (["--everything", "--point", "1,1"], "--everything alone"),
+        ([], "nothing to segment"),
+        (["--everything", "--point", "1,1"], "--everything: give it alone"),
         (["--point", "1,1:-"], "at least one click on the object"),
         (["--point", "1,1", "--box", "0,0,9,9", "--box", "1,1,9,9"], "--point"),
         (["--point", "999,1"], "--point"),

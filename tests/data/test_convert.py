@@ -78,7 +78,7 @@ def test_what_cannot_be_written_is_refused(tmp_path: Path) -> None:
     given = make_samples(tmp_path / "bilder", 3)
     with pytest.raises(InputError, match="unknown target 'xml'"):
         convert(given, tmp_path / "x", "xml")
-    with pytest.raises(InputError, match="jsonl holds paths of pictures"):
+    with pytest.raises(InputError, match="jsonl holds paths of images"):
         convert(given, tmp_path / "x", "jsonl", embed=True)
     (tmp_path / "x").write_text("mine")
     for to in PATHS:
@@ -109,7 +109,7 @@ def test_clear_takes_away_only_what_is_ours(tmp_path: Path) -> None:
         clear(tmp_path / name)
         assert not (tmp_path / name).exists()
         clear(tmp_path / name)
-    with pytest.raises(InputError, match="is not a stored data set"):
+    with pytest.raises(InputError, match="is not a stored dataset"):
         clear(tmp_path / "bilder")
     assert any((tmp_path / "bilder").iterdir())
 

@@ -25,7 +25,7 @@ def test_formats_are_told_by_their_look(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file or folder"):
         guess_format(tmp_path / "none")
     assert set(FORMATS) == {*SOURCE_NAMES, "store"}
-    with pytest.raises(InputError, match="unknown data set format 'xml'"):
+    with pytest.raises(InputError, match="unknown dataset format 'xml'"):
         open_data(tmp_path / "s", "xml")
     with pytest.raises(InputError, match="store: no option 'a'"):
         open_data(tmp_path / "s", options={"a": 1})
@@ -69,4 +69,4 @@ def test_pictures_that_changed_are_named(tmp_path: Path) -> None:
     texts = [str(p) for p in source.problems]
     assert len(texts) == 2
     assert "block 0, row 0" in texts[0] and "3 x 3 pixels" in texts[0]
-    assert "row 2" in texts[1] and "not a picture" in texts[1]
+    assert "row 2" in texts[1] and "not an image" in texts[1]

@@ -41,7 +41,9 @@ def test_rows_are_percent_with_facets() -> None:
 
 def test_the_report_says_what_was_measured() -> None:
     text = report(made_up(0.7))
-    assert "mini on synth:test-unseen: 40 regions of combinations that training never shows" in text
+    assert (
+        "mini on synth:test-unseen: 40 regions of combinations that never occur in training" in text
+    )
     assert "97.5 % of 40 regions in 20 pairs" in text and "both of a pair – %" in text
     assert "wholes 0.850 / 0.900 / 0.950 (30)" in text
     assert "100.0 % of 12" in text

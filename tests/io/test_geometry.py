@@ -35,7 +35,7 @@ from finecaption.io.geometry import (
         ((1, 1, 10**400, 5), "4 numbers"),
         (("a", 2, 3, 4), "4 numbers"),
         (None, "4 numbers"),
-        ((10, 0, 14, 5), "outside the picture of 10 x 8"),
+        ((10, 0, 14, 5), "outside the image of 10 x 8"),
         ((-5, 0, 0, 5), "outside"),
         ((0, 8, 5, 9), "outside"),
     ],
@@ -71,7 +71,7 @@ def test_points() -> None:
     assert check_point((0, 7.9), (10, 8)) == (0, 7.9, True)
     assert check_point((0, 1, False)) == (0, 1, False)
     for point in ((10, 0), (-0.1, 0), (0, 8)):
-        with pytest.raises(InputError, match="outside the picture of 10 x 8"):
+        with pytest.raises(InputError, match="outside the image of 10 x 8"):
             check_point(point, (10, 8))
 
 

@@ -150,14 +150,14 @@ def test_huge_pictures_are_refused_before_decoding() -> None:
 def test_what_cannot_be_opened_says_which_and_why(tmp_path: Path) -> None:
     empty, text, cut = tmp_path / "empty.png", tmp_path / "text.png", tmp_path / "cut.png"
     empty.write_bytes(b"")
-    text.write_text("not a picture")
+    text.write_text("not an image")
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
     cut.write_bytes(encode(Image.fromarray(noise))[:5000])
     for path, message in (
         (tmp_path / "none.png", "no such file"),
         (tmp_path, "is a folder"),
         (empty, "is empty"),
-        (text, "not a picture"),
+        (text, "not an image"),
         (cut, "broken"),
     ):
         with pytest.raises(InputError, match=message) as caught:
@@ -181,7 +181,7 @@ def test_what_cannot_be_opened_says_which_and_why(tmp_path: Path) -> None:
         (np.zeros(5, np.uint8), "shape 5"),
         (np.zeros((0, 5, 3), np.uint8), "no pixels"),
         (np.full((2, 2, 3), np.nan), "NaN"),
-        (np.full((2, 2, 3), -0.5), "normalisation"),
+        (np.full((2, 2, 3), -0.5), "normalization"),
         (np.zeros((2, 2, 3), np.int64), "dtype int64"),
     ],
 )

@@ -255,7 +255,7 @@ def test_values_of_pictures() -> None:
 
 
 def test_a_file_of_another_size_names_both() -> None:
-    with pytest.raises(InputError, match="is 4 x 3 pixels, but the picture is 8 x 6"):
+    with pytest.raises(InputError, match="is 4 x 3 pixels, but the image is 8 x 6"):
         load_mask(encode_png(L_SHAPE), (8, 6))
     assert resize_mask(L_SHAPE, (8, 6)).sum() == 4 * L_SHAPE.sum()
 
@@ -302,7 +302,7 @@ def test_any_rle_string_decodes_or_raises_input_error(counts: bytes) -> None:
 
 
 def test_rle_of_another_size() -> None:
-    with pytest.raises(InputError, match="is 4 x 3 pixels, but the picture is 3 x 4"):
+    with pytest.raises(InputError, match="is 4 x 3 pixels, but the image is 3 x 4"):
         decode_rle(encode_rle(L_SHAPE), (3, 4))
 
 

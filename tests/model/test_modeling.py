@@ -180,11 +180,11 @@ def test_region_tokens_take_the_placeholders_places(model: Model, batch: Batch) 
     [
         ({"pixel_values": torch.zeros(2, 3, 32, 32)}, r"expected \(B, 3, 64, 64\)"),
         ({"region_masks": torch.zeros(2, 9, 9)}, r"expected \(R, 42, 42\)"),
-        ({"region_masks": torch.zeros(3, 42, 42)}, "3 regions of 2 pictures: give image_index"),
+        ({"region_masks": torch.zeros(3, 42, 42)}, "3 regions of 2 images: give image_index"),
         ({"image_index": torch.tensor([0])}, "image_index is"),
         ({"pixel_values_clip": None}, "pixel_values_clip is missing"),
         ({"pixel_values": None}, "give pixel_values, or hr_features"),
-        ({"hr_features": torch.zeros(1, 88, 2, 2)}, "2 pictures .* but 1"),
+        ({"hr_features": torch.zeros(1, 88, 2, 2)}, "2 images .* but 1"),
     ],
 )
 def test_shapes_that_do_not_fit(

@@ -163,14 +163,14 @@ def test_the_model_takes_what_the_processor_makes(processor: FineCaptionProcesso
     ("arguments", "message"),
     [
         ({"text": "<image> <image>"}, "2 image tokens .* 1 regions"),
-        ({"masks": np.ones((5, 5), bool)}, "is 5 x 5 pixels, but the picture is 80 x 50"),
+        ({"masks": np.ones((5, 5), bool)}, "is 5 x 5 pixels, but the image is 80 x 50"),
         ({"masks": np.zeros((50, 80), bool)}, "no foreground"),
         ({"images": []}, "none given"),
         ({"images": None, "masks": np.ones((5, 5), bool)}, "without images"),
         ({"images": "missing.png"}, "missing.png"),
         ({"masks": [None, None], "image_index": [0]}, "1 entries for 2 regions"),
-        ({"masks": [None], "image_index": [1]}, "1 is not one of the 1 pictures"),
-        ({"images": [_picture()] * 2, "masks": [None] * 3}, "3 for 2 pictures"),
+        ({"masks": [None], "image_index": [1]}, "1 is not one of the 1 images"),
+        ({"images": [_picture()] * 2, "masks": [None] * 3}, "3 for 2 images"),
     ],
 )
 def test_bad_input(

@@ -238,4 +238,4 @@ def test_through_the_server(
     bad = live.post("/v1/chat/completions", chat_body(f"http://inside:{site}/a.png"))
     assert bad.status_code == 400 and "not a public address" in bad.text
     not_one = live.post("/v1/chat/completions", chat_body(f"http://a.example:{site}/host"))
-    assert not_one.status_code == 400 and "not a picture" in not_one.text
+    assert not_one.status_code == 400 and "not an image" in not_one.text

@@ -214,10 +214,10 @@ def test_the_last_message_is_answered(client: openai.OpenAI, truth: Any, rabbit:
         ({"extra_body": {"nonsense": 1}}, "Unrecognized request argument supplied: nonsense"),
         ({"extra_body": {"region": {"box": [1, 2, 3]}}}, "region.box"),
         ({"extra_body": {"region": {"box": [9, 9, 3, 3]}}}, "reversed"),
-        ({"extra_body": {"region": {"points": [[900, 2]]}}}, "outside the picture"),
+        ({"extra_body": {"region": {"points": [[900, 2]]}}}, "outside the image"),
         ({"extra_body": {"region": {}}}, "a region is one of"),
         ({"messages": []}, "messages"),
-        ({"messages": [{"role": "user", "content": "color"}]}, "hold no picture"),
+        ({"messages": [{"role": "user", "content": "color"}]}, "hold no image"),
         ({"messages": [{"role": "system", "content": "x"}]}, 'none with the role "user"'),
     ],
 )

@@ -25,5 +25,5 @@ def test_another_version_is_refused_with_a_remedy(tmp_path: Path, note: dict[str
 
 
 def test_the_changelog_tells_of_this_version() -> None:
-    page = Path(__file__).parents[2] / "docs/drawn-world.md"
+    page = Path(__file__).parents[2] / "docs/synthetic-world.md"
     assert f"\n| {WORLD_VERSION} | " in page.read_text("utf-8")

@@ -209,13 +209,15 @@ def test_from_rows_to_the_table(
     assert [r["row"] for r in data["results"]] == ["mask", "full"]
     assert data["results"][0]["scores"]["regions"] >= 3
     text = (tmp_path / "out" / "table.md").read_text()
-    assert "| Mask + ConvNeXt + SAM |" in text and "of 1 pairs stand as in the paper" in text
-    assert "1 steps of 8 pictures" in text and text.strip() in page.read_text()
+    assert "| Mask + ConvNeXt + SAM |" in text and "of 1 pairs rank as in the paper" in text
+    assert "1 steps of 8 images" in text and text.strip() in page.read_text()
     (step,) = data["differences"]
     assert (step["from"], step["to"]) == ("mask", "full") and step["a"] == pytest.approx(
         data["results"][0]["scores"]["mean_accuracy"]
     )
-    assert "| both towers added to a mask |" in text and "### What high resolution brings" in text
+    assert (
+        "| both towers added to a mask |" in text and "### What high resolution contributes" in text
+    )
     assert "<svg" in (tmp_path / "figure.svg").read_text()
     monkeypatch.setattr(ablation, "train_row", None)
     assert script.main(arguments) == data

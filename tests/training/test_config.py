@@ -103,10 +103,10 @@ def test_the_command_prints_the_config(tmp_path: Path, capsys: pytest.CaptureFix
 @pytest.mark.parametrize(
     "words, message",
     [
-        (["--recipe", "paper"], "--model: give the folder"),
-        (["--recipe", "paper", "--model", "x"], "--data: none given"),
-        (["--recipe", "paper", "--only", "stage1"], "--pool and --only are of mini"),
-        (["--recipe", "smoke", "--plan"], "--model, --data, --config and --plan are of paper"),
+        (["--recipe", "paper"], "--model: give the name or folder"),
+        (["--recipe", "paper", "--model", "x"], "--data: is missing"),
+        (["--recipe", "paper", "--only", "stage1"], "--pool and --only belong to mini"),
+        (["--recipe", "smoke", "--plan"], "--model, --data, --config and --plan belong to paper"),
         (["--recipe", "paper", "lr=x", "--print-config"], "lr=x: expected"),
     ],
 )

@@ -114,7 +114,7 @@ def test_the_command_prints_a_table(tiny_folder: Path, capsys: pytest.CaptureFix
         words = ["train", "--recipe", recipe, "--model", str(tiny_folder), "--plan"]
         assert main([*words, "max_tokens=400"]) == 0
         told = capsys.readouterr().out
-        assert f"{recipe}, stage3" in told and "24 GB, 80 GB" in told and "a guess" in told
+        assert f"{recipe}, stage3" in told and "24 GB, 80 GB" in told and "an estimate" in told
 
 
 def test_models_that_are_not_there() -> None:

@@ -86,7 +86,7 @@ def test_nothing_exceeds_the_budget(
 def test_a_sample_beyond_the_budget_is_named(
     samples: list[RegionSample], processor: FineCaptionProcessor
 ) -> None:
-    with pytest.raises(InputError, match=r"picture 0, region .* takes \d+ tokens, the budget is 8"):
+    with pytest.raises(InputError, match=r"image 0, region .* takes \d+ tokens, the budget is 8"):
         make_units(samples, processor, 8)
     with pytest.raises(InputError, match="no samples"):
         make_units([], processor, 8)

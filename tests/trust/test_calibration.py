@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from finecaption.attributes import ATTRIBUTE_NAMES
 from finecaption.errors import InputError
-from finecaption.model.loading import resolve_model
+from finecaption.io.checkpoint import resolve_model
 from finecaption.trust.calibration import CALIBRATION_FILE, Calibration, Curve, calibration_error
 
 

@@ -17,12 +17,12 @@ from transformers import AutoModelForCausalLM, GenerationConfig
 
 from finecaption.captioner import FineCaption
 from finecaption.errors import InputError
+from finecaption.io.checkpoint import resolve_model
 from finecaption.model import (
     FineCaptionConfig,
     FineCaptionForConditionalGeneration,
     FineCaptionProcessor,
 )
-from finecaption.model.loading import resolve_model
 from finecaption.types import Region
 
 from .build import SHARD_BYTES
@@ -53,14 +53,14 @@ def export_language_model(
         `out`, in the type of the embedding; `AutoModelForCausalLM.from_pretrained` opens it.
 
     Raises:
-        InputError: no such model; a quantised one; a tensor that is missing or misshapen; an `out`
+        InputError: no such model; a quantized one; a tensor that is missing or misshapen; an `out`
             that is in use.
     """
     out = Path(out)
     if isinstance(source, FineCaption):
         where, model = source.name or "the model", source.model
         if getattr(model, "is_quantized", False):
-            raise InputError(f"{where}: is quantised; give its folder, which holds whole weights")
+            raise InputError(f"{where}: is quantized; give its folder, which holds whole weights")
         config, processor, generation = model.config, source.processor, model.generation_config
         state = model.state_dict()
         shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
@@ -127,7 +127,7 @@ def prompt_embeddings(
         model: whole, with its towers.
         processor: the model's.
         image: anything that `finecaption.io.images.load_image` opens.
-        region: a mask (array (H, W), file, PIL image), a `Region`, or None: the whole picture.
+        region: a mask (array (H, W), file, PIL image), a `Region`, or None: the whole image.
         instruction: the user's text (from `finecaption.attributes`).
 
     Returns:
@@ -135,7 +135,7 @@ def prompt_embeddings(
         the beginning of the answer.
 
     Raises:
-        InputError: an unusable picture or mask.
+        InputError: an unusable image or mask.
     """
     whole = model.model if isinstance(model, FineCaption) else model
     mask = region.mask if isinstance(region, Region) else region

@@ -87,7 +87,7 @@ _CLIP_VIT: Rules = _vision(
         ),
         (rf"transformer\.resblocks\.(\d+)\.mlp\.c_fc\.{_WB}", (r"encoder.layers.\1.mlp.fc1.\2",)),
         (rf"transformer\.resblocks\.(\d+)\.mlp\.c_proj\.{_WB}", (r"encoder.layers.\1.mlp.fc2.\2",)),
-        (r"proj", _DROP),  # into the space that pictures and texts share
+        (r"proj", _DROP),  # into the space that images and texts share
     )
 )  # fmt: skip
 _ALPHA_CONV: Rules = ((r"conv1_alpha\.weight", ("alpha.weight",)),)

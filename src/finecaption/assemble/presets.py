@@ -60,7 +60,7 @@ def llama_3b() -> Preset:
 
 
 def qwen_1b5() -> Preset:
-    """The light towers with Qwen2.5-1.5B, which needs no licence to be accepted."""
+    """The light towers with Qwen2.5-1.5B, which needs no license to be accepted."""
     return replace(light_8b(), name="1.5b", llm="Qwen/Qwen2.5-1.5B-Instruct")
 
 

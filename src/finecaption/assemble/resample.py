@@ -1,4 +1,4 @@
-"""Position embeddings for another picture size.
+"""Position embeddings for another image size.
 
 Computed in float32. Absolute embeddings are bicubic, as the fine-tuning of ViTs at other sizes has
 it (and timm and transformers do); relative ones linear, as segment-anything's `get_rel_pos` does.

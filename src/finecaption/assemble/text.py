@@ -43,17 +43,17 @@ class Language:
 
 
 def read_language(source: Source) -> Language:
-    """Reads configuration and tokenizer, and makes room for pictures.
+    """Reads configuration and tokenizer, and makes room for images.
 
     Raises:
-        InputError: a bare weights file, a quantised model, or a folder that transformers cannot
+        InputError: a bare weights file, a quantized model, or a folder that transformers cannot
             read.
     """
     folder = source.folder
     if folder is None:
         raise InputError(f"{source.where}: give the folder of the model, with its tokenizer")
     if "quantization_config" in source.config:
-        raise InputError(f"{source.where}: is quantised; give the model in full precision")
+        raise InputError(f"{source.where}: is quantized; give the model in full precision")
     try:
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         tokenizer = AutoTokenizer.from_pretrained(

@@ -1,6 +1,6 @@
-"""Many pictures: found, described in batches, written as whole records, resumable after a kill.
+"""Describes many images in batches; runs can be resumed after a kill.
 
-    sources (folder, pattern, manifest, COCO, data set) -> Job
+    sources (folder, pattern, manifest, COCO, dataset) -> Job
     Job -> Loaded (threads) -> answers (the model, in batches) -> Outcome
     Outcome -> journal (JSONL) and sidecars (a writer's thread) -> CSV, COCO, HTML at the end
 

@@ -1,6 +1,6 @@
-"""The same run over a Ray cluster: the driver lists pictures and writes, actors hold the model.
+"""Runs over a Ray cluster: the driver lists images and writes results, actors hold the model.
 
-Every machine must see the pictures under the same paths. A worker that is lost is replaced, and
+Every machine must see the images under the same paths. A worker that is lost is replaced, and
 what it had in hand is done again: answers come back a block at a time, or not at all.
 """
 
@@ -22,15 +22,15 @@ from finecaption.bulk.settings import RunSettings
 from finecaption.errors import FineCaptionError, InputError
 
 WINDOW = 500_000
-"""Pictures that the driver hands to Ray at a time; actors start anew after so many."""
+"""Images that the driver hands to Ray at a time; actors start anew after so many."""
 
 BLOCK = 64
-"""Pictures that a worker is given at a time, and loses if it dies."""
+"""Images that a worker is given at a time, and loses if it dies."""
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """How the work is spread."""
+    """How the work is distributed."""
 
     workers: int = 2
     cpus: float = 1
@@ -44,7 +44,7 @@ class Cluster:
 
 
 class Worker:
-    """An actor: a model, and what it says of blocks of jobs."""
+    """An actor that holds a model and answers blocks of jobs."""
 
     def __init__(self, model: Spec, settings: RunSettings, batching: Batching) -> None:
         self._captioner = model.open()
@@ -80,7 +80,7 @@ class Worker:
 def on_cluster(
     model: Spec, settings: RunSettings, batching: Batching, cluster: Cluster
 ) -> Callable[[Iterator[Job | Bad]], Iterator[list[Outcome]]]:
-    """What takes the place of the local model in `run.caption_bulk`; outcomes come in no order.
+    """Replaces the local model in `run.caption_bulk`; outcomes arrive in any order.
 
     Raises:
         InputError: Ray is not installed, or there is no such cluster.
@@ -98,7 +98,7 @@ def on_cluster(
 
 def _connect(address: str | None) -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # the coming behaviour
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # the coming behavior
     try:
         import ray
         import ray.data
@@ -153,7 +153,7 @@ def _window(
     lost = len({key_of(job.id, job.place) for job in window} - seen)
     if lost:
         raise FineCaptionError(
-            f"the cluster lost {lost:,} of {len(window):,} pictures; go on with --resume"
+            f"the cluster lost {lost:,} of {len(window):,} images; go on with --resume"
         )
 
 
@@ -163,7 +163,7 @@ def _outcome(text: str) -> Outcome:
 
 
 def _new(outcome: Outcome, seen: set[int]) -> bool:
-    """Whether it is not there already: a block that was done again may come twice."""
+    """Whether an answer is new: a block that was repeated may arrive twice."""
     key = key_of(outcome.id, outcome.place)
     fresh = key not in seen
     seen.add(key)

@@ -1,4 +1,4 @@
-"""A picture with what is known of its regions, and how both are loaded."""
+"""Jobs: an image with the description of its regions, and how both are loaded."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WHOLE_ID = "whole"
 
 @dataclass(frozen=True)
 class RegionSpec:
-    """A region before its image is open."""
+    """A region whose image has not been opened yet."""
 
     id: str
     form: Any
@@ -41,7 +41,7 @@ class RegionSpec:
 
 @dataclass(frozen=True)
 class Job:
-    """A picture to be described."""
+    """An image to be described."""
 
     id: str
     """Its name in the results: the path from the folder's root, or what a manifest says."""
@@ -53,7 +53,7 @@ class Job:
     stem: str = ""
     """Path of its sidecars, without suffix."""
     alpha: bool = False
-    """Whether what is opaque of a picture with transparency is its region."""
+    """Whether what is opaque of an image with transparency is its region."""
     meta: Any = None
     """JSON values of the manifest that go into the record."""
     image_id: int | None = None
@@ -61,13 +61,13 @@ class Job:
 
     @property
     def key(self) -> int:
-        """What a resumed run knows it by."""
+        """The key by which a resumed run recognizes the job."""
         return key_of(self.id, self.place)
 
 
 @dataclass(frozen=True)
 class Bad:
-    """Something in a source that cannot be used."""
+    """An unusable entry of a source."""
 
     id: str
     place: str
@@ -75,14 +75,14 @@ class Bad:
 
 
 def key_of(name: str, place: str) -> int:
-    """64 bits of a hash: two of a hundred million pictures share one in 1 of 3,700 cases."""
+    """64 bits of a hash: two of a hundred million images share one in 1 of 3,700 cases."""
     text = f"{place}\0{name}".encode("utf-8", "surrogatepass")
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big")
 
 
 @dataclass(eq=False)
 class Loaded:
-    """A job's picture and regions, open."""
+    """The opened image of a job, with its regions."""
 
     job: Job
     picture: Image.Image
@@ -93,10 +93,10 @@ class Loaded:
 
 
 def load(job: Job) -> Loaded:
-    """Opens the picture and makes its regions.
+    """Opens the image and makes its regions.
 
     Raises:
-        InputError: the picture or one of its regions cannot be used.
+        InputError: the image or one of its regions cannot be used.
     """
     picture, alpha = _picture(job)
     regions = [spec.resolve(picture.size) for spec in job.regions]
@@ -107,7 +107,7 @@ def load(job: Job) -> Loaded:
 
 
 def _picture(job: Job) -> tuple[Image.Image, np.ndarray | None]:
-    """The picture, and its opaque part, bool (H, W), if that is looked at and is a part."""
+    """The image, and its opaque part, bool (H, W), if that is looked at and is a part."""
     if isinstance(job.image, np.ndarray) or not job.alpha or job.regions:
         return load_image(job.image), None
     opened = open_picture(job.image)

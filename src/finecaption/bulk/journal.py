@@ -1,4 +1,4 @@
-"""The records of a batch run: which of them are done, and with which settings they were made.
+"""The append-only records of a batch run, with the settings that they were made with.
 
 Beside the log stands a hidden file with the settings and the offset at which the last run began.
 """
@@ -24,10 +24,10 @@ _STRING = json.JSONDecoder()
 
 
 class Journal:
-    """The records of a run. One process at a time."""
+    """The records of a run, for one process at a time."""
 
     def __init__(self, path: Path, run: Path) -> None:
-        """Opens the file, and makes it if need be.
+        """Opens the file, or creates it.
 
         Args:
             path: of the records.
@@ -45,11 +45,11 @@ class Journal:
 
     @property
     def empty(self) -> bool:
-        """Whether there is no record."""
+        """Whether the run has no records."""
         return self._log.size == 0
 
     def begin(self, settings: Mapping[str, Any], mode: str) -> None:
-        """A new run: notes its settings.
+        """Begins a new run and notes its settings.
 
         Args:
             settings: plain JSON values.
@@ -66,7 +66,7 @@ class Journal:
             self._run.write({"settings": dict(settings), "begin": self._begin, "mode": mode})
 
     def resume(self, settings: Mapping[str, Any]) -> None:
-        """Goes on with the last run.
+        """Resumes the last run.
 
         Raises:
             InputError: it had other settings, or it is not known which.
@@ -128,7 +128,7 @@ class Journal:
         return read_records(self.path, self._begin)
 
     def append(self, lines: Iterable[bytes]) -> None:
-        """Adds whole lines, made by `to_line`; a kill after this does not lose them.
+        """Appends complete lines made by `to_line`; a kill afterwards does not lose them.
 
         Raises:
             FineCaptionError: the disk is full, or another error of it; no part of a line is left.
@@ -137,14 +137,14 @@ class Journal:
             self._log.append_lines(lines)
 
     def close(self) -> None:
-        """Brings all to the disk. A file that was made here and got no record is removed."""
+        """Syncs everything to disk. Removes a file that was created here and got no record."""
         with DiskErrors(self.path):
             if self._log.close():
                 self._run.remove()
 
 
 class DiskErrors:
-    """Turns errors of the disk into words; use it around what writes."""
+    """Turns disk errors into clear messages; wraps everything that writes."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -1,4 +1,4 @@
-"""Where a run's files are."""
+"""The paths of a run's files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ENDING = {"jsonl": ".jsonl", "csv": ".csv", "coco": ".coco.json", "html": ".htm
 
 @dataclass(frozen=True)
 class Layout:
-    """The files of one run, by what `--out` and `--format` say."""
+    """The files of one run, as `--out` and `--format` define them."""
 
     folder: Path
     stem: str
@@ -70,12 +70,12 @@ class Layout:
 
     @property
     def run(self) -> Path:
-        """What the records were made with."""
+        """The settings that the records were made with."""
         return self.journal.with_name(f".{self.journal.name.lstrip('.')}.run")
 
     @property
     def errors(self) -> Path:
-        """What could not be described."""
+        """The images that could not be described."""
         return self.folder / "errors.jsonl"
 
     @property

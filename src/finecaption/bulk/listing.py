@@ -1,7 +1,7 @@
-"""Picture files of a folder, a pattern or a list, with the masks beside them.
+"""Image files of a folder, a pattern or a list, with the masks beside them.
 
 `x.mask.png` is the region of `x.jpg`; `x.1.mask.png`, `x.2.mask.png` are several. Hidden files,
-masks and what a run itself draws (`x.annotated.png`) are no pictures.
+masks and what a run itself draws (`x.annotated.png`) are no images.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def is_pattern(text: str) -> bool:
 
 
 def is_picture(name: str) -> bool:
-    """Whether a file name is that of a picture to be described."""
+    """Whether a file name is that of an image to be described."""
     stem, suffix = os.path.splitext(name)
     return (
         suffix.lower() in SUFFIXES
@@ -38,7 +38,7 @@ def is_picture(name: str) -> bool:
 
 
 def folder_jobs(folder: str | os.PathLike[str]) -> Iterator[Job | Bad]:
-    """The pictures of a folder and of all below it, in order of their paths.
+    """The images of a folder and of all below it, in order of their paths.
 
     Linked folders are followed, each real folder once, so that loops end.
     """
@@ -50,7 +50,7 @@ def folder_jobs(folder: str | os.PathLike[str]) -> Iterator[Job | Bad]:
 
 
 def pattern_jobs(pattern: str) -> Iterator[Job | Bad]:
-    """The pictures that match a pattern: `*` and `?` within a name, `**` for any folders.
+    """The images that match a pattern: `*` and `?` within a name, `**` for any folders.
 
     Ids are paths from the pattern's first folder without wildcards.
     """
@@ -71,7 +71,7 @@ def pattern_jobs(pattern: str) -> Iterator[Job | Bad]:
 
 
 def list_jobs(files: Sequence[str]) -> Iterator[Job | Bad]:
-    """Pictures given one by one; ids are paths from the folder that they have in common."""
+    """Images given one by one; ids are paths from the folder that they have in common."""
     parents = [os.path.abspath(os.path.dirname(file) or ".") for file in files]
     root = os.path.commonpath(parents)
     listed: dict[str, tuple[list[str], list[str]]] = {}
@@ -135,14 +135,14 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 @dataclass
 class _Near:
-    """What a folder's files have to do with one another."""
+    """How the files of a folder relate to one another."""
 
     masks: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
-    """Stem of a picture -> (region id, file) of its masks."""
+    """Stem of an image -> (region id, file) of its masks."""
     shared: set[str] = field(default_factory=set)
-    """Stems that several pictures have: `x.jpg` and `x.png`."""
+    """Stems that several images have: `x.jpg` and `x.png`."""
     orphans: list[tuple[str, str]] = field(default_factory=list)
-    """Masks without a picture, and the stem that it should have."""
+    """Masks without an image, and the stem that it should have."""
 
     @classmethod
     def of(cls, directory: str, names: Iterable[str]) -> _Near:
@@ -182,7 +182,7 @@ def _of_folder(
     for name, base in near.orphans:
         if wanted(name):
             path = f"{relative}/{name}" if relative else name
-            what = f"{os.path.join(directory, name)}: is a mask, but there is no picture {base}.*"
+            what = f"{os.path.join(directory, name)}: is a mask, but there is no image {base}.*"
             yield Bad(path, "", what)
 
 

@@ -1,4 +1,4 @@
-"""Pictures by a list: a manifest with a picture or region a line, or a file in COCO's layout."""
+"""Images from a manifest with one image or region per line, or from a file in COCO's layout."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SAMPLE = {*NEEDED, *OPTIONAL}  # fields of our own JSONL (finecaption.data.reco
 
 
 def plain_stem(name: str) -> str:
-    """A picture's path without its suffix."""
+    """An image's path without its suffix."""
     stem, suffix = os.path.splitext(name)
     return stem if 1 < len(suffix) <= 5 else name
 
@@ -28,12 +28,12 @@ def plain_stem(name: str) -> str:
 
 
 def manifest_jobs(file: Path, images: Path | None = None) -> Iterator[Job | Bad]:
-    """The pictures of a manifest.
+    """The images of a manifest.
 
     A line is an object with `image` (a path relative to the manifest) and perhaps `id`, `meta`
     (any JSON, carried into the record), and regions: a list `regions`, or one region's keys
     (`mask`, `polygon`, `box`, `points`; see `jobs.parse_manifest_region`). Consecutive
-    lines about one image are one job. Lines of our own JSONL data sets work too: their masks are
+    lines about one image are one job. Lines of our own JSONL datasets work too: their masks are
     taken.
 
     Args:
@@ -66,7 +66,7 @@ def _entry(line: str) -> dict[str, Any]:
         raise InputError(f"must be a JSON object; got {type(entry).__name__}")
     image = entry.get("image")
     if not isinstance(image, str) or not image.strip() or "\0" in image:
-        raise InputError(f"image: must be the path of a picture; got {image!r}")
+        raise InputError(f"image: must be the path of an image; got {image!r}")
     known = _SAMPLE if "task" in entry else set(_OWN)
     unknown = sorted(set(entry) - known)
     if unknown:
@@ -81,7 +81,7 @@ def _entry(line: str) -> dict[str, Any]:
 
 
 class _Lines:
-    """The lines of one picture."""
+    """The lines of one image."""
 
     def __init__(self, entry: Mapping[str, Any], number: int) -> None:
         self.image, self.name = entry["image"], entry.get("id")
@@ -133,7 +133,7 @@ class _Lines:
 
 
 def _distinct(regions: list[RegionSpec]) -> Iterator[RegionSpec]:
-    """Each region once: a data set has a line for each question on it."""
+    """Each region once: a dataset has one line per question about it."""
     seen = set()
     for region in regions:
         text = json.dumps(region.form, sort_keys=True, default=str)
@@ -178,7 +178,7 @@ class CocoPictures:
         if not self._images:
             raise InputError(
                 f"{file}: has no images; a file in COCO's layout has images and annotations; give "
-                "another data set as FORMAT:PATH"
+                "another dataset as FORMAT:PATH"
             )
         for place, number in loose:
             if number not in self._images:
@@ -211,7 +211,7 @@ class CocoPictures:
             raise InputError("id: is missing, or neither a number nor text")
         name = value.get("file_name")
         if not isinstance(name, str) or not name.strip():
-            raise InputError(f"file_name: must be the name of a picture; got {name!r}")
+            raise InputError(f"file_name: must be the name of an image; got {name!r}")
         if number in self._images:
             raise InputError(f"id: {number!r} is that of another image too")
         self._images[number] = f"image {number}", name

@@ -1,6 +1,6 @@
-"""One HTML file with all pictures: small copies inside, regions outlined, a screenful at a time.
+"""One HTML file with thumbnails of all images and outlined regions, a screenful at a time.
 
-Each picture is a line of JSON in the file; the browser makes elements only of those on the page
+Each image is a line of JSON in the file; the browser makes elements only of those on the page
 that is looked at. `#p=3` in the address is page 3, `#q=red` a search.
 """
 
@@ -22,7 +22,7 @@ from finecaption.io.html import PALETTE, data_uri, fit, outline, render, shown_m
 from finecaption.io.images import load_image
 
 MOST = 5000
-"""Pictures in the file at most: some 20 kB each. The page says how many are left out."""
+"""Images in the file at most: some 20 kB each. The page says how many are left out."""
 
 _SIDE = 384  # longer side of the copies
 _AHEAD = 16
@@ -34,10 +34,10 @@ def write_html(path: Path, read: Records, title: str, threads: int = 2) -> int:
     Args:
         read: gives the records.
         title: heading.
-        threads: that open pictures.
+        threads: that open images.
 
     Returns:
-        How many pictures were left out of it (see `MOST`).
+        How many images were left out of it (see `MOST`).
     """
     total = sum(1 for _ in read())
     shown = min(total, MOST)
@@ -83,7 +83,7 @@ def _line(record: Mapping[str, Any]) -> dict[str, Any]:
     line: dict[str, Any] = {"id": name, "w": size[0], "h": size[1], "said": []}
     try:
         if record["image"] is None:
-            raise InputError("The image is inside a data set, and is not shown here.")
+            raise InputError("The image is inside a dataset, and is not shown here.")
         picture = load_image(record["image"]).resize(size, Image.Resampling.LANCZOS)
         line["data"] = data_uri(picture, quality=82)
     except InputError as error:

@@ -1,4 +1,4 @@
-"""Pictures are opened by threads while the model looks at others; answers come in order."""
+"""Threads open images while the model works on others; answers come in order."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from finecaption.errors import FineCaptionError, InputError
 from finecaption.protocol import Captioner
 
 PIXELS = 200_000_000
-"""Of opened pictures that are held at a time; some 0.6 GB."""
+"""Pixels of the opened images held at a time, about 0.6 GB."""
 
 
 @dataclass(frozen=True)
 class Batching:
-    """How many pictures go to the model at once."""
+    """The sizes of a batch."""
 
     pictures: int = 16
     regions: int = 64
     threads: int = 4
-    """That open pictures."""
+    """That open images."""
 
 
 @dataclass(eq=False)
 class Outcome:
-    """What came of a job: a record, or an error."""
+    """The outcome of a job: a record or an error."""
 
     id: str
     place: str
@@ -46,7 +46,7 @@ class Outcome:
     loaded: Loaded | None = None
 
     def record(self) -> dict[str, Any]:
-        """The record; masks are encoded here, so that a writer's thread does it."""
+        """The record. It encodes the masks, so that the writer's thread does this work."""
         if self.made is None:
             assert self.result is not None and self.loaded is not None
             self.made = to_record(self.loaded, self.result)
@@ -55,12 +55,12 @@ class Outcome:
 
 @dataclass
 class Clock:
-    """Where the time went, in seconds."""
+    """Time spent in each phase, in seconds."""
 
     model: float = 0.0
     """The model computed."""
     waited: float = 0.0
-    """It waited for pictures to be opened."""
+    """It waited for images to be opened."""
     batches: int = 0
     extra: dict[str, float] = field(default_factory=dict)
 
@@ -75,13 +75,13 @@ def outcomes(
     """The jobs' outcomes, batch by batch, in the order of the jobs.
 
     Raises:
-        FineCaptionError: the model fails for every picture of a batch.
+        FineCaptionError: the model fails for every image of a batch.
     """
     how = batching or Batching()
     time_of = clock or Clock()
     source = iter(jobs)
     waiting: deque[tuple[Job | Bad, Future[Loaded] | None]] = deque()
-    sizes: deque[int] = deque([PIXELS // 8], maxlen=16)  # of the last pictures, in pixels
+    sizes: deque[int] = deque([PIXELS // 8], maxlen=16)  # of the last images, in pixels
     with ThreadPoolExecutor(how.threads, "open") as pool:
 
         def fill() -> None:
@@ -133,7 +133,7 @@ def _opened(job: Job | Bad, future: Future[Loaded] | None) -> Outcome:
         return Outcome(job.id, job.place, loaded=future.result())
     except InputError as error:
         return Outcome(job.id, job.place, str(error))
-    # a picture of bytes that nobody foresaw must not end a run of a million
+    # an image of bytes that nobody foresaw must not end a run of a million
     except Exception as error:
         return Outcome(job.id, job.place, f"{type(error).__name__}: {error}")
 
@@ -144,7 +144,7 @@ def _describe(batch: list[Outcome], captioner: Captioner, settings: RunSettings)
         return
     try:
         results = caption_images(captioner, [_of(outcome) for outcome in good], settings)
-    # the model fails: find out for which picture, as one of a batch must not cost the others
+    # the model fails: find out for which image, as one of a batch must not cost the others
     except Exception as error:
         results = _singly(good, captioner, settings, error)
     for outcome, result in zip(good, results, strict=True):
@@ -167,7 +167,7 @@ def _singly(
             results.append(InputError(f"{outcome.id}: {type(error).__name__}: {error}"))
     if failed == len(good):
         raise FineCaptionError(
-            f"the model fails for every picture of a batch, from {good[0].id} on: "
+            f"the model fails for every image of a batch, from {good[0].id} on: "
             f"{type(first).__name__}: {first}"
         ) from first
     return results

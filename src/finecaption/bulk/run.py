@@ -1,4 +1,4 @@
-"""A whole run: what is left of the jobs goes through the model, a thread writes what it says."""
+"""A whole run: the remaining jobs go through the model, and a thread writes the results."""
 
 from __future__ import annotations
 
@@ -32,25 +32,25 @@ _WAITING = 4  # batches between the model and the writer
 
 @dataclass
 class Summary:
-    """How far a run is, and in the end what it did."""
+    """The progress of a run and, at the end, its result."""
 
     total: int | None = None
-    """Pictures of the source, once they are counted."""
+    """Images of the source, once they are counted."""
     passed: int = 0
     """Described before, and passed over."""
     described: int = 0
     failed: int = 0
     regions: int = 0
-    """Described; a paragraph on a whole picture counts as one."""
+    """Described; a paragraph on a whole image counts as one."""
     seconds: float = 0.0
-    """From the first picture to the last record, without loading the model."""
+    """From the first image to the last record, without loading the model."""
     clock: Clock = field(default_factory=Clock)
     omitted: int = 0
-    """Pictures that the HTML page has no room for."""
+    """Images that the HTML page has no room for."""
 
 
 class _Writer(threading.Thread):
-    """Takes batches of outcomes; its first error is kept, and told to who gives the next batch."""
+    """Writes batches of outcomes; its first error is raised when the next batch is put."""
 
     def __init__(
         self, journal: Journal, sidecars: Sidecars | None, errors: Errors, summary: Summary
@@ -62,7 +62,7 @@ class _Writer(threading.Thread):
         self._broken: BaseException | None = None
 
     def put(self, batch: list[Outcome]) -> None:
-        """Hands over a batch; waits where the disk is slower than the model."""
+        """Puts a batch into the queue; waits if the disk is slower than the model."""
         while self._broken is None:
             try:
                 self._queue.put(batch, timeout=0.2)
@@ -72,7 +72,7 @@ class _Writer(threading.Thread):
         self.check()
 
     def check(self) -> None:
-        """Raises what went wrong."""
+        """Raises the first error, if there is one."""
         if self._broken is not None:
             raise self._broken
 
@@ -124,7 +124,7 @@ class _Writer(threading.Thread):
 
 
 class Errors:
-    """What failed, a line each, of this output; lines of other outputs in the file stay."""
+    """Failed images of this output, one line each; lines of other outputs in the file are kept."""
 
     def __init__(self, path: Path, out: str) -> None:
         self.path, self.out = path, out
@@ -166,9 +166,9 @@ def caption_bulk(
     told: Callable[[Summary], None] | None = None,
     run_jobs: Callable[[Iterator[Job | Bad]], Iterable[list[Outcome]]] | None = None,
 ) -> Summary:
-    """Describes every picture of a source.
+    """Describes every image of a source.
 
-    Killed at any moment, the same call with `resume` goes on: pictures with a record are passed
+    Killed at any moment, the same call with `resume` goes on: images with a record are passed
     over, others and those that failed are done.
 
     Args:
@@ -178,9 +178,9 @@ def caption_bulk(
         model: is opened when all else is known to be right.
         resume: go on with the run that the output is of; without an output, begin.
         on_existing: what becomes of an output that is there: "skip" keeps its records, passes
-            over their pictures, whatever settings they were made with; "overwrite" begins anew;
-            "append" adds records, also of pictures that have one. None: it is refused.
-        batching: how many pictures at once.
+            over their images, whatever settings they were made with; "overwrite" begins anew;
+            "append" adds records, also of images that have one. None: it is refused.
+        batching: how many images at once.
         errors: file of what failed (default: `layout.errors`).
         told: called after each batch.
         run_jobs: what takes the place of the model of this process (see `cluster`).
@@ -254,7 +254,7 @@ def _here(
 def _left(
     jobs: Jobs, done: np.ndarray, summary: Summary, sidecars: Sidecars | None
 ) -> Iterator[Job | Bad]:
-    """The jobs that are to be done."""
+    """The jobs that are not done yet."""
     for job in jobs:
         if isinstance(job, Job):
             key = np.uint64(job.key)
@@ -272,7 +272,7 @@ def _chain(first: Job | Bad, rest: Iterator[Job | Bad]) -> Iterator[Job | Bad]:
 
 
 def _count(jobs: Jobs, summary: Summary) -> None:
-    """Counts the pictures beside the work."""
+    """Counts the images while the run proceeds."""
 
     def count() -> None:
         summary.total = jobs.count()
@@ -306,7 +306,7 @@ def _go(
 
 
 def _finish(layout: Layout, journal: Journal, summary: Summary) -> None:
-    """Makes the files that hold all records."""
+    """Writes the files that are made from all records."""
 
     def read() -> Iterator[dict[str, Any]]:
         return iter(journal)

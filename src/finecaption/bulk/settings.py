@@ -38,7 +38,7 @@ class RunSettings:
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """Where the settings of two runs differ, a sentence each."""
+    """The differences between the settings of two runs, one sentence each."""
     found = []
     for key in dict.fromkeys((*old, *new)):
         was, now = old.get(key), new.get(key)

@@ -1,4 +1,4 @@
-"""A text file or an annotated picture for each picture, by its own name in a tree of folders.
+"""A text file or an annotated image for each image, by its own name in a tree of folders.
 
 A file is prepared under a hidden name, then the record goes into the journal, then the file gets
 its name. So a kill leaves either nothing that counts, or a prepared file that `replay` finds.
@@ -59,8 +59,8 @@ class Sidecars:
     def begin(self, mode: str, anew: bool) -> None:
         """
         Args:
-            mode: what becomes of a file that is there: "new" refuses the picture, "skip" leaves
-                it, "overwrite" replaces it, "append" adds to a text and draws a picture anew.
+            mode: what becomes of a file that is there: "new" refuses the image, "skip" leaves
+                it, "overwrite" replaces it, "append" adds to a text and draws an image anew.
             anew: whether the names that were learned do not count.
         """
         self.mode = mode
@@ -68,7 +68,7 @@ class Sidecars:
             self._used.clear()
 
     def there(self, job: Any) -> bool:
-        """Whether every file of a picture is there; used to pass it over."""
+        """Whether every file of an image is there; used to pass it over."""
         stem = _safe(job.stem or job.id)
         return bool(self.endings) and all(
             (self.root / f"{stem}{ending}").exists() for ending in self.endings
@@ -80,13 +80,13 @@ class Sidecars:
         """Writes a record's files under hidden names.
 
         Args:
-            picture: the upright picture; None: it is opened again if it is to be drawn on.
+            picture: the upright image; None: it is opened again if it is to be drawn on.
 
         Returns:
             (hidden, final) paths for `publish`.
 
         Raises:
-            InputError: a file is there, and nothing was said of such; the picture is gone.
+            InputError: a file is there, and nothing was said of such; the image is gone.
             FineCaptionError: the disk is full, or the like.
         """
         made = []
@@ -141,7 +141,7 @@ def _hash(text: str) -> int:
 
 
 def _safe(name: str) -> str:
-    """A path that stays below its root and that a file system takes."""
+    """A path below its root that every file system accepts."""
     parts = []
     for part in re.split(r"[/\\]+", name.replace("\0", "_")):
         if part in ("", "."):
@@ -156,7 +156,7 @@ def _safe(name: str) -> str:
 
 
 def to_text(record: Mapping[str, Any]) -> str:
-    """What was said, for a text file: one answer as it is; several with their names, a line each;
+    """The captions as a text file: a single answer alone; several with their names, one per line;
     several regions in sections."""
     sections: list[tuple[str, list[tuple[str, str]]]] = []
     for region in record["regions"]:
@@ -166,7 +166,7 @@ def to_text(record: Mapping[str, Any]) -> str:
         box = ",".join(str(side) for side in region["box"])
         sections.append((f"Region {region['id']} (box {box})", lines))
     if record["global"] is not None:
-        sections.append(("Whole picture", [("In detail", record["global"])]))
+        sections.append(("Whole image", [("In detail", record["global"])]))
     if len(sections) == 1:
         lines = sections[0][1]
         if len(lines) == 1:
@@ -182,7 +182,7 @@ def _draw(record: Mapping[str, Any], picture: Image.Image | None) -> bytes:
 
     if picture is None:
         if record["image"] is None:
-            raise InputError(f"{record['id']}: the picture is no file; --format png needs one")
+            raise InputError(f"{record['id']}: the image is no file; --format png needs one")
         picture = load_image(record["image"])
     captions = [
         Caption(Region.from_rle(region["mask"]), region["captions"], region["dense"])

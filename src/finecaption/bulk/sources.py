@@ -1,4 +1,4 @@
-"""What is to be described, by what was given: folder, pattern, manifest, COCO file, data set."""
+"""The images to describe: from a folder, pattern, manifest, COCO file or dataset."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from finecaption.types import RegionSample
 
 @dataclass(frozen=True)
 class Jobs:
-    """A source: it can be gone through several times, always in the same order."""
+    """A source that can be iterated several times, always in the same order."""
 
     name: str
     """What it is, for the settings: kind and full path."""
@@ -40,7 +40,7 @@ class Jobs:
 
 
 def stands_for_many(given: Sequence[str]) -> bool:
-    """Whether what was given on the command line is more than one picture file."""
+    """Whether what was given on the command line is more than one image file."""
     if len(given) != 1:
         return True
     text = given[0]
@@ -52,34 +52,34 @@ def stands_for_many(given: Sequence[str]) -> bool:
 
 
 def open_jobs(given: Sequence[str], images: str | os.PathLike[str] | None = None) -> Jobs:
-    """The pictures that were given.
+    """The images that were given.
 
     Args:
         given: one of a folder, a pattern with `*`, a manifest (.jsonl), a COCO file (.json) and a
-            data set (`FORMAT:PATH`, see `finecaption.data.opening`); or picture files.
-        images: folder of the pictures of a manifest, COCO file or data set, if they are elsewhere.
+            dataset (`FORMAT:PATH`, see `finecaption.data.opening`); or image files.
+        images: folder of the images of a manifest, COCO file or dataset, if they are elsewhere.
 
     Raises:
         InputError: there is no such thing, or nothing in it.
     """
     place = None if images is None else Path(images)
     if place is not None and not place.is_dir():
-        raise InputError(f"--images {place}: is not a folder; give the folder of the pictures")
+        raise InputError(f"--images {place}: is not a folder; give the folder of the images")
     jobs = _open(list(given), place)
     if next(iter(jobs), None) is None:
-        raise InputError(f"{given[0]}: there is no picture; check the path")
+        raise InputError(f"{given[0]}: there is no image; check the path")
     return jobs
 
 
 def _open(given: list[str], images: Path | None) -> Jobs:
     if not given:
-        raise InputError("nothing is given: give a folder, a pattern, a manifest or a data set")
+        raise InputError("nothing is given: give a folder, a pattern, a manifest or a dataset")
     if len(given) > 1:
         for text in given:
             if not os.path.isfile(text):
                 raise InputError(
-                    f"{text}: no such file; several pictures can be given, but only one folder, "
-                    "manifest or data set"
+                    f"{text}: no such file; several images can be given, but only one folder, "
+                    "manifest or dataset"
                 )
         return Jobs(_name("files", *given), lambda: list_jobs(given), lambda: len(set(given)))
     text = given[0]
@@ -120,7 +120,7 @@ def _dataset(text: str) -> tuple[str, Path] | None:
 
 
 def _form_of(folder: Path) -> str | None:
-    """The format of a folder that is one of our own data sets, and no folder of pictures."""
+    """The format of a folder that is one of our own datasets, not a folder of images."""
     try:
         form = guess_format(folder)
     except InputError:
@@ -145,7 +145,7 @@ def _data_jobs(form: str, path: Path, images: Path | None) -> Jobs:
 
 
 class _Picture:
-    """What tells whether two neighbouring samples are of one picture."""
+    """Compares equal for neighboring samples of one image."""
 
     def __init__(self, sample: RegionSample) -> None:
         self.image, self.image_id = sample.image, sample.image_id
@@ -160,7 +160,7 @@ class _Picture:
             return both and np.array_equal(np.asarray(self.image), np.asarray(other.image))
         return str(self.image) == str(other.image)
 
-    __hash__ = None  # type: ignore[assignment]  # groupby compares neighbours only
+    __hash__ = None  # type: ignore[assignment]  # groupby compares neighbors only
 
 
 def _data_job(members: list[RegionSample], picture: _Picture) -> Job:
@@ -183,7 +183,7 @@ def _data_job(members: list[RegionSample], picture: _Picture) -> Job:
         name = os.path.basename(image)
     else:
         name = hashlib.sha256(image.tobytes()).hexdigest()[:16]
-    # the same picture can come again later, with other regions
+    # the same image can come again later, with other regions
     said = repr((image if isinstance(image, str) else "", sorted(map(repr, regions))))
     place = hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return Job(name, image, tuple(regions.values()), place, plain_stem(name))

@@ -1,4 +1,4 @@
-"""CSV and COCO, made of the records when a run ends. Both read them twice and hold none."""
+"""CSV and COCO files, written from the records when a run ends, without holding them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def written(path: Path, errors: str = "strict") -> Iterator[TextIO]:
 
 
 def write_csv(path: Path, read: Records) -> None:
-    """A row a region, and one a paragraph on a whole picture; an attribute a column."""
+    """Writes a row per region or whole image, with a column per attribute."""
     names: dict[str, None] = {}
     for record in read():
         for region in record["regions"]:
@@ -50,10 +50,10 @@ def write_csv(path: Path, read: Records) -> None:
 
 
 def write_coco(path: Path, read: Records) -> None:
-    """COCO's layout: an annotation a region, its mask as RLE; pycocotools loads it.
+    """Writes COCO's layout: one annotation per region with its mask as RLE; pycocotools loads it.
 
     `caption` is a region's first answer; `captions` and `dense` have all. The paragraph on a whole
-    picture is its image's `caption`. Ids of images are those of the COCO file that the pictures
+    image is its image's `caption`. Ids of images are those of the COCO file that the images
     came from, or else numbers from 1.
     """
     with written(path) as stream:

@@ -1,4 +1,4 @@
-"""Captioners to compare: ours, any vision-language model of transformers, any served one.
+"""Captioners: ours, any vision-language model of transformers, any served model.
 
     captioner = open_captioner("qwen2-vl-7b")
     captioner.caption_batch([Request(image, [region], ["Color"])])

@@ -1,6 +1,6 @@
 """A region's box as text, in each family's own coordinates. Pure numbers and strings.
 
-Boxes are xyxy in pixels of the upright picture, x1 and y1 exclusive; sizes are (width, height).
+Boxes are xyxy in pixels of the upright image, x1 and y1 exclusive; sizes are (width, height).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import math
 from finecaption.io.geometry import Box, Size
 
 KOSMOS_GRID = 32
-"""Patches along each side of Kosmos-2's picture: `microsoft/kosmos-2-patch14-224`."""
+"""Patches along each side of Kosmos-2's image: `microsoft/kosmos-2-patch14-224`."""
 
 
 def kosmos2(box: Box, size: Size, grid: int = KOSMOS_GRID) -> str:
@@ -28,7 +28,7 @@ def kosmos2(box: Box, size: Size, grid: int = KOSMOS_GRID) -> str:
 
 
 def thousandths(box: Box, size: Size) -> tuple[int, int, int, int]:
-    """x0, y0, x1, y1 in 0..1000 of the picture's width and height, rounded."""
+    """x0, y0, x1, y1 in 0..1000 of the image's width and height, rounded."""
     x0, y0, x1, y1 = (
         min(1000, max(0, round(1000 * value / side)))
         for value, side in zip(box, size * 2, strict=True)
@@ -43,7 +43,7 @@ def qwen2(box: Box, size: Size) -> str:
 
 
 def qwen2_5(box: Box, size: Size, resized: Size) -> str:
-    """Qwen2.5-VL: pixels of the picture at the size that the model is given."""
+    """Qwen2.5-VL: pixels of the image at the size that the model is given."""
     scale = (resized[0] / size[0], resized[1] / size[1]) * 2
     x0, y0, x1, y1 = (round(value * by) for value, by in zip(box, scale, strict=True))
     return f"<|box_start|>({x0},{y0}),({x1},{y1})<|box_end|>"
@@ -61,7 +61,7 @@ def internvl(box: Box, size: Size) -> str:
 
 
 def llava(box: Box, size: Size) -> str:
-    """LLaVA-1.5 and 1.6: two decimals in [0, 1] of the picture padded to a centred square."""
+    """LLaVA-1.5 and 1.6: two decimals in [0, 1] of the image padded to a centered square."""
     side = max(size)
     shift = ((side - size[0]) / 2, (side - size[1]) / 2) * 2
     values = ((value + by) / side for value, by in zip(box, shift, strict=True))
@@ -69,6 +69,6 @@ def llava(box: Box, size: Size) -> str:
 
 
 def fractions(box: Box, size: Size) -> str:
-    """Two decimals in [0, 1] of the picture itself: for models without a format of their own."""
+    """Two decimals in [0, 1] of the image itself: for models without a format of their own."""
     values = (value / side for value, side in zip(box, size * 2, strict=True))
     return "[" + ", ".join(f"{value:.2f}" for value in values) + "]"

@@ -1,4 +1,4 @@
-"""A vision-language checkpoint of transformers as captioner, through AutoModelForImageTextToText.
+"""A vision-language checkpoint of transformers as captioner, by AutoModelForImageTextToText.
 
 torch and transformers are imported when the weights are first needed.
 """
@@ -26,7 +26,7 @@ _FP32_BYTES = 2 << 30  # larger checkpoints keep the type that they were saved i
 
 
 class Prompt(NamedTuple):
-    """What a model is given for a question."""
+    """The input of a model for one question."""
 
     picture: Image.Image
     """RGB."""
@@ -151,7 +151,7 @@ class TransformersCaptioner(QuestionCaptioner):
         return Prompt(shown.picture, family.ask(asked.task, asked.attribute, shown.words))
 
     def resized(self, size: Size) -> Size:
-        """(width, height) of a picture -> what Qwen's image processor makes of it; others keep it.
+        """(width, height) of an image -> what Qwen's image processor makes of it; others keep it.
 
         Multiples of two patches within the processor's limits on pixels.
         """
@@ -170,7 +170,7 @@ class TransformersCaptioner(QuestionCaptioner):
         return int(width), int(height)
 
     def full_text(self, question: str) -> str:
-        """The question as the model reads it, with what a chat puts around it."""
+        """The question as the model reads it, wrapped by the chat template."""
         if self.family.bare:
             return question
         template = getattr(self.processor, "chat_template", None)
@@ -286,7 +286,7 @@ def load_processor(folder: Path) -> Any:
     """The processor of a checkpoint, its image processor with the PIL backend.
 
     Where torchvision is missing, processors with a part for videos (Qwen-VL, InternVL) are made
-    without that part, since transformers cannot make it then: pictures do not need it.
+    without that part, since transformers cannot make it then: images do not need it.
     """
     from transformers import AutoConfig, AutoImageProcessor, AutoProcessor, AutoTokenizer
     from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
@@ -315,7 +315,7 @@ def load_processor(folder: Path) -> Any:
 
 
 def _nested(pictures: list[Image.Image], family: Family) -> list[Any]:
-    """One list a prompt where a processor cannot tell pictures of one prompt from several."""
+    """One list a prompt where a processor cannot tell images of one prompt from several."""
     return [[picture] for picture in pictures] if family.name == "llama-3.2-vision" else pictures
 
 

@@ -1,4 +1,4 @@
-"""How each family of models is shown a region and asked about it: its format, and its wording.
+"""How each family of models is shown a region and asked about it: format and wording.
 
 A family is found by `model_type` of a checkpoint's config.json. Formats are the published ones;
 where a family has none for a task, the wording is chosen here, and docs/captioners.md says so.
@@ -24,11 +24,11 @@ from finecaption.types import Task
 PROMPTS_VERSION = "1"
 
 Resize = Callable[[Size], Size]
-"""(width, height) of a picture -> of what the model is given."""
+"""(width, height) of an image -> of what the model is given."""
 
 ONLY = "Answer with the description alone."
 
-_CLIP_GREY = (122, 116, 104)  # CLIP's mean colour, 255 x: what LLaVA pads with
+_CLIP_GREY = (122, 116, 104)  # CLIP's mean color, 255 x: what LLaVA pads with
 _VICUNA = (
     "A chat between a curious human and an artificial intelligence assistant. The assistant gives "
     "helpful, detailed, and polite answers to the human's questions."
@@ -52,7 +52,7 @@ def question(task: Task, attribute: str | None, words: str) -> str:
 
 @dataclass(frozen=True)
 class Family:
-    """Models that take regions alike."""
+    """Models that take regions in the same format."""
 
     name: str
     title: str
@@ -61,12 +61,12 @@ class Family:
     region: str
     """How a region is given, in a line."""
     refer: Callable[[Image.Image, np.ndarray, Resize], Shown]
-    """(picture RGB, mask bool (H, W), the model's resizing) -> what the model is shown, and the
+    """(image RGB, mask bool (H, W), the model's resizing) -> what the model is shown, and the
     region's words."""
     ask: Callable[[Task, str | None, str], str] = question
     """(task, attribute, words) -> the question."""
     prepare: Callable[[Image.Image], Image.Image] | None = None
-    """What is done to a picture of which no region is asked."""
+    """What is done to an image of which no region is asked."""
     template: str | None = None
     """The whole prompt, with {question}, for checkpoints that bring no chat template."""
     bare: bool = False
@@ -77,7 +77,7 @@ class Family:
     """Whether only prompts of one length may share a batch."""
 
     def clean(self, text: str) -> str:
-        """A decoded answer without tags and what follows its end."""
+        """A decoded answer without tags and without text after its end."""
         if self.stop is not None:
             text = text.partition(self.stop)[0]
         if self.bare:

@@ -55,7 +55,7 @@ class QuestionCaptioner(ABC):
 
     @abstractmethod
     def answer(self, questions: Sequence[Question]) -> list[str]:
-        """An answer a question, in order; an answer may be empty."""
+        """One answer per question, in order; an answer may be empty."""
 
     def caption_batch(
         self, requests: Sequence[Request], *, progress: Progress | None = None

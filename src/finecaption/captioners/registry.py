@@ -1,4 +1,4 @@
-"""From a model's name to a captioner, or to a description of one that can be opened later."""
+"""Opens captioners by name, now or later."""
 
 from __future__ import annotations
 

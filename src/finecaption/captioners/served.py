@@ -1,4 +1,4 @@
-"""Any vision model behind an OpenAI-compatible address, by the client that also annotates."""
+"""A captioner for any vision model behind an OpenAI-compatible address."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SHOWN = (*VISUAL_PROMPTS, *_FAMILIES)
 
 
 class ServedCaptioner(QuestionCaptioner):
-    """Asks chat completions, an HTTP request a question, several at once.
+    """Asks a chat-completions API, one HTTP request per question, several at a time.
 
     Args:
         address: base URL, up to and with `/v1`.

@@ -1,6 +1,6 @@
 """Tiny checkpoints with random weights, one for each family, in the published folders' own shape.
 
-They babble. They are for trying the way from a picture and a mask to an answer without gigabytes:
+They babble. They are for trying the way from an image and a mask to an answer without gigabytes:
 `write_tiny("qwen2-vl", "out/tiny")`, then `open_captioner("out/tiny")`.
 """
 
@@ -64,7 +64,7 @@ def write_tiny(family: str, folder: str | os.PathLike[str], seed: int = 4) -> Pa
         torch.manual_seed(seed)
         model = _MAKERS[family](path)
         for name, parameter in model.named_parameters():
-            # wider than usual, so that picture and question count
+            # wider than usual, so that image and question count
             if parameter.ndim == 2 and not name.endswith("embed_positions.weight"):
                 torch.nn.init.normal_(parameter, std=0.25)
             elif name.endswith("gate"):  # Mllama's cross attention starts shut
@@ -126,7 +126,7 @@ def _clip_processor(side: int = 28) -> Any:
 def _kosmos2(folder: Path) -> Any:
     from transformers import Kosmos2Config, Kosmos2ForConditionalGeneration, Kosmos2Processor
 
-    # ids of the places of the picture's tokens follow <unk>: letters, which the picture replaces
+    # ids of the places of the image's tokens follow <unk>: letters, which the image replaces
     processor = Kosmos2Processor(_clip_processor(), _tokenizer())
     processor.save_pretrained(folder)
     return Kosmos2ForConditionalGeneration(

@@ -1,7 +1,7 @@
-"""Showing a region to a model that takes no mask: pure functions on a picture and a mask.
+"""Visual prompts for models that take no mask: pure functions of an image and a mask.
 
-Each takes the picture (PIL; RGB) and the region's mask (bool (H, W), not empty) and returns a new
-picture. Lines are made as wide as the picture needs: `line_width`. `show` draws any of them by its
+Each takes the image (PIL; RGB) and the region's mask (bool (H, W), not empty) and returns a new
+image. Lines are made as wide as the image needs: `line_width`. `show` draws any of them by its
 name and says how a question then calls the region.
 """
 
@@ -27,7 +27,7 @@ CROP_MARGIN = 0.25
 
 
 class Shown(NamedTuple):
-    """A picture that shows a region, and what a question calls the region."""
+    """An image that shows a region, and what a question calls the region."""
 
     picture: Image.Image
     words: str
@@ -51,7 +51,7 @@ def box_as_text(image: Image.Image, mask: np.ndarray) -> str:
 def draw_box(image: Image.Image, mask: np.ndarray) -> Image.Image:
     """A red frame around the box, with a thin white one where there is room for it.
 
-    The frame lies outside the box; at the picture's border, inside the picture. What is inside the
+    The frame lies outside the box; at the image's border, inside the image. What is inside the
     box and further than a line from the border stays as it is.
     """
     drawn, pen, line = _canvas(image)
@@ -119,7 +119,7 @@ def draw_overlay(
 
 
 def draw_circle(image: Image.Image, mask: np.ndarray) -> Image.Image:
-    """A red ellipse around the box, through its corners where the picture has room for them.
+    """A red ellipse around the box, through its corners where the image has room for them.
 
     After Shtedritski et al., "What does CLIP know about a red circle?" (2023).
     """
@@ -163,7 +163,7 @@ def draw_arrow(image: Image.Image, mask: np.ndarray) -> Image.Image:
 
 
 def crop(image: Image.Image, mask: np.ndarray, margin: float = CROP_MARGIN) -> Image.Image:
-    """The box with a margin, cut out; its pixels are the picture's.
+    """The box with a margin, cut out; its pixels are the image's.
 
     Args:
         margin: share of the box's sides that is kept on each side of it, with at least 4 pixels.
@@ -185,7 +185,7 @@ def blur_background(image: Image.Image, mask: np.ndarray) -> Image.Image:
     _check(image, mask)
     sharp = image.convert("RGB")
     radius = max(2.0, max(image.size) / 60)
-    # a wide blur is made on a smaller picture: at 8k it would take a minute
+    # a wide blur is made on a smaller image: at 8k it would take a minute
     shrink = max(1, round(radius / 6))
     small = sharp.reduce(shrink) if shrink > 1 else sharp
     soft = small.filter(ImageFilter.GaussianBlur(radius / shrink))
@@ -196,7 +196,7 @@ def blur_background(image: Image.Image, mask: np.ndarray) -> Image.Image:
 
 
 def alpha(image: Image.Image, mask: np.ndarray) -> Image.Image:
-    """RGBA: the picture as it is, opaque in the region and transparent outside.
+    """RGBA: the image as it is, opaque in the region and transparent outside.
 
     The convention of describe-anything's server, and of this project's own.
     """
@@ -207,7 +207,7 @@ def alpha(image: Image.Image, mask: np.ndarray) -> Image.Image:
 
 
 def pad_square(image: Image.Image, colour: tuple[int, int, int]) -> Image.Image:
-    """The picture in the middle of a square, as LLaVA-1.5 is given it."""
+    """The image in the middle of a square, as LLaVA-1.5 is given it."""
     side = max(image.size)
     square = Image.new("RGB", (side, side), colour)
     square.paste(image.convert("RGB"), ((side - image.width) // 2, (side - image.height) // 2))
@@ -226,11 +226,11 @@ _DRAWN: dict[str, tuple[Callable[[Image.Image, np.ndarray], Image.Image], str]] 
 }
 
 VISUAL_PROMPTS: tuple[str, ...] = ("text", *_DRAWN)
-"""All ways of showing a region: "text" leaves the picture as it is and gives the box in words."""
+"""All ways of showing a region: "text" leaves the image as it is and gives the box in words."""
 
 
 def show(image: Image.Image, mask: np.ndarray, how: str) -> Shown:
-    """The picture with the region shown, and words for the region.
+    """The image with the region shown, and words for the region.
 
     Args:
         how: one of VISUAL_PROMPTS.
@@ -263,7 +263,7 @@ def _canvas(image: Image.Image) -> tuple[Image.Image, ImageDraw.ImageDraw, int]:
 
 
 def _inside(box: Box, size: Size, line: int) -> tuple[int, int, int, int] | None:
-    """What a frame leaves free: the box, less a line where the picture's border is in the way."""
+    """What a frame leaves free: the box, less a line where the image's border is in the way."""
     width, height = size
     x0, y0, x1, y1 = (int(value) for value in box)
     left, top = max(x0, line), max(y0, line)
@@ -301,12 +301,12 @@ def _aim(
         # well inside, so that it is clear what the tip means
         at = last - min(last // 2, round(0.03 * max(width, height)))
         room = len(across) - at
-        # a slanted arrow is told from a picture's own lines more easily
+        # a slanted arrow is told from an image's own lines more easily
         worth = min(room, 0.25 * max(width, height)) * (1.0 if turn % 2 else 0.95)
         if best is None or worth > best[0]:
             best = worth, (float(across[at]), float(down[at])), way
     assert best is not None
-    if best[0] < 0.08 * max(width, height):  # the region fills the picture
+    if best[0] < 0.08 * max(width, height):  # the region fills the image
         way = (-1.0, 0.0) if x > width / 2 else (1.0, 0.0)
         return (float(x), float(y)), way
     return best[1], best[2]

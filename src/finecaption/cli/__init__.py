@@ -1,12 +1,13 @@
-"""The command line: one file a command, each imported only when it is called for.
+"""The command line: one file per command, imported only when the command is called.
 
-Exit codes: 0 done, 1 failed, 2 the user's input cannot be used, 130 interrupted.
+Exit codes: 0 success, 1 failure, 2 unusable input, 130 interrupted.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Annotated, Any
@@ -15,6 +16,7 @@ import typer
 from typer.core import TyperGroup
 
 import finecaption
+from finecaption.cli import console
 from finecaption.errors import FineCaptionError, InputError
 
 # name -> module that has the typer `app`; in the order of --help
@@ -42,13 +44,23 @@ class _LazyGroup(TyperGroup):
             return None
         command = typer.main.get_command(import_module(COMMANDS[cmd_name]).app)
         command.name = cmd_name
+        _hide_flag_types(command)
         return command
 
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:  # here, because releases of typer differ in what they make of it
+        except KeyboardInterrupt:  # caught here, because releases of typer treat it differently
             raise typer.Exit(130) from None
+
+
+def _hide_flag_types(command: Any) -> None:
+    """Flags take no value, so that help shows no type for them."""
+    for sub in getattr(command, "commands", {}).values():
+        _hide_flag_types(sub)
+    for parameter in command.params:
+        if getattr(parameter, "is_flag", False):
+            parameter.metavar = ""
 
 
 app = typer.Typer(
@@ -72,20 +84,21 @@ def _root(
     version: Annotated[
         bool,
         typer.Option(
-            "--version", help="Print the version.", callback=_print_version, is_eager=True
+            "--version", help="Print the version and stop.", callback=_print_version, is_eager=True
         ),
     ] = False,
 ) -> None:
-    """Only holds the options that every command shares."""
+    """Holds the options of `finecaption` itself."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code.
 
     Args:
-        argv: the arguments without the program's name; those of the process if None.
+        argv: the arguments without the program's name; None takes those of the process.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    console.reset()
     try:
         app(args=_renamed(arguments), prog_name="finecaption")
     except SystemExit as end:
@@ -99,14 +112,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         _complain(error)
         return 1
     except BrokenPipeError:
-        # the reader has gone (`| head`): nobody is left to tell; the flush at exit must not fail
+        # The reader of the pipe has gone (`| head`); the flush at exit must not fail.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return 0
 
 
 def _renamed(arguments: list[str]) -> list[str]:
-    """`caption ... --out` was the spelling of `batch` up to 0.1."""
+    """Turns `caption ... --out`, the spelling of `batch` up to 0.1, into `batch`."""
     given = {argument.partition("=")[0] for argument in arguments}
     if arguments[:1] != ["caption"] or "--out" not in given:
         return arguments
@@ -115,6 +128,8 @@ def _renamed(arguments: list[str]) -> list[str]:
 
 
 def _complain(error: Exception) -> None:
+    if console.is_verbose():
+        traceback.print_exception(error)
     print(f"error: {error}", file=sys.stderr)
 
 

@@ -1,4 +1,4 @@
-"""`finecaption assemble`: a model from published parts."""
+"""`finecaption assemble`: build a model from published parts."""
 
 from __future__ import annotations
 
@@ -7,52 +7,68 @@ from typing import Annotated, Any
 
 import typer
 
+from finecaption.cli.completion import models, one_of, presets
+from finecaption.cli.console import Quiet, Verbose, note
 from finecaption.errors import InputError
 
-app = typer.Typer(help="Put a model together from published checkpoints.")
+app = typer.Typer(add_completion=False, help="Build a model from published checkpoints.")
 
-_KINDS = "hub id, transformers folder"
+_KINDS = "a hub id, a transformers folder"
 
 
 @app.command()
 def assemble(
-    out: Annotated[Path, typer.Option(help="The new folder; it appears when it is complete.")],
+    out: Annotated[Path, typer.Option(help="Output folder; it appears once it is complete.")],
     preset: Annotated[
-        str, typer.Option(help="Which parts: 8b, 8b-light, 3b, 1.5b, 0.5b, tiny.")
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="The parts to use: 8b, 8b-light, 3b, 1.5b, 0.5b or tiny.",
+            autocompletion=presets,
+        ),
     ] = "8b",
-    clip: Annotated[str | None, typer.Option(help=f"CLIP: {_KINDS}, OpenAI file.")] = None,
-    alpha: Annotated[str | None, typer.Option(help="Alpha-CLIP .pth file.")] = None,
+    clip: Annotated[str | None, typer.Option(help=f"CLIP: {_KINDS} or an OpenAI file.")] = None,
+    alpha: Annotated[str | None, typer.Option(help="Alpha-CLIP's .pth file.")] = None,
     convnext: Annotated[
-        str | None, typer.Option(help=f"ConvNeXt: {_KINDS}, timm or open_clip file.")
+        str | None, typer.Option(help=f"ConvNeXt: {_KINDS}, a timm or an open_clip file.")
     ] = None,
-    sam: Annotated[str | None, typer.Option(help=f"SAM: {_KINDS}, Meta's .pth file.")] = None,
+    sam: Annotated[str | None, typer.Option(help=f"SAM: {_KINDS} or Meta's .pth file.")] = None,
     llm: Annotated[
-        str | None, typer.Option(help=f"Llama-, Qwen- or Mistral-like language model: {_KINDS}.")
+        str | None, typer.Option(help=f"A Llama, Qwen or Mistral language model: {_KINDS}.")
     ] = None,
     dtype: Annotated[
-        str | None, typer.Option(help="float32, float16, bfloat16 (default: the preset's).")
+        str | None,
+        typer.Option(
+            metavar="float32|float16|bfloat16",
+            help="Data type of the weights (default: the preset's).",
+            autocompletion=one_of("float32", "float16", "bfloat16"),
+        ),
     ] = None,
-    max_shard_size: Annotated[str, typer.Option(help="Of a weights file: 5GB, 500MB.")] = "5GB",
+    max_shard_size: Annotated[
+        str, typer.Option(help="Maximum size of a weights file, such as 5GB or 500MB.")
+    ] = "5GB",
     convnext_eps: Annotated[
         float | None,
-        typer.Option(help="Of ConvNeXt's norms (default: by the kind of checkpoint)."),
+        typer.Option(help="Epsilon of ConvNeXt's norms (default: depends on the checkpoint)."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the adapter's random weights.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed of the adapter's weights.")] = 0,
     export_llm: Annotated[
         str | None,
         typer.Option(
-            metavar="MODEL",
-            help="Assemble nothing: write the language model of this FineCaption as a stock one.",
+            metavar="NAME|FOLDER",
+            help="Do not assemble: export the language model of this FineCaption for vLLM.",
+            autocompletion=models,
         ),
     ] = None,
     print_config: Annotated[
-        bool, typer.Option("--print-config", help="Print the sources and stop.")
+        bool, typer.Option("--print-config", help="Print the settings as JSON and stop.")
     ] = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
-    """Put a model together from published checkpoints, ready for stage 1."""
+    """Build a model from published checkpoints, ready for stage 1."""
     import dataclasses
     import json
-    import sys
 
     from finecaption.assemble.presets import find_preset
 
@@ -61,7 +77,9 @@ def assemble(
     if export_llm is not None:
         for name, value in {**given, "dtype": dtype, "print-config": print_config}.items():
             if value:
-                raise InputError(f"--{name}: is for assembling; --export-llm copies what is there")
+                raise InputError(
+                    f"--{name}: cannot be combined with --export-llm, which assembles nothing"
+                )
         from finecaption.assemble.export import export_language_model
         from finecaption.assemble.write import parse_size
 
@@ -86,7 +104,7 @@ def assemble(
             max_shard_bytes=parse_size(max_shard_size),
             convnext_eps=convnext_eps,
             seed=seed,
-            say=lambda text: print(text, file=sys.stderr),
+            say=note,
             **given,
         )
     )

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from finecaption.cli.completion import list_of, one_of
+from finecaption.cli.console import Quiet, Verbose, note, progress_console
 from finecaption.cli.options import (
     MODEL,
     AllAttributes,
@@ -35,7 +37,10 @@ if TYPE_CHECKING:
 _LINE_SECONDS = 30.0  # between lines of progress where there is no terminal
 _CLUSTER = "On a Ray cluster"
 
-app = typer.Typer(help="Describe many images: a folder, a pattern, a manifest or a data set.")
+app = typer.Typer(
+    add_completion=False,
+    help="Describe many images: a folder, a pattern, a manifest or a dataset.",
+)
 
 
 @app.command()
@@ -44,7 +49,7 @@ def batch(
         list[str],
         typer.Argument(
             metavar="IMAGES",
-            help="Folder, pattern, manifest.jsonl, coco.json, FORMAT:PATH of a data set, or "
+            help="A folder, a pattern, manifest.jsonl, coco.json, FORMAT:PATH of a dataset, or "
             "several image files.",
         ),
     ],
@@ -52,7 +57,7 @@ def batch(
         Path,
         typer.Option(
             metavar="FILE|FOLDER",
-            help="Where results go: .jsonl, .csv, .json (COCO), .html, or a folder.",
+            help="Output: a .jsonl, .csv, .json (COCO) or .html file, or a folder.",
         ),
     ],
     attribute: Attributes = None,
@@ -61,33 +66,40 @@ def batch(
     whole: Whole = False,
     everything: Annotated[
         bool,
-        typer.Option("--everything", help="Find the regions of images that come without any."),
+        typer.Option("--everything", help="Find regions in images that come without any."),
     ] = False,
     formats: Annotated[
         str | None,
-        typer.Option("--format", metavar="LIST", help="Any of jsonl,csv,coco,txt,html,png."),
+        typer.Option(
+            "--format",
+            metavar="LIST",
+            help="Formats to write, separated by commas: jsonl, csv, coco, txt, html, png.",
+            autocompletion=list_of("jsonl", "csv", "coco", "txt", "html", "png"),
+        ),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue an earlier run.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
     on_existing: Annotated[
         str | None,
         typer.Option(
-            metavar="WHAT", help="What to do with existing results: skip, overwrite or append."
+            metavar="skip|overwrite|append",
+            help="What to do with existing results.",
+            autocompletion=one_of("skip", "overwrite", "append"),
         ),
     ] = None,
     image_folder: Annotated[
         Path | None,
         typer.Option(
-            "--images", metavar="FOLDER", help="Folder of a manifest's or data set's images."
+            "--images", metavar="FOLDER", help="Folder of the images, if they are elsewhere."
         ),
     ] = None,
     errors: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Where failures go (default: errors.jsonl beside the results)."
+            metavar="FILE", help="Write failures here (default: errors.jsonl beside the results)."
         ),
     ] = None,
     batch_size: Annotated[
-        int, typer.Option("--batch", metavar="N", help="Images that the model sees at once.")
+        int, typer.Option("--batch", metavar="N", help="Number of images in a batch.")
     ] = 16,
     model: Model = MODEL,
     device: Device = None,
@@ -100,22 +112,31 @@ def batch(
     guidance: Guidance = 0.0,
     max_new_tokens: MaxNewTokens = None,
     engine: Annotated[
-        str, typer.Option(help="local, or ray: a Ray cluster.", rich_help_panel=_CLUSTER)
+        str,
+        typer.Option(
+            metavar="local|ray",
+            help="Run in this process, or on a Ray cluster.",
+            rich_help_panel=_CLUSTER,
+            autocompletion=one_of("local", "ray"),
+        ),
     ] = "local",
     workers: Annotated[
         int, typer.Option(help="Number of Ray workers.", rich_help_panel=_CLUSTER)
     ] = 2,
     gpus: Annotated[
-        float | None, typer.Option(help="GPUs of each Ray worker.", rich_help_panel=_CLUSTER)
+        float | None,
+        typer.Option(help="Number of GPUs of each Ray worker.", rich_help_panel=_CLUSTER),
     ] = None,
     address: Annotated[
         str | None, typer.Option(help="Address of the Ray cluster.", rich_help_panel=_CLUSTER)
     ] = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
-    """Describe many images, and go on where an earlier run was left.
+    """Describe many images, in a run that can be interrupted and resumed.
 
     Without a question, each region gets a sentence and a paragraph. Without a region, attributes
-    are asked about the whole image as one region; otherwise the whole image is described.
+    are asked about the whole image as one region; otherwise the whole image gets a paragraph.
     """
     from finecaption.bulk import Layout, RunSettings, caption_bulk, open_jobs
     from finecaption.bulk.pipeline import Batching
@@ -167,10 +188,9 @@ class _Shown:
     """A bar on a terminal, a line now and then elsewhere; both on stderr."""
 
     def __init__(self) -> None:
-        from rich.console import Console
         from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
-        console = Console(stderr=True)
+        console = progress_console()
         self._terminal = console.is_terminal
         self._bar = Progress(
             SpinnerColumn(),
@@ -192,21 +212,21 @@ class _Shown:
         self._bar.stop()
 
     def told(self, summary: Summary) -> None:
-        """Shows how far it is."""
+        """Shows the progress so far."""
         text = progress_line(summary)
         done = summary.passed + summary.described + summary.failed
         self._bar.update(self._task, description=text, completed=done, total=summary.total)
         if not self._terminal and time.monotonic() - self._last >= _LINE_SECONDS:
             self._last = time.monotonic()
-            typer.echo(text, err=True)
+            note(text)
 
 
 def progress_line(summary: Summary) -> str:
-    """`1,200 of 5,000 pictures, 35.1 regions/s, 2:10 left, 3 failed`"""
+    """`1,200 of 5,000 images, 35.1 regions/s, 2:10 left, 3 failed`"""
     done = summary.passed + summary.described + summary.failed
     fresh = summary.described + summary.failed
     of = f" of {summary.total:,}" if summary.total is not None else ""
-    parts = [f"{done:,}{of} pictures"]
+    parts = [f"{done:,}{of} images"]
     if summary.seconds > 0 and summary.regions:
         parts.append(f"{summary.regions / summary.seconds:.1f} regions/s")
         if summary.total is not None and fresh:
@@ -225,18 +245,18 @@ def _clock(seconds: float) -> str:
 
 
 def _report(summary: Summary, layout: Any, errors: Path) -> None:
-    parts = [f"{summary.described:,} pictures described, {summary.regions:,} regions"]
+    parts = [f"{summary.described:,} images described, {summary.regions:,} regions"]
     if summary.seconds > 0 and summary.described:
         parts[0] += (
-            f" in {_clock(summary.seconds)} ({summary.described / summary.seconds:.2f} pictures/s, "
+            f" in {_clock(summary.seconds)} ({summary.described / summary.seconds:.2f} images/s, "
             f"{summary.regions / summary.seconds:.1f} regions/s)"
         )
     if summary.passed:
-        parts.append(f"{summary.passed:,} were there already")
+        parts.append(f"{summary.passed:,} were already there")
     if summary.failed:
         parts.append(f"{summary.failed:,} failed: see {errors}")
-    typer.echo("; ".join(parts), err=True)
+    note("; ".join(parts))
     if summary.omitted:
-        typer.echo(f"the HTML page leaves out {summary.omitted:,} pictures", err=True)
+        note(f"the HTML page leaves out {summary.omitted:,} images")
     for form in layout.formats:
         typer.echo(layout.sidecars if form in ("txt", "png") else layout.file(form))

@@ -10,6 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from finecaption.cli.caption_output import check_save, peak_memory, print_result, save_image
+from finecaption.cli.completion import one_of
+from finecaption.cli.console import Quiet, Verbose, note, status
 from finecaption.cli.options import (
     MODEL,
     AllAttributes,
@@ -35,17 +37,18 @@ from finecaption.cli.options import (
     open_model,
     parse_regions,
     region_prompts,
-    status,
 )
 from finecaption.errors import InputError
 
-app = typer.Typer(help="Describe regions of an image, attribute by attribute.")
+app = typer.Typer(
+    add_completion=False, help="Describe regions of an image, attribute by attribute."
+)
 
 
 @app.command()
 def caption(
     image: Annotated[
-        str, typer.Argument(metavar="IMAGE", help="Image file; - reads standard input.")
+        str, typer.Argument(metavar="IMAGE", help="The image file; - reads standard input.")
     ],
     mask: Masks = None,
     box: Boxes = None,
@@ -57,16 +60,22 @@ def caption(
     as_json: AsJson = False,
     save: Annotated[
         Path | None,
-        typer.Option(metavar="OUT.png", help="Draw outlines and captions into this image."),
+        typer.Option(
+            metavar="OUT.png", help="Save a copy of the image with outlines and captions."
+        ),
     ] = None,
     model: Model = MODEL,
     device: Device = None,
     quantize: Annotated[
         str | None,
-        typer.Option(metavar="int8|nf4", help="Hold the language model in fewer bits."),
+        typer.Option(
+            metavar="int8|nf4",
+            help="Quantize the language model to 8 or 4 bits.",
+            autocompletion=one_of("int8", "nf4"),
+        ),
     ] = None,
     memory: Annotated[
-        bool, typer.Option("--memory", help="Report the peak memory at the end.")
+        bool, typer.Option("--memory", help="Print the peak memory at the end.")
     ] = False,
     length: Length = None,
     temperature: Temperature = 0.0,
@@ -76,6 +85,8 @@ def caption(
     beams: Beams = 1,
     guidance: Guidance = 0.0,
     max_new_tokens: MaxNewTokens = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Describe regions of an image, attribute by attribute.
 
@@ -102,7 +113,7 @@ def caption(
     regions = parse_regions(opened.size, mask or (), prompts)
     request = Request(opened, regions, names, dense, whole, decoding)
     if not regions and not whole:
-        typer.echo("no region given (--mask, --box, --point): describing the whole image", err=True)
+        note("no region given (--mask, --box, --point): describing the whole image")
     with status("Loading the model") as shown:
         captioner = open_model(model, device, quantize)
         shown.update("Encoding the image")
@@ -116,7 +127,7 @@ def caption(
         save_image(save, opened, result)
     print_result(result, as_json)
     if memory or quantize:
-        typer.echo(peak_memory(), err=True)
+        typer.echo(peak_memory(), err=True)  # asked for, so -q does not silence it
 
 
 def _check_one(image: str) -> None:
@@ -134,7 +145,7 @@ def _progress(shown: Any) -> Any:
 
 def _stdin() -> bytes:
     if sys.stdin.isatty():
-        typer.echo("reading the image from standard input", err=True)
+        note("reading the image from standard input")
     data = sys.stdin.buffer.read()
     if not data:
         raise InputError("-: standard input is empty; pipe an image into it")

@@ -1,4 +1,4 @@
-"""What `finecaption caption` prints and saves for one picture."""
+"""What `finecaption caption` prints and saves for one image."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
+from finecaption.cli.console import note
 from finecaption.errors import InputError
 
 if TYPE_CHECKING:
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
     from finecaption.results import CaptionResult
 
-_PICTURE_TYPES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+_IMAGE_TYPES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 
 
 def print_result(result: CaptionResult, as_json: bool) -> None:
@@ -36,7 +35,7 @@ def print_result(result: CaptionResult, as_json: bool) -> None:
 
 
 def _sections(result: CaptionResult) -> list[tuple[str, list[tuple[str, str]]]]:
-    """(title, [(name, text)]) for each region and the whole picture."""
+    """(title, [(name, text)]) for each region and the whole image."""
     sections = []
     for number, entry in enumerate(result.regions, 1):
         x0, y0, x1, y1 = entry.region.box
@@ -45,7 +44,7 @@ def _sections(result: CaptionResult) -> list[tuple[str, list[tuple[str, str]]]]:
             lines.append(("In detail", entry.dense))
         sections.append((f"Region {number} (box {x0},{y0},{x1},{y1})", lines))
     if result.whole is not None:
-        sections.append(("Whole picture", [("In detail", result.whole)]))
+        sections.append(("Whole image", [("In detail", result.whole)]))
     return sections
 
 
@@ -80,20 +79,20 @@ def check_save(path: Path, image: str) -> None:
     """Before the model is loaded.
 
     Raises:
-        InputError: a picture cannot be saved under this name, or would overwrite the given one.
+        InputError: an image cannot be saved under this name, or it would overwrite the given one.
     """
-    if path.suffix.lower() not in _PICTURE_TYPES:
-        raise InputError(f"--save {path}: must end in {', '.join(_PICTURE_TYPES)}")
+    if path.suffix.lower() not in _IMAGE_TYPES:
+        raise InputError(f"--save {path}: must end in {', '.join(_IMAGE_TYPES)}")
     if path.is_dir():
         raise InputError(f"--save {path}: is a folder; give a file name")
     if not path.parent.is_dir():
         raise InputError(f"--save {path}: there is no folder {path.parent}; make it first")
     if image != "-" and path.exists() and path.resolve() == Path(image).resolve():
-        raise InputError(f"--save {path}: would overwrite the picture itself; give another name")
+        raise InputError(f"--save {path}: would overwrite the image itself; give another name")
 
 
-def save_image(path: Path, picture: Image.Image, result: CaptionResult) -> None:
-    """The annotated picture, under a temporary name first.
+def save_image(path: Path, image: Image.Image, result: CaptionResult) -> None:
+    """Writes the annotated image, under a temporary name first.
 
     Raises:
         InputError: it cannot be written.
@@ -102,30 +101,30 @@ def save_image(path: Path, picture: Image.Image, result: CaptionResult) -> None:
     from finecaption.io.atomic import replacing
 
     notice = None if result.notice is None else result.notice.text
-    drawn = annotate(picture, result.regions, result.whole, notice)
+    annotated = annotate(image, result.regions, result.whole, notice)
     try:
         with replacing(path) as part:
-            drawn.save(part, _PICTURE_TYPES[path.suffix.lower()])
+            annotated.save(part, _IMAGE_TYPES[path.suffix.lower()])
     except OSError as error:
         raise InputError(f"--save {path}: cannot be written ({error})") from error
-    typer.echo(f"saved {path}", err=True)
+    note(f"saved {path}")
 
 
 def peak_memory() -> str:
-    """What the process held at most, and torch on the GPU, in GB (10^9 bytes)."""
+    """Peak memory of the process, and of torch on the GPU, in GB (10^9 bytes)."""
     import torch
 
-    said = []
+    parts = []
     try:
         import resource
     except ImportError:  # Windows
-        said.append("of the process: not known on this system")
+        parts.append("that of the process is not known on this system")
     else:
         # Kilobytes, but on macOS bytes (getrusage's manual).
         unit = 1 if sys.platform == "darwin" else 1024
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-        said.append(f"{peak / 1e9:.2f} GB resident")
+        parts.append(f"{peak / 1e9:.2f} GB resident")
     if torch.cuda.is_available():
         peak = sum(map(torch.cuda.max_memory_allocated, range(torch.cuda.device_count())))
-        said.append(f"{peak / 1e9:.2f} GB on the GPU")
-    return f"peak memory: {', '.join(said)}"
+        parts.append(f"{peak / 1e9:.2f} GB on the GPU")
+    return f"peak memory: {', '.join(parts)}"

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from finecaption.cli.completion import attributes
+from finecaption.cli.console import Quiet, Verbose, note, status
 from finecaption.cli.options import (
     MODEL,
     AsJson,
@@ -21,14 +23,15 @@ from finecaption.cli.options import (
     open_model,
     parse_regions,
     region_prompts,
-    status,
 )
 from finecaption.errors import InputError
 
 if TYPE_CHECKING:
     from finecaption.inference.choice_scoring import ChoiceScores
 
-app = typer.Typer(help="Score given values of an attribute: which one fits a region best?")
+app = typer.Typer(
+    add_completion=False, help="Score given values of an attribute: which one fits a region best?"
+)
 
 _BAR = 24  # characters of a full bar
 
@@ -37,10 +40,16 @@ _BAR = 24  # characters of a full bar
 def choose(
     image: ImageFile,
     choices: Annotated[
-        list[str], typer.Argument(metavar="CHOICE...", help="The values, e.g. red green blue.")
+        list[str],
+        typer.Argument(metavar="CHOICE...", help="The values to score, such as red green blue."),
     ],
     attribute: Annotated[
-        str, typer.Option(metavar="NAME", help='The attribute they are of, e.g. "Color".')
+        str,
+        typer.Option(
+            metavar="NAME",
+            help='The attribute that the values belong to, such as "Color".',
+            autocompletion=attributes,
+        ),
     ],
     mask: Masks = None,
     box: Boxes = None,
@@ -49,18 +58,20 @@ def choose(
         list[str] | None,
         typer.Option(
             metavar="TEXT",
-            help='Sentence to score, e.g. "The hat is {choice}." (default: as the model itself '
-            "would say it). Repeat for several wordings.",
+            help='The sentence to score, such as "The hat is {choice}." (default: the model\'s own '
+            "wording). Repeat it for several wordings.",
         ),
     ] = None,
     as_json: AsJson = False,
     model: Model = MODEL,
     device: Device = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Score given values instead of writing freely: which one fits the region best?
 
-    Prints the values with their probabilities, the best first. The probabilities sum to 1: they say
-    which value is the most likely, not whether any of them is right.
+    Prints the values with their probabilities, best first. The probabilities sum to 1: they say
+    which value is the likeliest, not whether any of them is right.
     """
     from finecaption.attributes import resolve_attribute
     from finecaption.io.images import load_image
@@ -83,25 +94,23 @@ def choose(
             warnings.simplefilter("ignore", UnknownWord)  # printed below
             scores = captioner.choice_scores(opened, region, name, choices, template=template)
     for choice in scores.unknown:
-        print(
-            f'note: "{choice}" has words that the model does not know: given as 0', file=sys.stderr
-        )
+        note(f'note: "{choice}" has words that the model does not know; its probability is 0')
     _print(image, name, scores, as_json)
 
 
 def _print(image: str, name: str, scores: ChoiceScores, as_json: bool) -> None:
-    shares = scores.probabilities
+    probabilities = scores.probabilities
     if as_json:
         record = {
             "image": image,
             "attribute": name,
-            "choices": {choice: round(share, 6) for choice, share in shares.items()},
+            "choices": {choice: round(value, 6) for choice, value in probabilities.items()},
             "unknown": list(scores.unknown),
         }
         print(json.dumps(record, indent=2))
         return
-    wide = max(map(len, shares))
+    wide = max(map(len, probabilities))
     terminal = sys.stdout.isatty()
-    for choice, share in shares.items():
-        bar = f"  {'█' * round(share * _BAR)}" if terminal else ""
-        print(f"{choice:<{wide}}  {share:6.1%}{bar}".rstrip())
+    for choice, value in probabilities.items():
+        bar = f"  {'█' * round(value * _BAR)}" if terminal else ""
+        print(f"{choice:<{wide}}  {value:6.1%}{bar}".rstrip())

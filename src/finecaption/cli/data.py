@@ -1,19 +1,20 @@
-"""`finecaption data`: data sets on disk, from what was published or is your own to what trains."""
+"""`finecaption data`: turn published data, or your own, into data that trains."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import typer
 
+from finecaption.cli.completion import one_of, source_formats, target_formats
+from finecaption.cli.console import Quiet, Verbose, note
 from finecaption.cli.data_annotate import annotate
 from finecaption.cli.data_review import review
 from finecaption.cli.data_shared import (
     check_page,
     full_name,
-    note,
     note_problems,
     open_source,
     parse_parts,
@@ -26,32 +27,60 @@ from finecaption.cli.data_shared import (
 from finecaption.cli.options import Images, Overwrite, SkipBad, Src
 from finecaption.errors import InputError
 
-if TYPE_CHECKING:
-    pass
-
 T = TypeVar("T")
 
-app = typer.Typer(help="Data sets: convert, check, look at, split, mix, annotate, review.")
+app = typer.Typer(
+    add_completion=False,
+    help="Convert, check, view, split, mix, annotate and review datasets.",
+)
 
 From = Annotated[
     str | None,
-    typer.Option("--from", metavar="FORMAT", help="Its format (see `data formats`)."),
+    typer.Option(
+        "--from",
+        metavar="FORMAT",
+        help="Format of SRC (see `finecaption data formats`).",
+        autocompletion=source_formats,
+    ),
 ]
-Split = Annotated[str, typer.Option(help="Only this split; or the split's name, if it has none.")]
+To = Annotated[
+    str,
+    typer.Option(
+        metavar="FORMAT",
+        help="Format to write: parquet, jsonl or compositioncap.",
+        autocompletion=target_formats,
+    ),
+]
+By = Annotated[
+    str,
+    typer.Option(
+        metavar="sample|image",
+        help="The unit to take: single samples, or images with all their samples.",
+        autocompletion=one_of("sample", "image"),
+    ),
+]
+Embed = Annotated[bool, typer.Option("--embed", help="Store the images inside the shards.")]
+OutData = Annotated[Path, typer.Option(help="Output: a folder of shards, or a file.")]
+Split = Annotated[
+    str, typer.Option(help="Read only this split; where the data has none, its name.")
+]
 Options = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="NAME=VALUE", help="An option of the reader. Repeatable."),
+    typer.Option("--set", metavar="NAME=VALUE", help="Set an option of the reader."),
 ]
-Seed = Annotated[int, typer.Option(help="Another seed chooses others.")]
+Seed = Annotated[int, typer.Option(help="Random seed of the choice.")]
 
 
 @app.callback()
 def data() -> None:
-    """Data sets: convert, check, look at, split, mix, annotate, review."""
+    """Convert, check, view, split, mix, annotate and review datasets."""
 
 
 @app.command()
-def formats() -> None:
+def formats(
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
     """List the formats that can be read and written."""
     from finecaption.data.convert import TARGETS
     from finecaption.data.opening import STORE
@@ -63,24 +92,26 @@ def formats() -> None:
         own = set(source_options(name)) - set(source_options("jsonl"))
         more = f" --set: {', '.join(sorted(own))}." if own else ""
         print(f"{name:16} {about}{more}")
-    print(f"{STORE:16} What `data convert` wrote: Parquet shards.")
+    print(f"{STORE:16} Parquet shards, as `data convert` writes them.")
     print(f"\nWritten: {', '.join(TARGETS)}")
 
 
 @app.command()
 def convert(
     src: Src,
-    out: Annotated[Path, typer.Option(help="Folder of shards, or file.")],
-    to: Annotated[str, typer.Option(metavar="FORMAT", help="parquet, jsonl, compositioncap.")],
+    out: OutData,
+    to: To,
     source: From = None,
     images: Images = None,
     split: Split = "",
     option: Options = None,
-    embed: Annotated[bool, typer.Option("--embed", help="Take the pictures into shards.")] = False,
+    embed: Embed = False,
     skip_bad: SkipBad = False,
     overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
-    """Write a data set in another form. An interrupted conversion goes on."""
+    """Convert a dataset to another format. An interrupted conversion resumes."""
     found = open_source(src, source, images, split, option, skip_bad)
     settings = {"made": "convert", "source": full_name(src), "from": found.name, "split": split,
                 "set": sorted(option or ())}  # fmt: skip
@@ -97,13 +128,15 @@ def validate(
     images: Images = None,
     split: Split = "",
     option: Options = None,
-    quick: Annotated[
-        bool, typer.Option("--quick", help="Do not decode every picture and mask.")
-    ] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Do not decode images and masks.")] = False,
     skip_bad: SkipBad = False,
-    as_json: Annotated[bool, typer.Option("--json", help="A JSON object a problem.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object per problem.")
+    ] = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
-    """Name every problem with file and record; exit with 1 if there is any."""
+    """Report every problem with its file and record; exit with 1 if there is any."""
     import json
 
     found = open_source(src, source, images, split, option, skip_bad=True, deep=not quick)
@@ -132,15 +165,21 @@ def validate(
 @app.command()
 def stats(
     src: Src,
-    out: Annotated[Path | None, typer.Option(metavar="OUT.html", help="A page with plots.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="OUT.html", help="Also write a page with plots.")
+    ] = None,
     source: From = None,
     images: Images = None,
     split: Split = "",
     option: Options = None,
     skip_bad: SkipBad = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print all figures as JSON.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object instead of text.")
+    ] = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
-    """Count samples, regions, words; plot sizes and how well boxes say the regions."""
+    """Count samples, regions and words; plot sizes and the IoU of regions with their boxes."""
     import json
 
     from finecaption.data.report import Statistics, stats_html
@@ -162,18 +201,20 @@ def stats(
 @app.command()
 def view(
     src: Src,
-    out: Annotated[Path, typer.Option(metavar="OUT.html", help="The page.")],
-    count: Annotated[int, typer.Option(min=1, help="Pictures on it.")] = 24,
+    out: Annotated[Path, typer.Option(metavar="OUT.html", help="The page to write.")],
+    count: Annotated[int, typer.Option(min=1, help="Number of images.")] = 24,
     seed: Annotated[
-        int | None, typer.Option(help="Choose them at random (default: the first).")
+        int | None, typer.Option(help="Random seed of the choice (default: the first images).")
     ] = None,
     source: From = None,
     images: Images = None,
     split: Split = "",
     option: Options = None,
     skip_bad: SkipBad = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
-    """Make a contact sheet: regions outlined, texts beside."""
+    """Make a contact sheet: outlined regions with their texts."""
     from itertools import islice
 
     from finecaption.data.choosing import choose
@@ -184,7 +225,7 @@ def view(
     check_page(out)
     groups = group(progress(found, "Reading"))
     chosen = list(islice(groups, count)) if seed is None else choose(groups, count, seed)
-    which = f"The first {len(chosen)} pictures" if seed is None else f"{len(chosen)} at random"
+    which = f"The first {len(chosen)} images" if seed is None else f"{len(chosen)} at random"
     lead = f"{which}. {read_as(found)}"
     save_page(out, sheet_html(chosen, str(src), lead))
     note_problems(found.problems)
@@ -195,32 +236,34 @@ def view(
 def split(
     src: Src,
     parts: Annotated[
-        list[str], typer.Argument(metavar="NAME=SHARE...", help="Such as train=8 val=1 test=1.")
+        list[str], typer.Argument(metavar="NAME=WEIGHT...", help="Such as train=8 val=1 test=1.")
     ],
-    out: Annotated[Path, typer.Option(help="Folder; each part gets its name in it.")],
-    to: Annotated[str, typer.Option(metavar="FORMAT", help="As of `data convert`.")] = "parquet",
+    out: Annotated[Path, typer.Option(help="Output folder; each part is named in it.")],
+    to: To = "parquet",
     seed: Seed = 0,
     source: From = None,
     images: Images = None,
-    only: Annotated[str, typer.Option(help="Only this split of the source.")] = "",
+    only: Annotated[str, typer.Option(help="Read only this split of the source.")] = "",
     option: Options = None,
-    embed: Annotated[bool, typer.Option("--embed", help="Take the pictures into shards.")] = False,
+    embed: Embed = False,
     skip_bad: SkipBad = False,
     overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
-    """Divide a data set by picture: no picture is in two parts."""
+    """Split a dataset by image: no image is in two parts."""
     from finecaption.data.choosing import parse_ratios, part_of
 
     ratios = parse_ratios(parts)
     found = open_source(src, source, images, only, option, skip_bad)
-    for name, share in ratios.items():
+    for name, ratio in ratios.items():
         target = out / (name + {"jsonl": ".jsonl", "compositioncap": ".json"}.get(to, ""))
         settings = {"made": "split", "source": full_name(src), "from": found.name, "only": only,
                     "set": sorted(option or ()), "part": name, "parts": list(parts),
                     "seed": seed}  # fmt: skip
         stream = part_of(found, ratios, seed, name)
         count = write_samples(stream, target, to, embed, settings, overwrite, name)
-        note(f"{name}: {count:,} samples, {float(share):.1%} asked for")
+        note(f"{name}: {count:,} samples, {float(ratio):.1%} requested")
         print(target)
     note_problems(found.problems, out / "split")
 
@@ -228,25 +271,26 @@ def split(
 @app.command()
 def sample(
     src: Src,
-    out: Annotated[Path, typer.Option(help="Folder of shards, or file.")],
-    count: Annotated[int, typer.Option(min=1, help="How many.")],
-    to: Annotated[str, typer.Option(metavar="FORMAT", help="As of `data convert`.")] = "parquet",
-    by: Annotated[str, typer.Option(help="sample or picture.")] = "picture",
+    out: OutData,
+    count: Annotated[int, typer.Option(min=1, help="Number of images or samples.")],
+    to: To = "parquet",
+    by: By = "image",
     seed: Seed = 0,
     source: From = None,
     images: Images = None,
     split: Split = "",
     option: Options = None,
-    embed: Annotated[bool, typer.Option("--embed", help="Take the pictures into shards.")] = False,
+    embed: Embed = False,
     skip_bad: SkipBad = False,
     overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
-    """Take some pictures, with all that is said of them, or some samples, at random."""
+    """Take images with all their samples, or single samples, at random."""
     from finecaption.data.choosing import choose
     from finecaption.data.store.rows import group
 
-    if by not in ("sample", "picture"):
-        raise InputError(f"--by: must be sample or picture; got {by!r}")
+    by = _unit(by)
     found = open_source(src, source, images, split, option, skip_bad)
     stream = progress(found, "Reading")
     groups: Any = group(stream) if by == "picture" else ([one] for one in stream)
@@ -266,20 +310,25 @@ def mix(
     ],
     out: Annotated[
         Path | None,
-        typer.Option(help="A .json file to keep the mixture, or a folder for its samples."),
+        typer.Option(help="Output: a .json file for the mixture, or a folder for its samples."),
     ] = None,
-    draws: Annotated[int | None, typer.Option(help="How many (default: of all samples).")] = None,
+    draws: Annotated[
+        int | None, typer.Option(help="Number of draws (default: as many as there are samples).")
+    ] = None,
     seed: Seed = 0,
-    to: Annotated[str, typer.Option(metavar="FORMAT", help="Of the folder.")] = "parquet",
-    buffer: Annotated[int, typer.Option(help="Samples shuffled among each other.")] = 1024,
-    by: Annotated[str, typer.Option(help="Draw by sample or by picture.")] = "sample",
-    embed: Annotated[bool, typer.Option("--embed", help="Take the pictures into shards.")] = False,
+    to: To = "parquet",
+    buffer: Annotated[int, typer.Option(help="Size of the shuffle buffer in samples.")] = 1024,
+    by: By = "sample",
+    embed: Embed = False,
     overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
-    """Mix stores by weight: print what will be drawn; keep the mixture, or write its samples."""
+    """Mix stores by weight: print the mixture, save it, or write its samples."""
     from finecaption.data.mixture import Mixture, save_mixture
     from finecaption.data.store import open_store
 
+    by = _unit(by)
     named = parse_parts(parts)
     mixture = Mixture(
         {name: (open_store(folder), weight) for name, (folder, weight) in named.items()},
@@ -299,6 +348,17 @@ def mix(
         made = {"made": "mix", "parts": {n: [full_name(f), w] for n, (f, w) in named.items()}}
         write_samples(stream, out, to, embed, {**made, **settings}, overwrite)
     note(f"written: {out}")
+
+
+def _unit(by: str) -> str:
+    """The value of --by as the stores' settings keep it: "sample" or "picture".
+
+    Raises:
+        InputError: neither sample nor image.
+    """
+    if by not in ("sample", "image", "picture"):
+        raise InputError(f"--by: must be sample or image; got {by!r}")
+    return "picture" if by == "image" else by
 
 
 app.command()(annotate)

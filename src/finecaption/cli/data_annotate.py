@@ -1,4 +1,4 @@
-"""`finecaption data annotate`: captions for your own pictures."""
+"""`finecaption data annotate`: captions for your own images."""
 
 from __future__ import annotations
 
@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from finecaption.cli.options import MODEL, Device, Images, open_model
+from finecaption.cli.completion import models, one_of, source_formats
+from finecaption.cli.console import Quiet, Verbose, note, progress_console
+from finecaption.cli.options import (
+    MODEL,
+    AllAttributes,
+    Attributes,
+    Dense,
+    Device,
+    Images,
+    Whole,
+    open_model,
+)
 from finecaption.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,60 +31,84 @@ if TYPE_CHECKING:
 def annotate(
     src: Annotated[
         Path,
-        typer.Argument(metavar="SRC", help="Folder of pictures; or a data set, with --from."),
+        typer.Argument(metavar="SRC", help="A folder of images, or with --from a dataset."),
     ],
-    out: Annotated[Path, typer.Option(metavar="OUT.json", help="CompositionCap's shape.")],
+    out: Annotated[
+        Path, typer.Option(metavar="OUT.json", help="Output file, in CompositionCap's format.")
+    ],
     model: Annotated[
         str,
         typer.Option(
             "--model",
             "--captioner",
             metavar="NAME|FOLDER",
-            help="The model; with --address, its name there.",
+            help="The model: a name or a folder; with --address, its name on the server.",
+            autocompletion=models,
         ),
     ] = MODEL,
     address: Annotated[
         str | None,
-        typer.Option(metavar="URL", help="An OpenAI-compatible server, such as http://host/v1."),
+        typer.Option(
+            metavar="URL", help="Ask an OpenAI-compatible server, such as http://host/v1."
+        ),
     ] = None,
-    attribute: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Ask for it. Repeat for more.")
-    ] = None,
-    all_attributes: Annotated[bool, typer.Option("--all", help="Ask for all 18.")] = False,
-    dense: Annotated[bool, typer.Option("--dense", help="A paragraph on each region.")] = False,
-    whole: Annotated[bool, typer.Option("--global", help="A paragraph on the picture.")] = False,
+    attribute: Attributes = None,
+    all_attributes: AllAttributes = False,
+    dense: Dense = False,
+    whole: Whole = False,
     everything: Annotated[
         bool,
-        typer.Option("--everything", help="Find the regions of pictures without masks."),
+        typer.Option("--everything", help="Find regions in images that come without masks."),
     ] = False,
     segmenter: Annotated[
-        str, typer.Option(metavar="NAME|FOLDER", help="Whose segmenter finds them.")
+        str,
+        typer.Option(
+            metavar="NAME|FOLDER",
+            help="With --everything: the model whose segmenter is used.",
+            autocompletion=models,
+        ),
     ] = MODEL,
     source: Annotated[
         str | None,
-        typer.Option("--from", metavar="FORMAT", help="Take the regions of this data set."),
+        typer.Option(
+            "--from",
+            metavar="FORMAT",
+            help="Format of SRC, if it is a dataset with regions of its own.",
+            autocompletion=source_formats,
+        ),
     ] = None,
     images: Images = None,
-    licence: Annotated[str, typer.Option(help="Note that the records carry.")] = "",
+    license_: Annotated[
+        str, typer.Option("--license", "--licence", help="License to note in every record.")
+    ] = "",
     shown: Annotated[
-        str, typer.Option(help="How a server sees a region: outline or alpha.")
+        str,
+        typer.Option(
+            metavar="outline|alpha",
+            help="How a region is shown to a server.",
+            autocompletion=one_of("outline", "alpha"),
+        ),
     ] = "outline",
-    per_minute: Annotated[float | None, typer.Option(help="Requests a minute, at most.")] = None,
-    workers: Annotated[int, typer.Option(help="Requests at once.")] = 4,
-    tries: Annotated[int, typer.Option(help="Of each request.")] = 5,
-    timeout: Annotated[float, typer.Option(help="Of a try, in seconds.")] = 120.0,
+    per_minute: Annotated[
+        float | None, typer.Option(help="Maximum number of requests per minute.")
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Number of requests at a time.")] = 4,
+    tries: Annotated[int, typer.Option(help="Number of tries of each request.")] = 5,
+    timeout: Annotated[float, typer.Option(help="Timeout of a try in seconds.")] = 120.0,
     key_variable: Annotated[
-        str, typer.Option(help="Environment variable that holds the server's key.")
+        str, typer.Option(help="Environment variable with the server's API key.")
     ] = "OPENAI_API_KEY",
     cache: Annotated[
-        Path | None, typer.Option(help="File of answers (default: OUT.json.cache).")
+        Path | None, typer.Option(help="File that caches answers (default: OUT.json.cache).")
     ] = None,
     skip_bad: Annotated[
-        bool, typer.Option("--skip-bad", help="Leave out pictures that get no answer.")
+        bool, typer.Option("--skip-bad", help="Leave out images that get no answer.")
     ] = False,
     device: Device = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
-    """Caption your own pictures. An interrupted run goes on; answers are kept."""
+    """Caption your own images. An interrupted run resumes, and answers are cached."""
     from finecaption.attributes import ATTRIBUTE_NAMES, resolve_attribute
     from finecaption.data.annotate import annotate as run
     from finecaption.data.problems import Problems
@@ -84,14 +119,14 @@ def annotate(
     if all_attributes:
         names = list(ATTRIBUTE_NAMES)
     if not (names or dense or whole):
-        raise InputError("nothing is asked: give --attribute, --all, --dense or --global")
+        raise InputError("nothing to ask: give --attribute, --all, --dense or --global")
     if everything and source is not None:
         raise InputError("--everything and --from: give one of them; --from has regions of its own")
     find = _finder(segmenter, device) if everything else None
     asked = _captioner(model, address, shown, per_minute, workers, tries, timeout,
                        key_variable, device)  # fmt: skip
     problems = Problems("skip" if skip_bad else "raise")
-    jobs, data = _jobs(src, source, images, find, licence, problems)
+    jobs, data = _jobs(src, source, images, find, license_, problems)
     summary = run(
         _shown(jobs),
         asked,
@@ -113,7 +148,7 @@ def _jobs(
     src: Path, source: str | None, images: Path | None, find: Callable[[Any], Any] | None,
     licence: str, problems: Problems,
 ) -> tuple[Iterator[Job], Source | None]:  # fmt: skip
-    """The jobs, and the data set that they are of, if any."""
+    """The jobs, and the dataset that they are of, if any."""
     from finecaption.data.annotate import folder_jobs, sample_jobs
 
     if source is None:
@@ -148,14 +183,13 @@ def _finder(name: str, device: str | None) -> Callable[[Any], Any]:
 
 
 def _shown(jobs: Iterable[Job]) -> Iterator[Job]:
-    """The jobs, with a line on stderr while they last."""
-    from rich.console import Console
+    """The jobs, with a progress line on stderr."""
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    console = Console(stderr=True)
+    console = progress_console()
     columns = (
         SpinnerColumn(),
-        TextColumn("Annotating: {task.completed:,.0f} pictures {task.description}"),
+        TextColumn("Annotating: {task.completed:,.0f} images {task.description}"),
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=console, disable=not console.is_terminal) as shown:
@@ -167,12 +201,11 @@ def _shown(jobs: Iterable[Job]) -> Iterator[Job]:
 
 
 def _report(summary: Summary) -> None:
-    typer.echo(
-        f"{summary.pictures:,} pictures; {summary.asked:,} questions asked, {summary.cached:,} "
-        f"answered from the cache; {summary.not_applicable:,} do not apply",
-        err=True,
+    note(
+        f"{summary.pictures:,} images; {summary.asked:,} questions asked, {summary.cached:,} "
+        f"answered from the cache; {summary.not_applicable:,} do not apply"
     )
     if summary.problems:
-        typer.echo(f"left out: {len(summary.problems):,}", err=True)
+        note(f"left out: {len(summary.problems):,}")
         for problem in summary.problems[:20]:
-            typer.echo(f"  {problem}", err=True)
+            note(f"  {problem}")

@@ -1,4 +1,4 @@
-"""`finecaption data review`: people accept, edit or reject what is said of regions."""
+"""`finecaption data review`: people accept, edit or reject the captions of regions."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from finecaption.cli.completion import source_formats, target_formats
+from finecaption.cli.console import Quiet, Verbose, note
 from finecaption.cli.options import Images, SkipBad, Src
 from finecaption.errors import InputError
 
@@ -19,48 +21,66 @@ if TYPE_CHECKING:
 def review(
     src: Src,
     reviewer: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Who reviews (default: the page asks).")
+        str | None,
+        typer.Option(metavar="NAME", help="Name of the reviewer (default: the page asks)."),
     ] = None,
     reviews: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Where decisions are kept (default: SRC.reviews)."),
+        typer.Option(metavar="FOLDER", help="Folder of the decisions (default: SRC.reviews)."),
     ] = None,
     port: Annotated[
-        int | None, typer.Option(help="Of the page (default: the first free one from 7860).")
+        int | None, typer.Option(help="Port to listen on (default: the first free one from 7860).")
     ] = None,
     host: Annotated[
-        str, typer.Option(help="Address to listen on; there is no password.")
+        str, typer.Option(help="Address to listen on. There is no password.")
     ] = "127.0.0.1",
-    browser: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
-    agree: Annotated[
-        bool, typer.Option("--agreement", help="Print how far the reviewers agree, and stop.")
+    browser: Annotated[
+        bool, typer.Option("--browser/--no-browser", "--open", help="Open the page in the browser.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="With --agreement: as JSON.")] = False,
+    agree: Annotated[
+        bool, typer.Option("--agreement", help="Print how far the reviewers agree and stop.")
+    ] = False,
+    as_json: Annotated[
+        bool,
+        typer.Option("--json", help="With --agreement: print one JSON object instead of text."),
+    ] = False,
     export: Annotated[
         Path | None,
-        typer.Option(metavar="OUT", help="Write what was accepted or edited, and stop."),
+        typer.Option(metavar="OUT", help="Write the accepted and edited texts and stop."),
     ] = None,
     to: Annotated[
-        str, typer.Option(metavar="FORMAT", help="Of --export, as of `data convert`.")
+        str,
+        typer.Option(
+            metavar="FORMAT",
+            help="With --export: format to write, as for `data convert`.",
+            autocompletion=target_formats,
+        ),
     ] = "compositioncap",
     undecided: Annotated[
-        bool, typer.Option("--undecided", help="With --export: keep what nobody decided on.")
+        bool, typer.Option("--undecided", help="With --export: keep texts that nobody decided on.")
     ] = False,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="With --export: remove the output first.")
+        bool, typer.Option("--overwrite", help="With --export: remove an existing output first.")
     ] = False,
     source: Annotated[
         str | None,
-        typer.Option("--from", metavar="FORMAT", help="Its format (.json: compositioncap)."),
+        typer.Option(
+            "--from",
+            metavar="FORMAT",
+            help="Format of SRC (a .json file: compositioncap).",
+            autocompletion=source_formats,
+        ),
     ] = None,
     images: Images = None,
-    split: Annotated[str, typer.Option(help="Only this split.")] = "",
+    split: Annotated[str, typer.Option(help="Read only this split.")] = "",
     skip_bad: SkipBad = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
-    """Review a data set on a page: accept (A), edit (E) or reject (R) each text of each region.
+    """Review a dataset on a page: accept (A), edit (E) or reject (R) each text of each region.
 
     Every decision is on disk before the page marks it as saved. Several people can review the same
-    set, at once or not; --agreement says how far they agree, --export writes what is left.
+    set, at once or not; --agreement measures how far they agree, --export writes what they kept.
     """
     from finecaption.review import Reviews
 
@@ -98,9 +118,9 @@ def _read(
     )
     data = read_set(found, src.name or str(src), found.root)
     for problem in found.problems[:20]:
-        typer.echo(f"left out: {problem}", err=True)
+        note(f"left out: {problem}")
     if len(found.problems) > 20:
-        typer.echo(f"left out in all: {len(found.problems):,}", err=True)
+        note(f"left out in all: {len(found.problems):,}")
     return data
 
 
@@ -142,10 +162,9 @@ def _export(
     if not samples:
         raise InputError("--export: nothing was accepted or edited; there is nothing to write")
     convert(samples, out, to, settings={"made": "review", "of": data.title})
-    typer.echo(
+    note(
         f"{kept.accepted:,} accepted, {kept.edited:,} edited, {kept.added:,} written, "
         f"{kept.rejected:,} rejected, {kept.undecided:,} undecided "
-        f"({'kept' if undecided else 'left out'}); {len(samples):,} samples",
-        err=True,
+        f"({'kept' if undecided else 'left out'}); {len(samples):,} samples"
     )
     print(out)

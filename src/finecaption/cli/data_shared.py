@@ -1,4 +1,4 @@
-"""What the commands of `finecaption data` share: opening, writing, progress, problems."""
+"""Opening, writing, progress and problems, shared by the commands of `finecaption data`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import typer
-
+from finecaption.cli.console import note, progress_console
 from finecaption.errors import InputError
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ def open_source(
     skip_bad: bool,
     deep: bool = False,
 ) -> Source:
-    """The data set that SRC, --from and the rest name; `deep` decodes every picture and mask.
+    """The dataset that SRC, --from and the rest name; `deep` decodes every image and mask.
 
     Raises:
         InputError: it cannot be opened; an option is not NAME=VALUE.
@@ -48,7 +47,7 @@ def open_source(
 
 
 def _option(text: str) -> tuple[str, Any]:
-    """NAME=VALUE; the value as JSON where it is that, else as text."""
+    """NAME=VALUE; the value is parsed as JSON if possible, else taken as text."""
     import json
 
     name, equals, value = text.partition("=")
@@ -66,7 +65,7 @@ def full_name(path: Path | str) -> str:
 
 
 def parse_parts(texts: list[str]) -> dict[str, tuple[str, str]]:
-    """`out/a:3` -> {"a": ("out/a", "3")}; names that meet twice get a number."""
+    """`out/a:3` -> {"a": ("out/a", "3")}; a name that occurs twice gets a number."""
     found: dict[str, tuple[str, str]] = {}
     for text in texts:
         folder, _, weight = text.rpartition(":")
@@ -89,10 +88,10 @@ def write_samples(
     overwrite: bool,
     label: str = "Writing",
 ) -> int:
-    """Writes a stream; the number of samples that it now has on disk.
+    """Writes a stream of samples; returns how many are on disk now.
 
     Raises:
-        InputError: no such target; the output is another data set's.
+        InputError: no such target, or the output belongs to another dataset.
     """
     from finecaption.data.convert import TARGETS, clear, convert
 
@@ -116,12 +115,11 @@ def write_samples(
     return total
 
 
-def progress(things: Iterable[T], label: str) -> Iterator[T]:
-    """A line on stderr with number, rate and time; nothing where stderr is no terminal."""
-    from rich.console import Console
+def progress(items: Iterable[T], label: str) -> Iterator[T]:
+    """A progress line on stderr: count, rate and time; nothing where stderr is no terminal."""
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    console = Console(stderr=True)
+    console = progress_console()
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -131,21 +129,16 @@ def progress(things: Iterable[T], label: str) -> Iterator[T]:
     )
     with Progress(*columns, console=console, disable=not console.is_terminal) as shown:
         task = shown.add_task(label, total=None, rate="")
-        for number, thing in enumerate(things, 1):
-            yield thing
+        for number, item in enumerate(items, 1):
+            yield item
             if number % 100 == 0:
                 speed = shown.tasks[task].speed
                 shown.update(task, completed=number, rate=f"{speed:,.0f}/s" if speed else "")
         shown.update(task, completed=shown.tasks[task].completed)
 
 
-def note(text: str) -> None:
-    """A line on stderr."""
-    typer.echo(text, err=True)
-
-
 def note_problems(problems: list[Problem], out: Path | None = None) -> None:
-    """Lists what was left out on stderr; in full in a file beside the output."""
+    """Lists the omitted records on stderr, and all of them in a file beside the output."""
     if not problems:
         return
     note(f"left out: {len(problems):,}")
@@ -166,10 +159,10 @@ def note_problems(problems: list[Problem], out: Path | None = None) -> None:
 
 
 def check_page(out: Path | None) -> None:
-    """Before anything is read.
+    """Checks --out before anything is read.
 
     Raises:
-        InputError: --out is no name for a page.
+        InputError: it cannot be the name of a page.
     """
     if out is not None and (out.is_dir() or out.suffix.lower() not in (".html", ".htm")):
         raise InputError(f"--out {out}: must be a file that ends in .html")
@@ -190,7 +183,7 @@ def read_as(found: Source) -> str:
 
 
 def print_figures(figures: dict[str, Any]) -> None:
-    """What `data stats` counted, as lines."""
+    """Prints the counts of `data stats`, one per line."""
     for name in ("samples", "pictures", "regions", "distinct_words", "broken_masks"):
         print(f"{name.replace('_', ' '):24} {figures[name]:>12,}")
     for name in ("words_per_text", "regions_per_picture", "area_share", "mask_box_iou"):

@@ -1,4 +1,4 @@
-"""`finecaption eval`: score any captioner on regions, read why, and compare two."""
+"""`finecaption eval`: score any captioner on regions, see why, and compare two runs."""
 
 from __future__ import annotations
 
@@ -7,80 +7,78 @@ from typing import Annotated, Any
 
 import typer
 
-from finecaption.cli.options import MODEL, Device
+from finecaption.cli import completion
+from finecaption.cli.console import Quiet, Verbose, note, progress_console
+from finecaption.cli.options import MODEL, Device, Model
 from finecaption.errors import InputError
 
 app = typer.Typer(
-    help="Score a captioner on regions: predict, score, report. Each step writes files, and can be "
-    "run again alone.",
+    add_completion=False,
+    help="Score a captioner on regions: predict, score, report. Each step writes files and can be "
+    "repeated alone.",
     invoke_without_command=True,
 )
 
 _SLOW = 5.0  # seconds after which a progress bar is shown
 
-Model = Annotated[
-    str,
-    typer.Option(
-        help="A model's name, the folder of a checkpoint (ours or of a vision-language model of "
-        "transformers), or openai:MODEL@ADDRESS."
-    ),
-]
 Data = Annotated[
     str,
     typer.Option(
-        help="synth:test[:SEED], synth:test-unseen[:SEED] (drawn on the way), a folder written by "
-        "`finecaption synth render`, or any data set as FORMAT:PATH (see `finecaption data`)."
+        metavar="FORMAT:PATH",
+        help="The data: synth:test[:SEED] or synth:test-unseen[:SEED] (rendered on the fly), a "
+        "folder written by `finecaption synth render`, or any dataset as FORMAT:PATH.",
+        autocompletion=completion.datasets,
     ),
 ]
 Tasks = Annotated[
     str,
     typer.Option(
-        help="Of aarc (an attribute of a region), rdc (a region in detail) and cgic (the whole "
-        "picture), with commas."
+        metavar="LIST",
+        help="Tasks, separated by commas: aarc (an attribute of a region), rdc (a region in "
+        "detail), cgic (the whole image).",
+        autocompletion=completion.list_of("aarc", "rdc", "cgic"),
     ),
 ]
 Limit = Annotated[
     int | None,
-    typer.Option(help="Regions to ask about (default: 500 of the drawn world, all of a data set)."),
+    typer.Option(help="Number of regions (default: 500 of the synthetic world, all of a dataset)."),
 ]
 Out = Annotated[
     Path | None,
     typer.Option(
-        help="Folder for everything that is written. The same command on it again goes on where it "
-        "was left."
+        help="Output folder. The same command with the same folder resumes an interrupted run."
     ),
 ]
 Twins = Annotated[
     int | None,
     typer.Option(
-        help="Pairs of regions with nearly one box to find and ask about (default: 200 of the "
-        "drawn world); 0: only those among the regions."
+        help="Number of pairs of regions with nearly the same box (default: 200 of the synthetic "
+        "world); 0 takes only those among the regions."
     ),
 ]
 Clicks = Annotated[
     int | None,
     typer.Option(
-        help="Regions to click on (default: as --limit of the drawn world, else none; 0: none)."
+        help="Number of regions to click on (default: as --limit in the synthetic world, else 0)."
     ),
 ]
-Batch = Annotated[int, typer.Option(help="Pictures asked at once.")]
+Batch = Annotated[int, typer.Option(metavar="N", help="Number of images in a batch.")]
 Workers = Annotated[
     int | None,
-    typer.Option(help="Processes that draw ahead of the model (default: by the cores)."),
+    typer.Option(help="Number of processes that render ahead of the model (default: by cores)."),
 ]
 ShardOption = Annotated[
     str | None,
     typer.Option(
         "--shard",
-        help="I/N: answer the I-th (from 0) of N parts; the process that ends last puts them "
-        "together (default: torchrun's rank, if it runs this).",
+        metavar="I/N",
+        help="Answer the I-th of N parts, from 0; the last process to finish joins them (default: "
+        "torchrun's rank).",
     ),
 ]
-Bert = Annotated[
-    Path | None, typer.Option(help="Folder of a BERT-like model, for the column BERTScore.")
-]
+Bert = Annotated[Path | None, typer.Option(help="Folder of a BERT model, for BERTScore.")]
 Layer = Annotated[
-    int | None, typer.Option(help="Its layer (default: the published one, where there is).")
+    int | None, typer.Option(help="Layer of the BERT model (default: the published choice).")
 ]
 Keep = Annotated[
     bool,
@@ -89,10 +87,10 @@ Keep = Annotated[
 NoCaptions = Annotated[
     bool,
     typer.Option(
-        "--no-captions", help="Leave out BLEU, ROUGE-L, METEOR, CIDEr and BERTScore (no Java)."
+        "--no-captions", help="Skip BLEU, ROUGE-L, METEOR, CIDEr and BERTScore (starts no Java)."
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print scores.json to stdout.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print scores.json instead of tables.")]
 
 _TASKS = "aarc,rdc,cgic"
 _DATA = "synth:test"
@@ -117,18 +115,20 @@ def evaluate(
     keep_cross_references: Keep = False,
     no_captions: NoCaptions = False,
     rescore: Annotated[
-        bool, typer.Option("--rescore", help="Only score the records in --out again, and report.")
+        bool, typer.Option("--rescore", help="Only score the records in --out again and report.")
     ] = False,
     stages: Annotated[
         Path | None,
         typer.Option(
-            help="Join every scores.json below this folder into one table, stages.md, a column "
-            "each; nothing is evaluated."
+            help="Evaluate nothing: join every scores.json below this folder into one table, "
+            "stages.md."
         ),
     ] = None,
     as_json: AsJson = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
-    """Predict, score and report in one command; or one step of them alone."""
+    """Predict, score and report in one command, or run one of these steps alone."""
     if context.invoked_subcommand is not None:
         return
     if stages is not None:
@@ -155,8 +155,10 @@ def predict(
     workers: Workers = None,
     device: Device = None,
     shard: ShardOption = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
-    """Ask the model everything; nothing is scored."""
+    """Let the model answer everything; score nothing."""
     folder = _given(out)
     _predict(
         model, data, tasks, folder, limit, twins, clicks, batch, _workers(workers), device, shard
@@ -172,15 +174,21 @@ def score(
     no_captions: NoCaptions = False,
     device: Device = None,
     as_json: AsJson = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
-    """Score what was predicted into --out, and report."""
+    """Score the predictions in --out and report."""
     folder = _given(out)
     _score(folder, bert, bert_layer, keep_cross_references, no_captions, device, as_json)
 
 
 @app.command()
-def report(out: Out = None) -> None:
-    """Write report.md and report.html again from what was scored into --out."""
+def report(
+    out: Out = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Write report.md and report.html again from the scores in --out."""
     folder = _given(out)
     _report(folder)
 
@@ -188,13 +196,18 @@ def report(out: Out = None) -> None:
 @app.command()
 def compare(
     first: Annotated[Path, typer.Argument(metavar="A", help="A scored run.")],
-    second: Annotated[Path, typer.Argument(metavar="B", help="Another, on the same data.")],
+    second: Annotated[Path, typer.Argument(metavar="B", help="Another run on the same data.")],
     out: Annotated[
-        Path | None, typer.Option(help="Folder for compare.json, compare.md and compare.html.")
+        Path | None,
+        typer.Option(help="Output folder for compare.json, compare.md and compare.html."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print compare.json to stdout.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print compare.json instead of tables.")
+    ] = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
-    """Tell whether B is better than A: paired differences, intervals and p-values by attribute."""
+    """Compare two runs: paired differences, intervals and p-values by attribute."""
     from finecaption.eval.difference import (
         HEADER,
         METHOD,
@@ -217,12 +230,12 @@ def compare(
             typer.echo(verdict(found, column, task))
     typer.echo(METHOD)
     if out is not None:
-        typer.echo(f"written: {out / 'compare.html'}, {out / 'compare.md'}", err=True)
+        note(f"written: {out / 'compare.html'}, {out / 'compare.md'}")
 
 
 def _given(out: Path | None) -> Path:
     if out is None:
-        raise InputError("out: not given; name the folder for the results with --out DIR")
+        raise InputError("--out: is missing; give the folder for the results")
     return out
 
 
@@ -232,7 +245,7 @@ def _workers(asked: int | None) -> int:
     if asked is None:
         return max(1, min(8, (os.cpu_count() or 1) - 1))
     if asked < 0:
-        raise InputError(f"workers: is {asked}; it must be at least 0")
+        raise InputError(f"--workers: must be at least 0; got {asked}")
     return asked
 
 
@@ -240,9 +253,7 @@ def _predict(
     model: str, data: str, tasks: str, out: Path, limit: int | None, twins: int | None,
     clicks: int | None, batch: int, workers: int, device: str | None, shard: str | None,
 ) -> bool:  # fmt: skip
-    """Whether all is there to be scored."""
-    from rich.console import Console
-
+    """Returns whether all answers are there to be scored."""
     from finecaption.eval.data import open_source
     from finecaption.eval.records import RunFolder
     from finecaption.eval.run import check_tasks, model_to_evaluate
@@ -254,7 +265,7 @@ def _predict(
     wanted = check_tasks([name.strip() for name in tasks.split(",") if name.strip()])
     source = open_source(data, workers)
     spec = model_to_evaluate(model, device)
-    with _Bar(Console(stderr=True)) as bar:
+    with _Bar(progress_console()) as bar:
         complete = run(
             spec, source, out, tasks=wanted,
             limit=limit, twins=twins, clicks=clicks, batch=batch, progress=bar.show, shard=part,
@@ -264,19 +275,15 @@ def _predict(
         if step in bar.seen and about["seconds_last"] > 0:
             made, seconds = about["made_last"], about["seconds_last"]
             what = _COUNTED.get(step, "regions")
-            typer.echo(
-                f"{step}: {made} {what} in {seconds:.1f} s, {made / seconds:.2f} {what}/s",
-                err=True,
-            )
+            note(f"{step}: {made} {what} in {seconds:.1f} s, {made / seconds:.2f} {what}/s")
     if not complete:
-        typer.echo(
-            f"shard {part.number} of {part.of} is answered; the last to end scores them all",
-            err=True,
+        note(
+            f"shard {part.number} of {part.of} is answered; the last one to finish scores them all"
         )
     return complete
 
 
-_COUNTED = {"twins": "pairs", "wholes": "pictures"}
+_COUNTED = {"twins": "pairs", "wholes": "images"}
 
 
 def _score(
@@ -303,11 +310,11 @@ def _report(out: Path) -> None:
     from finecaption.eval.report import write_report
 
     paths = write_report(out)
-    typer.echo("written: " + ", ".join(map(str, paths)), err=True)
+    note("written: " + ", ".join(map(str, paths)))
 
 
 class _Bar:
-    """A progress bar on the terminal, once the work has taken some seconds."""
+    """A progress bar on the terminal, shown once the work has taken some seconds."""
 
     def __init__(self, console: Any) -> None:
         import time
@@ -369,16 +376,16 @@ def _show(scores: dict[str, Any], out: Path) -> None:
     for group in scores.get("groups", {}).values():
         if len(group["groups"]) > 1:
             _print_table(rich_table(*group_rows(group), left=(0,)))
-    for name, value, note in behaviour(scores):
-        typer.echo(f"{name}: {value} % ({note}).")
-    typer.echo(f"written: {out / 'scores.json'}, {out / 'table.md'}", err=True)
+    for name, value, meaning in behaviour(scores):
+        typer.echo(f"{name}: {value} % ({meaning}).")
+    note(f"written: {out / 'scores.json'}, {out / 'table.md'}")
 
 
 def _print_table(table: Any) -> None:
     from rich.console import Console
 
     console = Console()
-    # a file has no width, and shall not have columns cut to that of a terminal
+    # A file has no width; columns must not be cut to that of a terminal.
     (console if console.is_terminal else Console(width=1000)).print(table)
 
 
@@ -393,4 +400,4 @@ def _join(root: Path, out: Path | None, as_json: bool) -> None:
     from finecaption.eval.table import rich_table
 
     _print_table(rich_table(*stage_table(found), left=(0,)))
-    typer.echo(f"written: {path}", err=True)
+    note(f"written: {path}")

@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from finecaption.cli import completion
+from finecaption.cli.console import detail
 from finecaption.errors import InputError
 
 if TYPE_CHECKING:
     from finecaption.decoding import Decoding
     from finecaption.types import Region, RegionPrompt
 
-ImageFile = Annotated[str, typer.Argument(metavar="IMAGE", help="Image file.")]
+ImageFile = Annotated[str, typer.Argument(metavar="IMAGE", help="The image file.")]
 Model = Annotated[
     str,
     typer.Option(
         metavar="NAME|FOLDER",
         help="The model: a name, the folder of a checkpoint, or openai:MODEL@ADDRESS.",
+        autocompletion=completion.models,
     ),
 ]
 MODEL = "finecaption-mini"
-Device = Annotated[str | None, typer.Option(help="cpu or cuda (default: cuda if there is one).")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Device = Annotated[
+    str | None,
+    typer.Option(
+        metavar="cpu|cuda",
+        help="The device to run on (default: cuda if there is one).",
+        autocompletion=completion.devices,
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 
 # of regions
 Masks = Annotated[
@@ -33,7 +42,7 @@ Masks = Annotated[
     typer.Option(
         "--mask",
         metavar="FILE",
-        help="A region: a mask of the image's size. Repeat for several regions.",
+        help="The mask of a region, an image of the same size. Repeat it for several regions.",
     ),
 ]
 Boxes = Annotated[
@@ -41,7 +50,7 @@ Boxes = Annotated[
     typer.Option(
         "--box",
         metavar="X0,Y0,X1,Y1",
-        help="A region: the object in this box. Repeat for several regions.",
+        help="A box around the object to describe. Repeat it for several regions.",
     ),
 ]
 Points = Annotated[
@@ -49,8 +58,8 @@ Points = Annotated[
     typer.Option(
         "--point",
         metavar="X,Y[:-]",
-        help="A region: the object under the click; :- marks what does not belong to it. All "
-        "points are of one region; with one --box, of the object in it.",
+        help="A click on the object to describe; :- marks a point that does not belong to it. All "
+        "points refer to one region, or with one --box to the object in that box.",
     ),
 ]
 
@@ -58,7 +67,10 @@ Points = Annotated[
 Attributes = Annotated[
     list[str] | None,
     typer.Option(
-        "--attribute", metavar="NAME", help='Ask for an attribute, e.g. "Color". Repeat for more.'
+        "--attribute",
+        metavar="NAME",
+        help='Ask for an attribute, such as "Color". Repeat it for more.',
+        autocompletion=completion.attributes,
     ),
 ]
 AllAttributes = Annotated[bool, typer.Option("--all", help="Ask for all 18 attributes.")]
@@ -68,24 +80,33 @@ Whole = Annotated[bool, typer.Option("--global", help="Ask for a paragraph about
 # of decoding
 _DECODING = "How answers are written"
 Length = Annotated[
-    str | None, typer.Option(help="brief, sentence or paragraph.", rich_help_panel=_DECODING)
+    str | None,
+    typer.Option(
+        metavar="brief|sentence|paragraph",
+        help="Cut each answer to this length.",
+        rich_help_panel=_DECODING,
+        autocompletion=completion.lengths,
+    ),
 ]
 Temperature = Annotated[
-    float, typer.Option(help="Sampling temperature; 0 is greedy.", rich_help_panel=_DECODING)
+    float, typer.Option(help="Sampling temperature; 0 decodes greedily.", rich_help_panel=_DECODING)
 ]
 TopP = Annotated[float, typer.Option(help="Nucleus-sampling threshold.", rich_help_panel=_DECODING)]
 TopK = Annotated[
     int,
-    typer.Option(help="Sample from this many tokens; 0: from all.", rich_help_panel=_DECODING),
+    typer.Option(
+        help="Sample from this many of the likeliest tokens; 0 takes all.",
+        rich_help_panel=_DECODING,
+    ),
 ]
 Seed = Annotated[
     int | None, typer.Option(help="Random seed for sampling.", rich_help_panel=_DECODING)
 ]
-Beams = Annotated[int, typer.Option(help="Width of beam search.", rich_help_panel=_DECODING)]
+Beams = Annotated[int, typer.Option(help="Width of the beam search.", rich_help_panel=_DECODING)]
 Guidance = Annotated[
     float,
     typer.Option(
-        help="How much more the region counts than the whole image.", rich_help_panel=_DECODING
+        help="Strength of guidance towards the region; 0 turns it off.", rich_help_panel=_DECODING
     ),
 ]
 MaxNewTokens = Annotated[
@@ -95,22 +116,24 @@ MaxNewTokens = Annotated[
 # of servers
 Host = Annotated[
     str | None,
-    typer.Option(help="Address to listen on (default: 127.0.0.1; 0.0.0.0 is every one)."),
+    typer.Option(help="Address to listen on (default: 127.0.0.1; 0.0.0.0 listens on all)."),
 ]
-Port = Annotated[int | None, typer.Option(help="Port (default: 8000; 0 takes a free one).")]
+Port = Annotated[
+    int | None, typer.Option(help="Port to listen on (default: 8000; 0 takes a free one).")
+]
 Config = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Settings: a .toml or a .env file.")
+    Path | None, typer.Option(metavar="FILE", help="Read settings from a .toml or .env file.")
 ]
 
-# of data sets
-Src = Annotated[Path, typer.Argument(metavar="SRC", help="File or folder of the data set.")]
+# of datasets
+Src = Annotated[Path, typer.Argument(metavar="SRC", help="File or folder of the dataset.")]
 Images = Annotated[
-    Path | None, typer.Option(metavar="FOLDER", help="Its images, if they are elsewhere.")
+    Path | None, typer.Option(metavar="FOLDER", help="Folder of the images, if they are elsewhere.")
 ]
 SkipBad = Annotated[
-    bool, typer.Option("--skip-bad", help="Leave out what is wrong, count it and list it.")
+    bool, typer.Option("--skip-bad", help="Leave out broken records, count them and list them.")
 ]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Remove the output first.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Remove an existing output first.")]
 
 
 def attribute_names(attributes: Sequence[str] | None, everything: bool) -> tuple[str, ...]:
@@ -200,28 +223,17 @@ def open_model(name: str, device: str | None = None, quantize: str | None = None
     Raises:
         InputError: there is none, or it cannot be loaded.
     """
-    from finecaption.model.loading import own_folder
+    from finecaption.io.checkpoint import own_folder
 
     folder = own_folder(name)
     if folder is not None:
         from finecaption.captioner import FineCaption
 
-        return FineCaption.from_pretrained(folder, device, quantize=quantize)
+        captioner = FineCaption.from_pretrained(folder, device, quantize=quantize)
+        detail(f"model: {folder} on {captioner.device}")
+        return captioner
     if quantize is not None:
         raise InputError(f"--quantize: is for models of finecaption; {name} is none")
     from finecaption.captioners.registry import open_captioner
 
     return open_captioner(name, device=device)
-
-
-@contextmanager
-def status(text: str) -> Iterator[Any]:
-    """A status line on a terminal's stderr, in place of transformers' own bars and notes."""
-    from rich.console import Console
-
-    with Console(stderr=True).status(text) as shown:
-        from transformers.utils import logging
-
-        logging.disable_progress_bar()
-        logging.set_verbosity_error()
-        yield shown

@@ -1,4 +1,4 @@
-"""`finecaption segment`: clicks, boxes or everything of a picture become masks."""
+"""`finecaption segment`: masks from clicks, from boxes, or of everything in an image."""
 
 from __future__ import annotations
 
@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from finecaption.cli.completion import folders, list_of
+from finecaption.cli.console import Quiet, Verbose, note, progress_console, status
 from finecaption.cli.options import (
     MODEL,
     Boxes,
     Device,
     ImageFile,
+    Model,
     Points,
     open_model,
     prompts_within,
     region_prompts,
-    status,
 )
 from finecaption.errors import InputError
 
@@ -28,7 +30,9 @@ if TYPE_CHECKING:
 
 FORMATS = ("png", "rle", "coco")
 
-app = typer.Typer(help="Turn clicks, boxes or everything of a picture into masks.")
+app = typer.Typer(
+    add_completion=False, help="Make masks from clicks, from boxes, or of everything in an image."
+)
 
 
 @app.command()
@@ -37,38 +41,57 @@ def segment(
     point: Points = None,
     box: Boxes = None,
     everything: Annotated[
-        bool, typer.Option("--everything", help="All things that can be found.")
+        bool, typer.Option("--everything", help="Segment every object that can be found.")
     ] = False,
     out: Annotated[
         Path | None,
         typer.Option(
             metavar="FOLDER|FILE",
-            help="Where to (default: a folder IMAGE-masks beside the picture). A file name that "
-            "ends in .png or .json takes one mask, or one document.",
+            help="Output (default: a folder IMAGE-masks beside the image). A .png file takes one "
+            "mask, a .json file one document.",
         ),
     ] = None,
     form: Annotated[
-        str, typer.Option("--format", metavar="LIST", help="Of png, rle, coco; with commas.")
+        str,
+        typer.Option(
+            "--format",
+            metavar="LIST",
+            help="Formats to write, separated by commas: png, rle, coco.",
+            autocompletion=list_of(*FORMATS),
+        ),
     ] = "png,rle,coco",
     grid: Annotated[
-        int, typer.Option(metavar="N", help="--everything: clicks along the longer side.")
+        int,
+        typer.Option(
+            metavar="N", help="With --everything: number of clicks along the longer side."
+        ),
     ] = 24,
     crops: Annotated[
-        int, typer.Option(metavar="N", help="--everything: layers of crops, for small things.")
+        int,
+        typer.Option(metavar="N", help="With --everything: layers of crops, for small objects."),
     ] = 0,
-    most: Annotated[int, typer.Option(metavar="N", help="--everything: things at most.")] = 40,
+    most: Annotated[
+        int,
+        typer.Option(
+            "--max-masks", "--most", metavar="N", help="With --everything: maximum number of masks."
+        ),
+    ] = 40,
     segmenter: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="A SAM checkpoint of transformers, instead."),
+        typer.Option(
+            metavar="FOLDER",
+            help="Use this SAM checkpoint (transformers) instead of the model's own segmenter.",
+            autocompletion=folders,
+        ),
     ] = None,
-    model: Annotated[
-        str, typer.Option(metavar="NAME|FOLDER", help="The model whose click segmenter is used.")
-    ] = MODEL,
+    model: Model = MODEL,
     device: Device = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
-    """Turn clicks, boxes or everything of a picture into masks: PNG, RLE, COCO.
+    """Make masks from clicks, from boxes, or of everything in an image: PNG, RLE, COCO.
 
-    Things are numbered in the order of what was asked, those of --everything by how sure they are.
+    Masks are numbered in the order of the prompts; with --everything, the most certain comes first.
     """
     from finecaption.io.images import load_image
 
@@ -76,31 +99,31 @@ def segment(
     prompts = region_prompts(box or (), point or ())
     if everything == bool(prompts):
         raise InputError(
-            "give --everything alone, or --point or --box" if everything
-            else "nothing is asked for: give --point, --box or --everything"
+            "--everything: give it alone, without --point and --box" if everything
+            else "nothing to segment: give --point, --box or --everything"
         )  # fmt: skip
     for name, value, least, greatest in (
-        ("--grid", grid, 1, 200), ("--crops", crops, 0, 3), ("--most", most, 1, 1000),
+        ("--grid", grid, 1, 200), ("--crops", crops, 0, 3), ("--max-masks", most, 1, 1000),
     ):  # fmt: skip
         if not least <= value <= greatest:
             raise InputError(f"{name}: must be from {least} to {greatest}; got {value}")
     target, forms = _target(out, form, image)
-    picture = load_image(image)
-    prompts = prompts_within(prompts, picture.size)
+    opened = load_image(image)
+    prompts = prompts_within(prompts, opened.size)
     tool = _segmenter(segmenter, model, device)
     if everything:
-        found = _everything(tool, picture, grid, crops, most)
+        found = _everything(tool, opened, grid, crops, most)
         if not found:
-            typer.echo("nothing was found; click on an object (--point)", err=True)
+            note("nothing was found; click on an object (--point)")
     else:
-        encoded = tool.encode(picture)
+        encoded = tool.encode(opened)
         masks = [tool.predict(encoded, list(one.points), box=one.box) for one in prompts]
         found = [(made.mask, {"score": round(made.score, 4)}) for made in masks]
-    _write(target, forms, image, picture, found)
+    _write(target, forms, image, opened, found)
 
 
 def _target(out: Path | None, form: str, image: str) -> tuple[Path, list[str]]:
-    """Folder or file, and the formats.
+    """The output folder or file, and the formats to write.
 
     Raises:
         InputError: an unknown format, or a file that does not fit it.
@@ -108,15 +131,17 @@ def _target(out: Path | None, form: str, image: str) -> tuple[Path, list[str]]:
     forms = list(dict.fromkeys(part.strip().lower() for part in form.split(",") if part.strip()))
     unknown = [one for one in forms if one not in FORMATS]
     if unknown or not forms:
-        raise InputError(f"--format {form!r}: must be of {', '.join(FORMATS)}")
+        raise InputError(f"--format {form!r}: choose from {', '.join(FORMATS)}")
     if out is None:
-        picture = Path(image)
-        return picture.with_name(f"{picture.stem}-masks"), forms
+        path = Path(image)
+        return path.with_name(f"{path.stem}-masks"), forms
     ending = out.suffix.lower()
     if ending in (".png", ".json"):
         fitting = [one for one in forms if (one == "png") == (ending == ".png")]
         if not fitting:
-            raise InputError(f"--out {out}: is no file for {form}; end it in .png or .json")
+            raise InputError(
+                f"--out {out}: cannot hold {form}; a mask goes into .png, a document into .json"
+            )
         if not out.parent.is_dir():
             raise InputError(f"--out {out}: there is no folder {out.parent}; make it first")
         return out, fitting[-1:]  # of both documents, COCO
@@ -139,30 +164,29 @@ def _segmenter(folder: Path | None, model: str, device: str | None) -> Any:
 
 
 def _everything(
-    tool: Any, picture: Image.Image, grid: int, crops: int, most: int
+    tool: Any, image: Image.Image, grid: int, crops: int, most: int
 ) -> list[tuple[np.ndarray, dict[str, Any]]]:
-    from rich.console import Console
     from rich.progress import Progress
 
     from finecaption.segmentation.automatic import generate_masks
 
-    console = Console(stderr=True)
+    console = progress_console()
     with Progress(console=console, disable=not console.is_terminal, transient=True) as shown:
-        task = shown.add_task("Looking for things", total=1.0)
-        things = generate_masks(
-            tool, picture, grid=grid, crops=crops, max_masks=most,
-            progress=lambda share: shown.update(task, completed=share),
+        task = shown.add_task("Looking for objects", total=1.0)
+        proposals = generate_masks(
+            tool, image, grid=grid, crops=crops, max_masks=most,
+            progress=lambda fraction: shown.update(task, completed=fraction),
         )  # fmt: skip
     return [
         (
-            thing.mask,
+            proposal.mask,
             {
-                "score": round(thing.score, 4),
-                "stability": round(thing.stability, 4),
-                "agreement": round(thing.agreement, 4),
+                "score": round(proposal.score, 4),
+                "stability": round(proposal.stability, 4),
+                "agreement": round(proposal.agreement, 4),
             },
         )
-        for thing in things
+        for proposal in proposals
     ]
 
 
@@ -170,7 +194,7 @@ def _write(
     target: Path,
     forms: Sequence[str],
     image: str,
-    picture: Image.Image,
+    opened: Image.Image,
     found: Sequence[tuple[np.ndarray, dict[str, Any]]],
 ) -> None:
     from finecaption.io import masks
@@ -185,12 +209,12 @@ def _write(
             {"mask": masks.encode_rle(mask), "box": list(masks.box_from_mask(mask)), **extra}
             for mask, extra in found
         ]
-        document = {"image": name, "size": list(picture.size), "regions": regions}
+        document = {"image": name, "size": list(opened.size), "regions": regions}
         return (json.dumps(document, indent=2) + "\n").encode()
 
     def coco() -> bytes:
         extras = [extra for _, extra in found]
-        document = coco_document(name, picture.size, arrays, extras=extras)
+        document = coco_document(name, opened.size, arrays, extras=extras)
         return (json.dumps(document, indent=2) + "\n").encode()
 
     made: dict[str, Callable[[], bytes]] = {"rle": rle, "coco": coco}
@@ -217,4 +241,4 @@ def _write(
     except OSError as error:
         raise InputError(f"--out {target}: cannot be written ({error})") from error
     what = "mask" if len(arrays) == 1 else "masks"
-    typer.echo(f"{len(arrays)} {what} in {target}", err=True)
+    note(f"{len(arrays)} {what} in {target}")

@@ -1,4 +1,4 @@
-"""`finecaption studio`: the page where a click on a thing tells about it."""
+"""`finecaption studio`: a web UI in which a click on an object describes it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from typing import Annotated
 
 import typer
 
+from finecaption.cli.completion import models
+from finecaption.cli.console import Quiet, Verbose, note
 from finecaption.cli.options import Config, Device, Host, Port
 
-app = typer.Typer(help="Open a page: click on a thing, read about it.")
+app = typer.Typer(add_completion=False, help="Open a web UI: click on an object and read about it.")
 
 
 @app.command()
@@ -17,7 +19,8 @@ def studio(
         list[str] | None,
         typer.Option(
             metavar="NAME|FOLDER",
-            help="The model (default: finecaption-mini). Repeat for more to choose from.",
+            help="The model (default: finecaption-mini). Repeat it to offer a choice of models.",
+            autocompletion=models,
         ),
     ] = None,
     host: Host = None,
@@ -27,13 +30,14 @@ def studio(
     browser: Annotated[
         bool, typer.Option("--browser/--no-browser", help="Open the page in the browser.")
     ] = True,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
-    """Open a page: drop a picture, click on a thing, read about it.
+    """Open a web UI: drop an image, click on an object, read about it.
 
-    The page, the model and the pictures stay on this machine. The server's /v1 is there too.
-    Ctrl-C ends it.
+    The page, the model and the images stay on this machine. The API of `finecaption serve` is
+    available too. Ctrl-C stops the server.
     """
-    import sys
     import threading
     import webbrowser
 
@@ -45,11 +49,11 @@ def studio(
     settings = load_settings(config, given)
     application = create_studio(settings, models=chosen[1:])
     if settings.host not in ("127.0.0.1", "localhost", "::1"):
-        print("note: whoever can reach this address can use the studio", file=sys.stderr)
+        note("note: anyone who can reach this address can use the studio")
     if settings.port:
         address = f"http://{'127.0.0.1' if settings.host == '0.0.0.0' else settings.host}"
         address = f"{address}:{settings.port}/studio/"
-        print(f"The studio is at {address} (Ctrl-C ends it)", file=sys.stderr)
+        note(f"The studio is at {address} (Ctrl-C stops it)")
         if browser:
             threading.Timer(1.5, webbrowser.open, [address]).start()
     serve(application, settings)

@@ -1,4 +1,4 @@
-"""`finecaption train`: run a recipe."""
+"""`finecaption train`: run a recipe, or one stage of it on your own regions."""
 
 from __future__ import annotations
 
@@ -7,46 +7,79 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="Train a model.")
+from finecaption.cli.completion import datasets, folders, models, recipes
+from finecaption.cli.console import Quiet, Verbose, is_verbose, note
+
+app = typer.Typer(add_completion=False, help="Train a model.")
 
 
 @app.command()
 def train(
     settings: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[KEY=VALUE]...", help="Change the recipe, as --set does."),
+        typer.Argument(
+            metavar="[KEY=VALUE]...", help="Change fields of the recipe, as --set does."
+        ),
     ] = None,
     recipe: Annotated[
         str,
         typer.Option(
-            help="mini, mini-paper, smoke: from scratch. paper, lora, qlora, fsdp: a whole model."
+            metavar="NAME",
+            help="mini, mini-paper and smoke train from scratch; paper, lora, qlora and fsdp train "
+            "one stage on a whole model.",
+            autocompletion=recipes,
         ),
     ] = "mini",
     out: Annotated[
         Path | None,
-        typer.Option(help="Output folder (default in runs/); an interrupted run goes on there."),
+        typer.Option(help="Output folder (default: in runs/); an interrupted run resumes there."),
     ] = None,
-    stage: Annotated[int, typer.Option(help="Stage of the paper: 1, 2 or 3.")] = 3,
+    stage: Annotated[int, typer.Option(help="The paper's stage to run: 1, 2 or 3.")] = 3,
     model: Annotated[
         Path | None,
         typer.Option(
-            help="Model to begin with: a folder or a shipped name. For --plan also a preset: 8b."
+            metavar="NAME|FOLDER",
+            help="The model to start from: a shipped name or a folder. With --plan also a preset, "
+            "such as 8b.",
+            autocompletion=models,
         ),
     ] = None,
     data: Annotated[
         list[str] | None,
-        typer.Option(help="FORMAT:PATH[,OPTION=VALUE], a .jsonl file or a store; repeatable."),
+        typer.Option(
+            metavar="FORMAT:PATH",
+            help="Training data: FORMAT:PATH[,OPTION=VALUE], a .jsonl file or a store. Repeat it "
+            "for more.",
+            autocompletion=datasets,
+        ),
     ] = None,
-    config: Annotated[Path | None, typer.Option(help="YAML file with changes.")] = None,
-    pool: Annotated[Path | None, typer.Option(help="Folder of rendered scenes to share.")] = None,
-    only: Annotated[list[str] | None, typer.Option(help="Run this stage only; repeatable.")] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="Change fields of the stage by this YAML file.")
+    ] = None,
+    pool: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of rendered scenes that several runs share.", autocompletion=folders
+        ),
+    ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Run this stage only. Repeat it for more.")
+    ] = None,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", help="Change the recipe: stage3.steps=50, lr=1e-4.")
+        list[str] | None,
+        typer.Option(
+            "--set",
+            help="Change a field of the recipe, such as stage3.steps=50. Repeat it for more.",
+        ),
     ] = None,
-    print_config: Annotated[bool, typer.Option(help="Print the recipe and stop.")] = False,
-    plan: Annotated[
-        bool, typer.Option(help="Print the memory that the run will take and stop.")
+    print_config: Annotated[
+        bool, typer.Option("--print-config", help="Print the settings as JSON and stop.")
     ] = False,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Print the memory that the run will take and stop.")
+    ] = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Train a model: from scratch on synthetic scenes, or a whole model on your own regions."""
     from finecaption.errors import InputError
@@ -59,12 +92,12 @@ def train(
         if model or data or config or plan:
             whole = ", ".join(name for name, make in RECIPES.items() if not make().preset)
             raise InputError(
-                f"--model, --data, --config and --plan are of {whole}, not of {recipe}"
+                f"--model, --data, --config and --plan belong to {whole}, not to {recipe}"
             )
         _from_scratch(override_recipe(chosen, changes), out, pool, only or [], print_config)
         return
     if pool or only:
-        raise InputError(f"--pool and --only are of mini and smoke, not of {recipe}")
+        raise InputError(f"--pool and --only belong to mini and smoke, not to {recipe}")
     picked = chosen.stage(stage)
     if config is not None:
         picked = override(picked, read_yaml(config))
@@ -82,11 +115,9 @@ def _from_scratch(
     if print_config:
         print(to_json(recipe))
         return
-    from transformers.utils.logging import disable_progress_bar
-
     from finecaption.training.scratch import train_from_scratch
 
-    disable_progress_bar()  # of each load and save of a model; the stages have a bar of their own
+    _silence_transformers()
     folder = out or Path("runs") / recipe.name
     print(train_from_scratch(recipe, folder, pool=pool, only=only, say=_say))
 
@@ -95,6 +126,7 @@ def _one_stage(
     stage: object, model: Path | None, data: list[str], out: Path, print_config: bool, plan: bool
 ) -> None:
     from finecaption.errors import InputError
+    from finecaption.io.checkpoint import resolve_model
     from finecaption.training.config import StageConfig, to_json
 
     assert isinstance(stage, StageConfig)
@@ -102,32 +134,40 @@ def _one_stage(
         print(to_json(stage))
         return
     if model is None:
-        raise InputError(f"--model: give the folder of the model that {stage.name} begins with")
+        raise InputError(
+            f"--model: give the name or folder of the model that {stage.name} starts from"
+        )
     if plan:
         from finecaption.training.memory_plan import plan_table
 
         print(plan_table(stage, model))
         return
     if not data:
-        raise InputError("--data: none given; give FORMAT:PATH, such as jsonl:my/regions.jsonl")
-    from transformers.utils.logging import disable_progress_bar
-
+        raise InputError("--data: is missing; give FORMAT:PATH, such as jsonl:mine/regions.jsonl")
+    resolve_model(model)  # a wrong name is an error before the seconds that torch takes
     from finecaption.training.finetune import finetune
 
-    disable_progress_bar()
+    _silence_transformers()
     folder = finetune(stage, model, data, out, say=_say)
     if _is_main_process():
         print(folder)
 
 
+def _silence_transformers() -> None:
+    """Silences hints, and a bar for each load and save: the stages have bars of their own."""
+    from transformers.utils.logging import disable_progress_bar, set_verbosity_error
+
+    if not is_verbose():
+        disable_progress_bar()
+        set_verbosity_error()
+
+
 def _is_main_process() -> bool:
     import os
 
-    return os.environ.get("RANK", "0") == "0"  # as train.processes, without torch
+    return os.environ.get("RANK", "0") == "0"  # as training.processes, without torch
 
 
 def _say(text: str) -> None:
-    import sys
-
     if _is_main_process():
-        print(text, file=sys.stderr)
+        note(text)

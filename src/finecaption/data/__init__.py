@@ -1,4 +1,4 @@
-"""Data sets as streams of `RegionSample`: readers, writers, stored forms, mixtures.
+"""Datasets as streams of `RegionSample`: readers, writers, stored forms, mixtures.
 
 Nothing here imports torch when it is imported.
 """

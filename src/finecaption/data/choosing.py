@@ -1,4 +1,4 @@
-"""Parts of a stream: a random sample of it, or splits that keep each picture in one of them."""
+"""Parts of a stream: a random sample of it, or splits that keep each image in one of them."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def parse_ratios(texts: Sequence[str]) -> dict[str, Fraction]:
 
 
 def split_of(sample: RegionSample, ratios: Mapping[str, Fraction], seed: int) -> str:
-    """The part that a sample's picture falls in: a function of the picture's id, or else its path
+    """The part that a sample's image falls in: a function of the image's id, or else its path
     or pixels, and of the seed alone, so that more data leaves the old where it was."""
     if sample.image_id:
         key = f"{sample.source}/{sample.image_id}"

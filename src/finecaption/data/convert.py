@@ -45,14 +45,14 @@ def convert(
 ) -> None:
     """Writes a stream of samples.
 
-    Pictures that are arrays are kept in a store if `embed`; for a file they are saved as PNG in
+    Images that are arrays are kept in a store if `embed`; for a file they are saved as PNG in
     the folder `OUT-pictures` beside it.
 
     Args:
         samples: the stream, from its start.
         out: folder of a store, or file.
         to: one of TARGETS.
-        embed: of stores, take the pictures in.
+        embed: of stores, take the images in.
         settings: what the samples are made of, as of `store.write`.
         done: called with the number of samples on disk so far.
 
@@ -75,7 +75,7 @@ def convert(
         )
         return
     if embed:
-        raise InputError(f"embed: {to} holds paths of pictures; convert to parquet instead")
+        raise InputError(f"embed: {to} holds paths of images; convert to parquet instead")
     jsonl = to == "jsonl"
     count = _one if jsonl else _captions
     lines = Lines(path, {"to": to, **json.loads(json.dumps(dict(settings or {})))})
@@ -133,7 +133,7 @@ def _dropped(
 
 
 def _as_files(samples: Iterable[RegionSample], folder: Path) -> Iterator[RegionSample]:
-    """Samples whose pictures are files: arrays are saved, once each, named after their pixels."""
+    """Samples whose images are files: arrays are saved, once each, named after their pixels."""
     last: tuple[np.ndarray, str] | None = None
     for sample in samples:
         if isinstance(sample.image, np.ndarray):
@@ -159,7 +159,7 @@ def clear(out: str | os.PathLike[str]) -> None:
     if path.is_dir():
         own = (path / store.layout.INFO).exists() or (path / store.layout.JOURNAL).exists()
         if not own and any(path.iterdir()):
-            raise InputError(f"{path}: is not a stored data set; remove it by hand")
+            raise InputError(f"{path}: is not a stored dataset; remove it by hand")
         shutil.rmtree(path)
         return
     for file in (path, Lines.hidden(path)):

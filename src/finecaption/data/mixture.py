@@ -53,7 +53,7 @@ class Plan:
     share: float
     """Of the draws, after rounding."""
     units: int
-    """Samples (or pictures) that the part has."""
+    """Samples (or images) that the part has."""
     draws: int
 
     @property
@@ -85,7 +85,7 @@ class Mixture:
         by: Unit = "sample",
     ) -> None:
         if not parts:
-            raise InputError("mixture: has no part; give at least one data set")
+            raise InputError("mixture: has no part; give at least one dataset")
         self.names = tuple(parts)
         self.seed, self._buffer, self._by = seed, buffer, by
         self._parts = [part for part, _ in parts.values()]

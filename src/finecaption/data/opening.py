@@ -1,4 +1,4 @@
-"""Any data set by path: a published layout by the name of its reader, or a store of ours."""
+"""Any dataset by path: a published layout by the name of its reader, or a store of ours."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Stored(Source):
 
 
 def guess_format(path: str | os.PathLike[str]) -> str:
-    """The format of what can be told by its look: a store, our JSONL, the drawn world.
+    """The format of what can be told by its look: a store, our JSONL, the synthetic world.
 
     Raises:
         InputError: it cannot be told.
@@ -85,7 +85,7 @@ def open_data(
     deep: bool = False,
     options: dict[str, Any] | None = None,
 ) -> Source:
-    """A data set on disk as a reader.
+    """A dataset on disk as a reader.
 
     Args:
         path: file or folder.
@@ -108,5 +108,5 @@ def open_data(
             raise InputError(f"store: no option {next(iter(options))!r}")
         return Stored(path, **common)
     if name not in SOURCE_NAMES:
-        raise InputError(f"unknown data set format {name!r}; choose from {', '.join(FORMATS)}")
+        raise InputError(f"unknown dataset format {name!r}; choose from {', '.join(FORMATS)}")
     return open_source(name, path, **common, **(options or {}))

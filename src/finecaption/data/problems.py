@@ -1,4 +1,4 @@
-"""What is wrong in a data set, record by record, and what to do about it: stop, or leave it out."""
+"""What is wrong in a dataset, record by record, and what to do about it: stop, or leave it out."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Problem:
 
 
 class ProblemError(InputError):
-    """A problem in a data set that was to stop at the first one."""
+    """A problem in a dataset that was to stop at the first one."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(str(problem))

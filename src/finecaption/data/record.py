@@ -46,11 +46,11 @@ def to_record(sample: RegionSample, root: str | os.PathLike[str] | None = None) 
     """A sample -> its JSON object.
 
     Args:
-        sample: its picture must be a file.
-        root: folder that the path of the picture is written relative to, with forward slashes.
+        sample: its image must be a file.
+        root: folder that the path of the image is written relative to, with forward slashes.
 
     Raises:
-        InputError: the picture is an array.
+        InputError: the image is an array.
     """
     if isinstance(sample.image, np.ndarray):
         raise InputError("image: is an array; save it as a file first, a record holds its path")
@@ -92,7 +92,7 @@ def from_record(record: Any, root: str | os.PathLike[str] | None = None) -> Regi
         )
     image = record["image"]
     if not isinstance(image, str) or not image:
-        raise InputError(f"image: must be the path of a picture; got {image!r}")
+        raise InputError(f"image: must be the path of an image; got {image!r}")
     fields = {name: record[name] for name in OPTIONAL if record.get(name) is not None}
     for name, value in fields.items():
         if name != "mask" and not isinstance(value, str):

@@ -1,8 +1,8 @@
-"""Scoring against the drawn world's truth. Every arrow is a file, and any step reruns alone::
+"""Evaluation. Every arrow is a file, and every step can be repeated alone::
 
     data + model -> predictions.jsonl, twins.jsonl, clicks.jsonl -> scores.json -> table.md
 
-data: pictures, masks and truth; steps: what the model is asked; records: files that survive a
+data: images, masks and truth; steps: what the model is asked; records: files that survive a
 kill; score, table, stages: figures; run: all of it in order.
 """
 

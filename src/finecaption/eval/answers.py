@@ -1,4 +1,4 @@
-"""Every answer of a run on its own, with its figures: what tables, reports and comparisons read."""
+"""The single answers of a run with their metrics, for tables, reports and comparisons."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Answer:
     """One answer.
 
     Attributes:
-        picture, index: its picture's name and place.
-        region_id: 0 for the whole picture.
+        picture, index: its image's name and place.
+        region_id: 0 for the whole image.
         task, attribute: what was asked; attribute "" but for aarc.
         text: the answer.
         references: texts that are right.
@@ -40,12 +40,12 @@ class Answer:
 
     @property
     def key(self) -> Key:
-        """What tells it from the run's other answers."""
+        """The key that distinguishes it from the run's other answers."""
         return f"{self.index}/{self.picture}", self.region_id, self.task, self.attribute
 
     @property
     def figure(self) -> float | None:
-        """The one figure that it is ranked by: the share, else ROUGE-L."""
+        """The value that it is ranked by: the accuracy, or else ROUGE-L."""
         return self.share if self.share is not None else self.figures.get("ROUGE-L")
 
     def to_dict(self) -> Record:
@@ -69,7 +69,7 @@ class Answer:
 
 
 def answers_of(records: Iterable[Record], wholes: Iterable[Record] = ()) -> list[Answer]:
-    """The answers of predictions and wholes, in their order; shares are worked out, figures not."""
+    """The answers of predictions and whole images, in order, with accuracy but without metrics."""
     out = []
     for record in records:
         own = (record["picture"], record["index"], record["region_id"])
@@ -96,7 +96,7 @@ def _share(attribute: str, text: str, record: Record) -> float | None:
 
 
 def add_figures(answers: Sequence[Answer], scorer: CaptionScorer) -> dict[Task, CaptionScores]:
-    """Fills in the figures of every answer that has references; gives those of each task's set."""
+    """Adds the metrics of every answer that has references; returns those of each task's set."""
     sets = {t: [a for a in answers if a.task == t and a.references] for t in TASKS}
     sets = {task: own for task, own in sets.items() if own}
     if len(sets) > 1:
@@ -112,7 +112,7 @@ def add_figures(answers: Sequence[Answer], scorer: CaptionScorer) -> dict[Task, 
 
 
 def mean_figures(answers: Sequence[Answer]) -> dict[str, float]:
-    """Column -> mean of the captions' own figures."""
+    """Metric -> its mean over the captions."""
     out: dict[str, list[float]] = {}
     for answer in answers:
         for column, value in answer.figures.items():

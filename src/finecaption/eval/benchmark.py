@@ -1,4 +1,4 @@
-"""Records -> the benchmark's figures: captions against references, groups, conflicts."""
+"""The benchmark's metrics from records: captions, groups, contradictions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Intervals and p-values over pictures: regions of one picture are not independent."""
+"""Intervals and p-values over images: regions of one image are not independent."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _AT_ONCE = 500  # draws in memory together
 
 @dataclass(frozen=True)
 class Clustered:
-    """Values summed by picture and kind.
+    """Values summed by image and kind.
 
     Attributes:
-        sums, counts: float64 (pictures, kinds).
+        sums, counts: float64 (images, kinds).
         kinds: names of the columns.
     """
 
@@ -34,7 +34,7 @@ class Clustered:
 def clustered(
     values: Sequence[float], pictures: Sequence[Hashable], kinds: Sequence[str] | None = None
 ) -> Clustered:
-    """Sums values by picture and kind.
+    """Sums values by image and kind.
 
     Args:
         values, pictures, kinds: of N answers each; without kinds all are of one.
@@ -50,7 +50,7 @@ def clustered(
 
 
 def draws_of_means(found: Clustered, draws: int = DRAWS, seed: int = 0) -> np.ndarray:
-    """Bootstrap over pictures: float64 (draws, kinds) of means; NaN where a draw has none."""
+    """Bootstrap over images: float64 (draws, kinds) of means; NaN where a draw has none."""
     rng = np.random.default_rng(seed)
     pictures = len(found.sums)
     out = np.empty((draws, len(found.kinds)))
@@ -73,7 +73,7 @@ def middle(draws: np.ndarray) -> list[float] | None:
 
 
 def mean_of(values: Sequence[float], pictures: Sequence[Hashable]) -> dict[str, Any] | None:
-    """Mean, 95 % interval over pictures, and count; None without values."""
+    """Mean, 95 % interval over images, and count; None without values."""
     if not values:
         return None
     found = clustered(values, pictures)
@@ -85,16 +85,16 @@ def mean_of(values: Sequence[float], pictures: Sequence[Hashable]) -> dict[str, 
 
 
 def sign_test(differences: Clustered, draws: int = 10_000, seed: int = 0) -> dict[str, float]:
-    """Paired permutation test over pictures: under the null a picture's sign is a coin's.
+    """Paired permutation test over images: under the null an image's sign is a coin's.
 
     Args:
-        differences: of paired answers, by picture and kind.
+        differences: of paired answers, by image and kind.
 
     Returns:
         Two-sided p of each kind's mean, and under "" that of the mean over kinds, by kind; the
         observed arrangement counts among the draws, so that no p is 0.
     """
-    each = differences.sums / differences.counts.sum(0)  # (pictures, kinds): parts of the means
+    each = differences.sums / differences.counts.sum(0)  # (images, kinds): parts of the means
     table = np.column_stack([each, each.mean(1)])
     seen = np.abs(table.sum(0))
     rng = np.random.default_rng(seed)

@@ -1,4 +1,4 @@
-"""Two runs on the same questions: is one better, in what, and where do they differ most?"""
+"""Compares two runs on the same questions: which is better, in what, and where they differ."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def pair(first: Sequence[Answer], second: Sequence[Answer]) -> Pairs:
 
 
 def difference(pairs: Pairs, column: str) -> dict[str, Any] | None:
-    """How far the second of paired answers are better.
+    """The improvement of the second run over the first, from paired answers.
 
     Args:
         column: "accuracy", or a column of finecaption.metrics.captions; pairs in which an answer
@@ -56,7 +56,7 @@ def difference(pairs: Pairs, column: str) -> dict[str, Any] | None:
 
     Returns:
         a, b: mean over attributes of either; difference (b - a), interval (95 %, bootstrap over
-        pictures), p (paired permutation over pictures); count, pictures; attributes: name -> the
+        images), p (paired permutation over images); count, pictures; attributes: name -> the
         same of each, and p_corrected (Holm). None if no pair is left.
     """
 
@@ -112,7 +112,7 @@ def compare(first: str | os.PathLike[str], second: str | os.PathLike[str]) -> di
     Returns:
         a, b: name, folder, sha256 of each; tasks: task -> column (accuracy, ROUGE-L) -> the mean
         over attributes of either run, their difference (b - a), its 95 % bootstrap interval and its
-        p (paired permutation over pictures), and the same of each attribute, there with Holm's
+        p (paired permutation over images), and the same of each attribute, there with Holm's
         correction too; only_a, only_b: answers without a partner; different: the answers that
         differ most, the surest first.
 
@@ -144,7 +144,7 @@ def _about(folder: str | os.PathLike[str], scores: Record) -> Record:
 
 
 def most_different(pairs: Pairs, count: int = 12) -> Pairs:
-    """The pairs whose figures are furthest apart, one a picture, as many for either side."""
+    """The pairs whose figures are furthest apart, one an image, as many for either side."""
     apart = [
         (b.figure - a.figure, a, b)
         for a, b in pairs

@@ -1,4 +1,4 @@
-"""One attribute at a time against all at once: do the two contradict each other?
+"""Contradictions between single answers and the paragraph about the same region.
 
 Asked for an attribute (AARC), a model states values; asked for a paragraph on the same region
 (RDC), it states values of many attributes at once. Both are read back, facet by facet
@@ -64,9 +64,9 @@ def _linked(values: Sequence[str]) -> bool:
 def stated_in_paragraph(attribute: str, paragraph: str) -> dict[str, tuple[str, ...]]:
     """What a paragraph states of an attribute: facet -> values; as synth.language.stated.
 
-    Of a region's category, colour and pose the first that is named counts, since a paragraph begins
+    Of a region's category, color and pose the first that is named counts, since a paragraph begins
     with the region and goes on to others ("sitting", then "standing on the chair"); likewise of a
-    garment's colour.
+    garment's color.
     """
     found = stated(attribute, _about(attribute, paragraph))
     if attribute == "Skin Texture and Color" and not _SKIN.search(paragraph.lower()):

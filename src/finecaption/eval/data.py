@@ -1,7 +1,7 @@
-"""What an evaluation looks at: pictures, region masks and what is true of them, in order.
+"""The data of an evaluation: images, region masks and ground truth, in order.
 
 ``synth:SPLIT[:SEED]`` is drawn as it is needed, in other processes, ahead of the model; a folder
-is what ``finecaption synth render`` wrote; any other data set has references instead of truth.
+is what ``finecaption synth render`` wrote; any other dataset has references instead of truth.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class EvalRegion:
     """A region to be asked about.
 
     Attributes:
-        region_id: its number in the picture.
+        region_id: its number in the image.
         category: its true category or part name.
         part_of: region id of the whole, for a part.
         unseen: whether its combination was kept from training.
@@ -74,7 +74,7 @@ class EvalRegion:
 
 @dataclass(frozen=True)
 class EvalPicture:
-    """A picture: its place in the source's order, its name, uint8 (H, W, 3) RGB, its regions.
+    """An image: its place in the source's order, its name, uint8 (H, W, 3) RGB, its regions.
 
     `whole` are paragraphs on all of it that are right; `path` is its file, if it has one.
     """
@@ -88,9 +88,9 @@ class EvalPicture:
 
 
 def twin_pairs(picture: EvalPicture) -> list[tuple[EvalRegion, EvalRegion, float]]:
-    """Pairs of wholes whose masks' boxes have an IoU of TWIN_IOU or more, with that IoU.
+    """Pairs of whole objects whose boxes have an IoU of TWIN_IOU or more, with that IoU.
 
-    Pairs of one category and one colour are left out: no caption tells these apart.
+    Pairs of one category and one color are left out: no caption tells these apart.
     """
     wholes = [r for r in picture.regions if r.part_of is None]
     out = []
@@ -103,19 +103,19 @@ def twin_pairs(picture: EvalPicture) -> list[tuple[EvalRegion, EvalRegion, float
 
 
 def _only_twins(picture: EvalPicture) -> EvalPicture:
-    """The picture with those regions alone that have a twin."""
+    """The image with those regions alone that have a twin."""
     kept = {r.region_id for a, b, _ in twin_pairs(picture) for r in (a, b)}
     return replace(picture, regions=tuple(r for r in picture.regions if r.region_id in kept))
 
 
 class Source(Protocol):
-    """Pictures in a fixed order.
+    """Images in a fixed order.
 
     Attributes:
         identity: what makes two sources the same data, as plain JSON values, and "name" for
             reports.
         unseen_only: whether regions of combinations that training showed are left out.
-        drawn: whether the truth is known in values, as that of the drawn world is.
+        drawn: whether the truth is known in values, as that of the synthetic world is.
     """
 
     @property
@@ -128,11 +128,11 @@ class Source(Protocol):
     def drawn(self) -> bool: ...
 
     def pictures(self, start: int = 0) -> Iterator[EvalPicture]:
-        """Pictures with at least one region, from this index on."""
+        """Images with at least one region, from this index on."""
         ...
 
     def twins(self, start: int = 0) -> Iterator[EvalPicture]:
-        """Pictures with twins, from this index on, with those regions alone."""
+        """Images with twins, from this index on, with those regions alone."""
         ...
 
 
@@ -183,7 +183,7 @@ def _end_with(process: Any) -> None:
 
 
 def _observe(scene: Scene, unseen_only: bool, twins: bool) -> EvalPicture | None:
-    """The scene as a picture, or None when it has no region to ask about."""
+    """The scene as an image, or None when it has no region to ask about."""
     seen = observe(scene)
     # as synth.dataset.records draws them, so that a rendered folder has the same
     rng = random.Random(f"captions/{scene.split}/{scene.seed}/{scene.index}")
@@ -231,7 +231,7 @@ def _draw(job: tuple[str, int, int, bool, bool]) -> EvalPicture | None:
 
 @dataclass(frozen=True)
 class SynthSource:
-    """Scenes 0, 1, 2, ... of a split and seed of the drawn world, without end."""
+    """Scenes 0, 1, 2, ... of a split and seed of the synthetic world, without end."""
 
     split: str
     seed: int = 0
@@ -379,7 +379,7 @@ def _load(job: tuple[str, int, list[dict[str, Any]], Any, bool, bool]) -> EvalPi
 def open_source(text: str, workers: int = 1) -> Source:
     """The source that ``--data`` names.
 
-    ``synth:SPLIT[:SEED]``, a folder that `finecaption synth render` wrote, or any data set as
+    ``synth:SPLIT[:SEED]``, a folder that `finecaption synth render` wrote, or any dataset as
     ``FORMAT:PATH`` (finecaption.data.opening.FORMATS).
 
     Raises:

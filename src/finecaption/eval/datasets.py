@@ -1,4 +1,4 @@
-"""Any data set of finecaption.data as the source of an evaluation."""
+"""Any dataset of finecaption.data as the source of an evaluation."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from finecaption.types import RegionSample
 
 
 class DatasetSource:
-    """A data set of finecaption.data: references, but no truth in values.
+    """A dataset of finecaption.data: references, but no truth in values.
 
-    Samples that follow one another and are of one picture make a picture; a region is told from
+    Samples that follow one another and are of one image make an image; a region is told from
     another by its id, or by its mask where it has none.
 
     Raises:
@@ -67,7 +67,7 @@ class DatasetSource:
 
 
 def _gather(job: tuple[int, list[RegionSample]]) -> EvalPicture | None:
-    """The samples of one picture as a picture; None without anything to score."""
+    """The samples of one image as an image; None without anything to score."""
     index, samples = job
     regions: dict[str, list[RegionSample]] = {}
     wholes: list[str] = []

@@ -18,14 +18,14 @@ from finecaption.io.html import card, escape, figure, page
 
 HEADER = ("Attribute", "A, %", "B, %", "B - A", "95 %", "p", "p, Holm", "Answers")
 METHOD = (
-    "Differences are B - A in points, paired answer by answer; 95 %: bootstrap over pictures; p: "
-    "paired permutation over pictures (10,000 draws), for attributes also corrected for their "
+    "Differences are B - A in percentage points, on paired answers; 95 %: bootstrap over images; "
+    "p: paired permutation over images (10,000 draws), for attributes also corrected for their "
     "number (Holm)."
 )
 
 
 def points(value: float) -> str:
-    """A difference of shares in points: "+4.9"."""
+    """A difference of fractions in percentage points: "+4.9"."""
     return f"{100 * value:+.1f}"
 
 
@@ -61,19 +61,19 @@ def rows(found: Record) -> list[list[str]]:
 
 
 def verdict(found: Record, column: str, task: str) -> str:
-    """What came out, in a sentence."""
+    """The result in one sentence."""
     sure = found["interval"] is not None and (found["interval"][0] > 0 or found["interval"][1] < 0)
     better = "B is better" if found["difference"] > 0 else "A is better"
     said = better if sure and found["p"] < 0.05 else "no difference can be told"
     return (
         f"{task}, {column}: {said}: {points(found['difference'])} points "
         f"({around(found['interval'])}), p {p_value(found['p'])}, "
-        f"{found['count']} paired answers in {found['pictures']} pictures."
+        f"{found['count']} paired answers in {found['pictures']} images."
     )
 
 
 def verdicts(result: Record) -> list[str]:
-    """A sentence a task and column."""
+    """One sentence per task and metric."""
     return [
         verdict(found, column, task)
         for task, columns in result["tasks"].items()
@@ -82,7 +82,7 @@ def verdicts(result: Record) -> list[str]:
 
 
 def lead(result: Record) -> str:
-    """Who is who."""
+    """The sentence that names both runs."""
     a, b = result["a"], result["b"]
     alone = result["only_a"] + result["only_b"]
     rest = f" {alone} answers have no partner and are left out." if alone else ""

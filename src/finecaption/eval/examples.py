@@ -1,4 +1,4 @@
-"""A scored run as reports read it, and the regions that they show."""
+"""A scored run as reports read it, and the examples that they show."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from finecaption.eval.run import ANSWERS
 TASK_NAMES = {
     "aarc": "one attribute of a region",
     "rdc": "a region in detail",
-    "cgic": "the whole picture",
+    "cgic": "the whole image",
 }
 EXAMPLES = 6  # of each kind
 
@@ -55,7 +55,7 @@ def open_run(folder: str | os.PathLike[str]) -> Run:
 
 @dataclass(frozen=True)
 class Example:
-    """A region (or picture) with some of its answers.
+    """A region (or image) with some of its answers.
 
     Attributes:
         place: its record.
@@ -72,7 +72,7 @@ _LINES = 4  # answers shown of a region
 
 
 def best_and_worst(run: Run, count: int = EXAMPLES) -> tuple[list[Example], list[Example]]:
-    """The regions with the highest and the lowest mean figure, one a picture, of three answers up.
+    """The regions with the highest and lowest mean value, one per image, of 3 answers or more.
 
     Ties fall to the region with more answers, then to the earlier one.
     """
@@ -126,7 +126,7 @@ def line(answer: Answer) -> tuple[str, str, str, bool | None]:
 
 
 def contradictions(run: Run, count: int = EXAMPLES) -> list[Example]:
-    """Regions whose paragraph contradicts what was answered alone, one a picture."""
+    """Regions whose paragraph contradicts a single answer, one per image."""
     found = (run.scores.get("conflicts") or {}).get("examples", [])
     seen: set[int] = set()
     facets: dict[tuple[str, str], int] = {}

@@ -1,4 +1,4 @@
-"""Figures by kind of region: its size, how well its box fits it, whether it was trained on."""
+"""Metrics by kind of region: its size, how well its box fits it, whether training has seen it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from finecaption.eval.answers import Answer
 from finecaption.eval.bootstrap import mean_of
 from finecaption.eval.records import Record
 
-SIZES = (0.01, 0.04, 0.16)  # of the picture's area
+SIZES = (0.01, 0.04, 0.16)  # fractions of the image
 FITS = (0.4, 0.6, 0.8)  # IoU of box and mask; CompositionCap's mean is 0.56
 
 
 def area_share(record: Record) -> float:
-    """The share of the picture that a region's mask takes."""
+    """The fraction of the image that a region's mask covers."""
     from finecaption.io.masks import decode_rle
 
     mask = decode_rle(record["mask"])
@@ -35,8 +35,8 @@ def _names(edges: Sequence[float], form: Callable[[float], str]) -> list[str]:
     return [_bin(v, edges, form) for v in (edges[0] - 1, *inside, edges[-1] + 1)]
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:g} %"
+def _percent(fraction: float) -> str:
+    return f"{100 * fraction:g} %"
 
 
 def _plain(value: float) -> str:
@@ -44,10 +44,10 @@ def _plain(value: float) -> str:
 
 
 Kind = tuple[str, Callable[[Record], "str | None"], list[str]]
-_SEEN = {False: "seen in training", True: "kept from training"}
+_SEEN = {False: "seen in training", True: "held out from training"}
 KINDS: dict[str, Kind] = {
     "size": (
-        "Region's share of the picture",
+        "Fraction of the image",
         lambda r: _bin(area_share(r), SIZES, _percent) if "mask" in r else None,
         _names(SIZES, _percent),
     ),
@@ -57,7 +57,7 @@ KINDS: dict[str, Kind] = {
         _names(FITS, _plain),
     ),
     "seen": (
-        "Combination of category and look",
+        "Combination of category and appearance",
         lambda r: _SEEN[bool(r["unseen"])] if r["truth"] else None,
         list(_SEEN.values()),
     ),
@@ -73,7 +73,7 @@ KINDS: dict[str, Kind] = {
 def grouped(records: Sequence[Record], answers: Sequence[Answer]) -> dict[str, Any]:
     """Figures of attribute answers by KINDS: name -> {"title", "groups": [...]}.
 
-    A group has name, regions, answers, accuracy (mean over answers of the share of facets right,
+    A group has name, regions, answers, accuracy (mean over answers of the fraction of facets right,
     with interval; None without truth) and rouge (likewise of ROUGE-L).
     """
     by_region: dict[tuple[int, int], list[Answer]] = {}

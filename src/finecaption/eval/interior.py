@@ -1,4 +1,4 @@
-"""Where a person would click: the most interior point of a region, and of what is still wrong."""
+"""Simulated clicks: the innermost point of a region, or of the remaining error."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ def squared_distance(mask: np.ndarray) -> np.ndarray:
     """Squared Euclidean distance of each pixel to the nearest one outside the region.
 
     Exact, in two passes (columns, then along rows over growing offsets, until no offset can win);
-    what lies beyond the picture's edge is outside.
+    what lies beyond the image's edge is outside.
 
     Args:
         mask: bool (H, W).
@@ -34,7 +34,7 @@ def squared_distance(mask: np.ndarray) -> np.ndarray:
 
 
 def interior_point(mask: np.ndarray) -> tuple[float, float, float]:
-    """The point of a region that is farthest from its border.
+    """The point of a region farthest from its border.
 
     Of equally good ones, that nearest to their centroid is taken.
 
@@ -42,7 +42,7 @@ def interior_point(mask: np.ndarray) -> tuple[float, float, float]:
         mask: bool (H, W).
 
     Returns:
-        x, y (pixel coordinates of the pixel's centre) and the distance in pixels; (0, 0, 0) for
+        x, y (pixel coordinates of the pixel's center) and the distance in pixels; (0, 0, 0) for
         an empty mask.
     """
     if not mask.any():

@@ -1,4 +1,4 @@
-"""Reports as self-contained pages: no other file, light and dark, from a phone to a desktop."""
+"""Reports as self-contained HTML pages, for light and dark mode, phone and desktop."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def _cards(scores: Record) -> list[str]:
         ]
         note = (
             "Mean share of facets stated right, in percent; whiskers: 95 % bootstrap over "
-            "pictures; small: questions."
+            "images; small: questions."
         )
         out.append(card("Accuracy by attribute", _rows(meters), note))
     kinds = "".join(_group(g) for g in scores.get("groups", {}).values() if len(g["groups"]) > 1)
@@ -162,8 +162,8 @@ def _examples(run: Run) -> list[str]:
     best, worst = best_and_worst(run)
     out = []
     for name, note, examples in (
-        ("Best", "Regions whose answers score highest, one a picture.", best),
-        ("Worst", "Regions whose answers score lowest, one a picture.", worst),
+        ("Best", "The regions whose answers score highest, one per image.", best),
+        ("Worst", "The regions whose answers score lowest, one per image.", worst),
         (
             "Most different at once",
             "Regions of which the paragraph states another value than the answer alone.",

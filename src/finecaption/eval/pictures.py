@@ -1,4 +1,4 @@
-"""Pictures for reports: a region's outline on its picture, small enough to stand in a page."""
+"""Thumbnails for reports, with the region outlined."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ def _pixels(name: str, path: str | None) -> Image.Image | None:
 
 
 def picture_of(record: Record) -> Image.Image | None:
-    """The picture of a record of predictions or wholes, RGB; None if it is not to be had any more.
+    """The image of a record of predictions or wholes, RGB; None if it is not to be had any more.
 
-    A picture of the drawn world is drawn again from its name.
+    An image of the synthetic world is drawn again from its name.
     """
     return _pixels(record["picture"], record.get("image"))
 
 
 def outlined(record: Record) -> Image.Image | None:
-    """The picture with the record's region outlined, if it has one; longer side SIDE or less.
+    """The image with the record's region outlined, if it has one; longer side SIDE or less.
 
     What is outside the region is a little darker, so that a small region is found at a glance.
     """

@@ -1,4 +1,4 @@
-"""What is asked of a region that the truth does not answer: questions that cannot apply."""
+"""Questions that cannot apply to a region, such as the hair of a car."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from finecaption.synth.vocabulary import inapplicable
 
 
 def trick_question(category: str, picture: str, region_id: int) -> str | None:
-    """One attribute that cannot apply, drawn by the region's name; None if all do."""
+    """One attribute that cannot apply, chosen by the region's name; None if all apply."""
     names = inapplicable(category)
     return random.Random(f"trick/{picture}/{region_id}").choice(names) if names else None

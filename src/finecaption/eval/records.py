@@ -1,4 +1,4 @@
-"""Files that survive a kill at any moment: records line by line, and the manifest of a run."""
+"""Files that survive a kill at any time: records line by line, and the manifest of a run."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class RecordFile:
             pictures: of a batch, as the step makes them.
 
         Returns:
-            The records kept, and the `index` of the first picture dropped (None: nothing was).
+            The records kept, and the `index` of the first image dropped (None: nothing was).
         """
         if not self.path.exists():
             return [], None

@@ -1,4 +1,4 @@
-"""What a report says, once for all its forms: rows of tables and sentences; and as Markdown."""
+"""The contents of a report, shared by all its formats: table rows, sentences, and Markdown."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from finecaption.types import TASKS
 
 
 def hundredfold(value: float | None) -> str:
-    """A figure of the paper's columns: times 100, two decimals; a dash for None."""
+    """A value of the paper's columns: times 100, two decimals; a dash for None."""
     return "–" if value is None else f"{100 * value:.2f}"
 
 
 def paper_rows(scores: Record) -> list[tuple[str, list[str], str]]:
-    """Our rows, then the paper's: (name, figures by published.COLUMNS, kind).
+    """Our rows, then the paper's: (name, values by published.COLUMNS, kind).
 
     kind: "ours", "zero-shot" or "supervised"; the last two are published.
     """
@@ -49,19 +49,19 @@ def paper_rows(scores: Record) -> list[tuple[str, list[str], str]]:
 
 
 def paper_notes(scores: Record) -> list[str]:
-    """What must be said beside that table."""
+    """The notes under that table."""
     out = [
-        f"The published rows are the paper's ({SOURCE}), on photographs and people's references; "
-        "our rows are on the data named above, so only rows of one data set can be compared."
+        f"The published rows are the paper's ({SOURCE}), on photographs and human references; "
+        "our rows are on the data named above, so only rows on the same dataset can be compared."
     ]
     captions = scores.get("captions", {})
     found = next(iter(captions.values()), None)
     if found is None:
-        out.append("Captions were not held against references in this run.")
+        out.append("This run did not compare captions with references.")
         return out
     settings = found["settings"]
     out.append(
-        f"Tokeniser: {settings['tokeniser']}; cross-references {settings['cross_references']}. "
+        f"Tokenizer: {settings['tokeniser']}; cross-references {settings['cross_references']}. "
         + " ".join(f"{column} is missing: {why}." for column, why in found["missing"].items())
     )
     bert = settings.get("bert")
@@ -76,7 +76,7 @@ CAPTION_COLUMNS = ("BLEU-4", "ROUGE-L", "METEOR", "CIDEr", "BERTScore")
 
 
 def task_rows(scores: Record) -> tuple[list[str], list[list[str]]]:
-    """All columns of every task, those with an interval with it."""
+    """All columns of every task, with intervals where there are any."""
     captions = scores.get("captions", {})
     columns = [
         c for c in (*BLEU, *CAPTION_COLUMNS[1:])
@@ -94,7 +94,7 @@ def task_rows(scores: Record) -> tuple[list[str], list[list[str]]]:
 
 
 def attribute_rows(scores: Record) -> tuple[list[str], list[list[str]]]:
-    """A row an attribute: accuracy where the truth is known in values, caption figures."""
+    """One row per attribute: accuracy if there is structured ground truth, and caption metrics."""
     drawn = scores["attributes"]
     said = scores.get("captions", {}).get("aarc", {}).get("attributes", {})
     columns = [c for c in CAPTION_COLUMNS if any(c in row for row in said.values())]
@@ -135,7 +135,7 @@ def group_rows(group: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
 
 
 def behaviour(scores: Record) -> list[tuple[str, str, str]]:
-    """(name, figure, what it is) beyond accuracy: hallucination, abstention, uniqueness."""
+    """(name, value, meaning) of measures beyond accuracy: hallucination, abstention, uniqueness."""
     drawn = scores.get("drawn")
     if not drawn:
         return []
@@ -145,32 +145,32 @@ def behaviour(scores: Record) -> list[tuple[str, str, str]]:
         unseen = abstention["unseen"]
         out.append(
             (
-                "Hallucinated, what cannot be seen", percent(unseen["hallucinated"]),
-                f"of {unseen['count']} facets that are hidden, the share of which a value is "
-                f"stated; abstained from {percent(unseen['abstained'])} %",
+                "Hallucinated: facets that cannot be seen", percent(unseen["hallucinated"]),
+                f"of {unseen['count']} hidden facets, the fraction for which a value is "
+                f"stated; abstains from {percent(unseen['abstained'])} %",
             )
         )  # fmt: skip
     if abstention["inapplicable"]:
         own = abstention["inapplicable"]
         out.append(
             (
-                "Hallucinated, what cannot apply", percent(own["hallucinated"]),
-                f"of {own['count']} questions such as the hair of a car; abstained from "
+                "Hallucinated: questions that cannot apply", percent(own["hallucinated"]),
+                f"of {own['count']} questions such as the hair of a car; abstains from "
                 f"{percent(own['abstained'])} %",
             )
         )  # fmt: skip
     if abstention["false_rate"] is not None:
         out.append(
             (
-                "Abstains without need", percent(abstention["false_rate"]),
-                "of facets that can be seen",
+                "Abstains unnecessarily", percent(abstention["false_rate"]),
+                "of the visible facets",
             )
         )  # fmt: skip
     if things["of_mentions"] is not None:
         out.append(
             (
-                "Things that are not there", percent(things["of_mentions"]),
-                f"of {things['mentions']} things named (CHAIR by the scene itself); in "
+                "Hallucinated objects", percent(things["of_mentions"]),
+                f"of {things['mentions']} objects named (CHAIR against the scene); in "
                 f"{percent(things['of_answers'])} % of the answers",
             )
         )  # fmt: skip
@@ -178,32 +178,32 @@ def behaviour(scores: Record) -> list[tuple[str, str, str]]:
         unique = drawn["uniqueness"]
         out.append(
             (
-                "Regions told apart", percent(unique["recall_at_1"]),
-                f"self-retrieval R@1 among a picture's regions; chance {percent(unique['chance'])}",
+                "Regions distinguished", percent(unique["recall_at_1"]),
+                f"self-retrieval R@1 among the regions of an image; chance "
+                f"{percent(unique['chance'])}",
             )
         )  # fmt: skip
     if scores.get("twins"):
         twins = scores["twins"]
         out.append(
             (
-                "Twins named right", percent(twins["accuracy"]),
-                f"of {twins['count']} regions with nearly the box of another",
+                "Near-duplicate boxes named right", percent(twins["accuracy"]),
+                f"of {twins['count']} regions whose box nearly equals another's",
             )
         )  # fmt: skip
     if scores.get("semiou") is not None:
         out.append(
             (
                 "SemIoU of category names", percent(scores["semiou"]),
-                "words that an answer shares with the name alone, so that a whole sentence scores "
-                "low",
+                "words shared with the category name, so a whole sentence scores low",
             )
         )  # fmt: skip
     return out
 
 
 CONFLICT_HEADER = (
-    "Attribute", "Contradicted, %", "compared", "of these: alone right, %", "at once right, %",
-    "Left out, %", "references leave out, %", "Accuracy alone, %", "at once, %",
+    "Attribute", "Contradicted, %", "compared", "of these: answer right, %", "paragraph right, %",
+    "Left out, %", "references leave out, %", "Accuracy of answers, %", "of paragraphs, %",
     "Reader's error, %",
 )  # fmt: skip
 
@@ -226,12 +226,12 @@ def conflict_rows(scores: Record) -> list[list[str]]:
 
 
 CONFLICT_NOTE = (
-    "What answers state one attribute at a time against what the paragraph on the same region "
-    "states. Contradicted: of facets stated in both, those without a value in common; relations "
-    "and interactions are not compared, since two true ones can differ. Left out: of facets "
-    "stated alone, those on which the paragraph is silent, beside what the reference paragraphs "
-    "leave out. Accuracy: of facets that are stated. Reader's error: the same reader on the "
-    "reference paragraphs, which are right."
+    "Single answers compared with the paragraph about the same region. Contradicted: facets that "
+    "both state, without a value in common; relations and interactions are not compared, because "
+    "two different ones can both be true. Left out: facets of the answers that the paragraph does "
+    "not mention, next to the same fraction for the reference paragraphs. Accuracy: of the facets "
+    "that are stated. Reader's error: the error of the same parser on the reference paragraphs, "
+    "which are right."
 )
 
 
@@ -239,7 +239,7 @@ CONFLICT_NOTE = (
 
 
 def title(scores: Record) -> str:
-    """Of a report."""
+    """The title of a report."""
     settings = scores["settings"]
     return f"{settings['model']['name']} on {settings['data']['name']}"
 
@@ -250,9 +250,9 @@ def lead(scores: Record) -> str:
     tasks = ", ".join(settings.get("tasks", ["aarc"]))
     limit = settings["limit"]
     of = f"limit {limit} regions" if limit else "no limit"
-    unseen = " Only combinations that training never shows are scored." * scores["unseen_only"]
+    unseen = " Only combinations that never occur in training are scored." * scores["unseen_only"]
     return (
-        f"{scores['regions']} regions in {scores['pictures']} pictures, {scores['questions']} "
+        f"{scores['regions']} regions in {scores['pictures']} images, {scores['questions']} "
         f"questions with a known answer; tasks {tasks}; {of}.{unseen}"
     )
 
@@ -290,7 +290,7 @@ def markdown_report(run: Run) -> str:
     """report.md."""
     scores = run.scores
     parts = [f"# {title(scores)}", lead(scores)]
-    parts += ["## Beside the paper", _paper_markdown(scores), *paper_notes(scores)]
+    parts += ["## Comparison with the paper", _paper_markdown(scores), *paper_notes(scores)]
     if scores.get("captions"):
         parts += ["## Captions against references", _table(*task_rows(scores))]
     parts += ["## By attribute", _table(*attribute_rows(scores))]
@@ -305,11 +305,11 @@ def markdown_report(run: Run) -> str:
     told = behaviour(scores)
     if told:
         rows = [[name, figure, note] for name, figure, note in told]
-        parts += ["## What else was measured", markdown(["", "%", ""], rows, left=(0, 2))]
+        parts += ["## Other measures", markdown(["", "%", ""], rows, left=(0, 2))]
     rows = conflict_rows(scores)
     if rows:
         parts += [
-            "## One attribute at a time against all at once",
+            "## Contradictions between answers and paragraphs",
             markdown(CONFLICT_HEADER, rows, left=(0,)), CONFLICT_NOTE,
         ]  # fmt: skip
     best, worst = best_and_worst(run)

@@ -107,17 +107,18 @@ def predict(
 
     Args:
         model: what is asked.
-        source: the pictures.
+        source: the images.
         out: the folder; it gets run.json and predictions.jsonl (tasks aarc and rdc), wholes.jsonl
             (cgic), twins.jsonl and clicks.jsonl.
         tasks: of types.TASKS.
-        limit: regions (pictures, for cgic, are those that these regions are in); None: all of a
-            data set, DRAWN_LIMIT of the drawn world.
-        twins: pairs of twins, which are looked for in the source's pictures from the first on; 0:
-            only those among the regions. None: 200 of the drawn world where attributes are asked.
+        limit: regions (images, for cgic, are those that these regions are in); None: all of a
+            dataset, DRAWN_LIMIT of the synthetic world.
+        twins: pairs of twins, which are looked for in the source's images from the first on; 0:
+            only those among the regions. None: 200 of the synthetic world where attributes are
+            asked.
         clicks: regions to click on; 0, or a model without a segmenter: none. None: as many as
-            `limit` of the drawn world, none of a data set.
-        batch: pictures asked at once.
+            `limit` of the synthetic world, none of a dataset.
+        batch: images asked at once.
         shard: the part that is answered here.
 
     Returns:
@@ -160,7 +161,7 @@ def predict(
     if set(wanted) & {"aarc", "rdc"}:
         run(steps.predictions(source, opened, wanted), limit)
     if "cgic" in wanted:
-        # the pictures whose regions were asked about; without regions, as many as the limit says
+        # the images whose regions were asked about; without regions, as many as the limit says
         about = folder.manifest["done"].get("predictions")
         last = about["last_index"] if about and about["records"] else None
         run(steps.wholes(source, opened, last), limit if last is None else None)

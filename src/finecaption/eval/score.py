@@ -22,7 +22,7 @@ _WORDS = ("Category Name", "Color")
 
 @dataclass(frozen=True)
 class Mark:
-    """One question, marked: its picture, attribute, and which facets were right."""
+    """One question, marked: its image, attribute, and which facets were right."""
 
     picture: str
     attribute: str
@@ -30,7 +30,7 @@ class Mark:
 
     @property
     def share(self) -> float:
-        """The share of facets that were right."""
+        """The fraction of facets that were right."""
         return sum(self.facets.values()) / len(self.facets)
 
 
@@ -52,10 +52,10 @@ def _facets(facets: Record) -> dict[str, tuple[str, ...]]:
 
 
 def attribute_scores(found: Sequence[Mark]) -> dict[str, Record]:
-    """Figures by attribute, in the order of ATTRIBUTE_NAMES; attributes never asked are absent.
+    """Metrics by attribute, in the order of ATTRIBUTE_NAMES; attributes never asked are absent.
 
-    accuracy: mean over questions of the share of facets right; exact: share of questions with all
-    facets right; count: questions; facets: facet -> accuracy and count.
+    accuracy: mean over questions of the fraction of facets right; exact: fraction of questions with
+    all facets right; count: questions; facets: facet -> accuracy and count.
     """
     by_name: dict[str, list[Mark]] = defaultdict(list)
     for mark in found:
@@ -79,9 +79,9 @@ def attribute_scores(found: Sequence[Mark]) -> dict[str, Record]:
 
 
 def intervals(found: Sequence[Mark], seed: int = 0) -> tuple[list[float], dict[str, list[float]]]:
-    """95 % intervals by bootstrap over pictures (percentile, DRAWS draws), as [low, high].
+    """95 % intervals by bootstrap over images (percentile, DRAWS draws), as [low, high].
 
-    Regions of a picture are drawn together, since they are not independent.
+    Regions of an image are drawn together, since they are not independent.
 
     Returns:
         That of the mean over attributes, and that of each attribute's accuracy.
@@ -129,7 +129,7 @@ def twin_scores(pairs: Sequence[Record], unseen_only: bool = False) -> Record | 
     """How often a region of a pair is named as itself and not as its twin.
 
     A region is named right when its category is stated right or, of two of one category, its
-    colour; an answer that states both twins' values is wrong. accuracy and count are of regions,
+    color; an answer that states both twins' values is wrong. accuracy and count are of regions,
     both_right of pairs.
     """
     right: list[bool] = []

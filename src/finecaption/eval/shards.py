@@ -52,7 +52,7 @@ def merge(out: Path, shard: Shard, steps: list[str]) -> bool:
     done: dict[str, Record] = {}
     for step in steps:
         found = [r for f in folders for r in read_records(f / f"{step}.jsonl")]
-        found.sort(key=lambda record: record["index"])  # stable: a picture's records stay in order
+        found.sort(key=lambda record: record["index"])  # stable: an image's records stay in order
         lines = "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in found)
         out.mkdir(parents=True, exist_ok=True)
         write_text(out / f"{step}.jsonl", lines)

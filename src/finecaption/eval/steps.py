@@ -1,7 +1,7 @@
-"""The steps that ask the model: pictures -> records, resumable at any kill.
+"""The steps that ask the model: images -> records, resumable at any kill.
 
-A step reads pictures in batches, and a batch's records are on the disk before the next one is
-asked. Batches always begin at the same pictures, so a run that was killed and resumed writes the
+A step reads images in batches, and a batch's records are on the disk before the next one is
+asked. Batches always begin at the same images, so a run that was killed and resumed writes the
 same file as one that was not.
 """
 
@@ -50,7 +50,7 @@ class Clickable(Protocol):
 
 @dataclass(frozen=True)
 class Step:
-    """A step: what it reads, how many records a picture makes, and how they are made."""
+    """A step: what it reads, how many records an image makes, and how they are made."""
 
     name: str
     stream: Callable[[int], Iterator[EvalPicture]]
@@ -62,7 +62,7 @@ class Step:
 class Shard:
     """The part of a run that this process answers: batches `number`, `number + of`, ...
 
-    Every shard reads all pictures, so that the limit falls where it would fall without shards,
+    Every shard reads all images, so that the limit falls where it would fall without shards,
     and asks about its own.
     """
 
@@ -98,7 +98,7 @@ def run_step(
 
     Args:
         limit: the most records, over all shards; None: all there are.
-        batch: pictures asked at once.
+        batch: images asked at once.
         shard: which batches are asked here.
 
     Returns:
@@ -108,7 +108,7 @@ def run_step(
         return 0
     file = folder.records(step.name)
     alone = shard.of == 1
-    # a shard counts what the others answer, and so goes through the pictures from the first on
+    # a shard counts what the others answer, and so goes through the images from the first on
     kept, first = file.resume(batch) if alone else (file.sound(), 0)
     total, answered = (len(kept), len(kept)) if alone else (0, 0)
     last = kept[-1]["index"] if kept else None
@@ -167,7 +167,7 @@ def _truth(region: EvalRegion, names: Sequence[str]) -> Record:
 
 
 def _trick(picture: EvalPicture, region: EvalRegion) -> str | None:
-    if not region.truth:  # whether a question applies is known of the drawn world alone
+    if not region.truth:  # whether a question applies is known of the synthetic world alone
         return None
     return trick_question(region.category, picture.name, region.region_id)
 
@@ -238,10 +238,10 @@ def predictions(
 ) -> Step:
     """Asks of each region every attribute that can be scored, and one that cannot apply.
 
-    A record a region: picture, index, region_id, category, part_of, unseen, box (xyxy), mask (COCO
-    RLE), box_iou (of mask and box), image (file or null), truth (attribute -> facet -> accepted
-    values), answers (attribute -> text), references (attribute -> texts), dense and
-    dense_references (of task rdc), trick (attribute, answer; null for people).
+    One record per region: picture (the image's name), index, region_id, category, part_of, unseen,
+    box (xyxy), mask (COCO RLE), box_iou (of mask and box), image (file or null), truth (attribute
+    -> facet -> accepted values), answers (attribute -> text), references (attribute -> texts),
+    dense and dense_references (of task rdc), trick (attribute, answer; null for people).
 
     Args:
         tasks: aarc: the attributes; rdc: a paragraph on each region.
@@ -264,12 +264,13 @@ def predictions(
 
 
 def wholes(source: Source, captioner: Captioner, last: int | None = None) -> Step:
-    """Asks for a paragraph on each picture that has one to be held against (task cgic).
+    """Asks for a paragraph on each image that has one to be held against (task cgic).
 
-    A record a picture: picture, index, size (width, height), image, answer, references.
+    One record per image: picture (its name), index, size (width, height), image, answer,
+    references.
 
     Args:
-        last: index of the last picture; None: no end.
+        last: index of the last image; None: no end.
     """
 
     def stream(start: int) -> Iterator[EvalPicture]:
@@ -299,9 +300,9 @@ def wholes(source: Source, captioner: Captioner, last: int | None = None) -> Ste
 
 
 def twins(source: Source, captioner: Captioner) -> Step:
-    """Asks the category and the colour of both regions of each pair of twins (data.twin_pairs).
+    """Asks the category and the color of both regions of each pair of twins (data.twin_pairs).
 
-    A record a pair: picture, index, iou (of the boxes), regions: two of region_id, category,
+    One record per pair: picture, index, iou (of the boxes), regions: two of region_id, category,
     unseen, truth, answers.
     """
 
@@ -338,7 +339,7 @@ def clicks(source: Source, segmenter: Clickable) -> Step:
     """Clicks on each region until CLICKS clicks, and measures the mask after each.
 
     The first click is on the most interior point of the visible mask, each later one on the most
-    interior point of the worse error (interior.next_click). A record a region: picture, index,
+    interior point of the worse error (interior.next_click). One record per region: picture, index,
     region_id, category, part_of, unseen, iou (CLICKS numbers; once the mask is exact, no further
     click is made and its IoU stands).
     """

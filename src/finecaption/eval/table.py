@@ -13,17 +13,17 @@ ON_SCREEN = 5  # columns that a terminal of 80 has room for
 
 
 def percent(value: float | None) -> str:
-    """A share as percent with one decimal; a dash for None."""
+    """A fraction as percent with one decimal; a dash for None."""
     return "–" if value is None else f"{100 * value:.1f}"
 
 
 def interval(values: Sequence[float] | None) -> str:
-    """An interval of shares in percent: "91.0–93.4"."""
+    """An interval of fractions in percent: "91.0–93.4"."""
     return "–" if values is None else f"{percent(values[0])}–{percent(values[1])}"
 
 
 def attribute_rows(scores: dict[str, Any]) -> list[list[str]]:
-    """A row an attribute, and the mean; columns as HEADER, figures in percent."""
+    """One row per attribute, and the mean; columns as in HEADER, values in percent."""
     rows = []
     for name, s in scores["attributes"].items():
         facets = s["facets"] if len(s["facets"]) > 1 else {}
@@ -52,20 +52,20 @@ def attribute_rows(scores: dict[str, Any]) -> list[list[str]]:
 
 
 def summary(scores: dict[str, Any]) -> list[str]:
-    """What else was measured, a sentence each."""
+    """The other measures, one sentence each."""
     settings = scores["settings"]
-    which = " of combinations that training never shows" if scores["unseen_only"] else ""
+    which = " of combinations that never occur in training" if scores["unseen_only"] else ""
     out = [
         f"{settings['model']['name']} on {settings['data']['name']}: {scores['regions']} regions"
-        f"{which} in {scores['pictures']} pictures. Accuracy: mean share of an attribute's facets "
-        "that are stated right; 95 %: bootstrap over pictures; exact: all facets right."
+        f"{which} in {scores['pictures']} images. Accuracy: mean fraction of an attribute's "
+        "facets that are stated correctly; 95 %: bootstrap over images; exact: all facets right."
     ]
     twins = scores["twins"]
     if twins:
         out.append(
-            f"Twins (wholes of one picture whose boxes have an IoU of {twins['box_iou_at_least']} "
-            f"or more): named as itself and not as its twin {percent(twins['accuracy'])} % of "
-            f"{twins['count']} regions in {twins['pairs']} pairs; both of a pair "
+            "Near-duplicate boxes (whole objects of one image whose boxes have an IoU of "
+            f"{twins['box_iou_at_least']} or more): {percent(twins['accuracy'])} % of "
+            f"{twins['count']} regions in {twins['pairs']} pairs are named right; both of a pair "
             f"{percent(twins['both_right'])} %."
         )
     clicks = scores["clicks"]
@@ -78,11 +78,11 @@ def summary(scores: dict[str, Any]) -> list[str]:
             if name in clicks
         ]
         out.append(f"Mean IoU after 1 / 3 / 5 clicks: {', '.join(told)}.")
-    tricks = scores["abstention"]
-    if tricks:
+    inapplicable = scores["abstention"]
+    if inapplicable:
         out.append(
-            f"Questions that cannot apply, answered so: {percent(tricks['accuracy'])} % of "
-            f"{tricks['count']}."
+            f"Inapplicable questions rejected: {percent(inapplicable['accuracy'])} % of "
+            f"{inapplicable['count']}."
         )
     return out
 
@@ -108,6 +108,6 @@ def rich_table(header: Sequence[str], rows: Sequence[Sequence[str]], left: Seque
 
 
 def report(scores: dict[str, Any]) -> str:
-    """table.md: the sentences, then the table."""
+    """The text of table.md: the sentences, then the table."""
     text = "\n\n".join(summary(scores))
     return f"{text}\n\n{markdown(HEADER, attribute_rows(scores), left=(0, 5))}"

@@ -29,7 +29,7 @@ Job = TypeVar("Job", bound=Waiting)
 
 
 class Budget:
-    """Takes rows off a queue as far as their keys and values fit: the prefix once a region, then
+    """Takes rows off a queue as far as their keys and values fit: the prefix once per region, then
     what each row may get at most."""
 
     def __init__(

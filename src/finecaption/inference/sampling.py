@@ -19,7 +19,7 @@ def guided(logits: torch.Tensor, whole: torch.Tensor | None, strength: float) ->
 
     Args:
         logits: (n, V), r, for the region.
-        whole: (n, V), w, for the whole picture's mask; None: no guidance.
+        whole: (n, V), w, for the whole image's mask; None: no guidance.
         strength: g.
     """
     return logits if whole is None else logits + strength * (logits - whole)

@@ -1,4 +1,4 @@
-"""Images and regions through the encoders and the adapter, each only once.
+"""Runs images and regions through the encoders and the adapter, each only once.
 
 Legend: B images, R regions, S / s the sides of the squares, g the grid of image tokens, T image
 tokens a region, H the adapter's width, D the language model's.
@@ -19,7 +19,7 @@ _MAX_REGIONS = 32  # through the mask-aware CLIP at once
 def encode_images(
     model: FineCaptionForConditionalGeneration, pixel_values: torch.Tensor
 ) -> torch.Tensor:
-    """`model.encode_image` in batches, without gradients; smaller ones where memory does not do.
+    """`model.encode_image` in batches without gradients; batches are halved if memory runs out.
 
     Args:
         pixel_values: uint8 or floating in [0, 1], (B, 3, S, S), on any device.

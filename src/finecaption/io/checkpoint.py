@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from pathlib import Path
 from typing import Any
+
+from finecaption.errors import InputError
 
 _WHOLE_FILE = 1 << 28  # bytes; of a larger file the two ends and the size stand for it
 _END = 1 << 22
@@ -22,6 +25,32 @@ def shipped_folder(name: str) -> Path | None:
     plain = name not in ("", ".", "..") and Path(name).name == name
     folder = SHIPPED / name
     return folder if plain and (folder / "config.json").is_file() else None
+
+
+def resolve_model(name_or_folder: str | os.PathLike[str]) -> Path:
+    """The folder of a model: a shipped one by its name, or the folder itself.
+
+    Raises:
+        InputError: there is none.
+    """
+    text = os.fspath(name_or_folder)
+    folder = shipped_folder(text) or Path(text)
+    if (folder / "config.json").is_file():
+        return folder
+    names = sorted(entry.parent.name for entry in SHIPPED.glob("*/config.json"))
+    known = f"shipped models: {', '.join(names)}" if names else "no model is shipped"
+    what = "holds no config.json" if folder.is_dir() else "no such model or folder"
+    raise InputError(f"model {text!r}: {what}; give a folder written by save_pretrained ({known})")
+
+
+def own_folder(name_or_folder: str | os.PathLike[str]) -> Path | None:
+    """The folder of a model, as `resolve_model`; None if it is no checkpoint of finecaption."""
+    try:
+        folder = resolve_model(name_or_folder)
+        config = json.loads((folder / "config.json").read_text("utf-8"))
+    except (InputError, OSError, ValueError):
+        return None
+    return folder if config.get("model_type") == "finecaption" else None
 
 
 def fingerprint(folder: str | os.PathLike[str]) -> str:

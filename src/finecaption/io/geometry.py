@@ -1,8 +1,8 @@
 """Boxes, points and the square placement: plain numbers, no pixels.
 
-Coordinates: pixels of the upright picture, x to the right, y down, origin at the top left corner
+Coordinates: pixels of the upright image, x to the right, y down, origin at the top left corner
 of the top left pixel; pixel (column i, row j) covers [i, i+1) x [j, j+1). A box is
-(x0, y0, x1, y1) with x1, y1 exclusive: the whole picture is (0, 0, width, height). Sizes are
+(x0, y0, x1, y1) with x1, y1 exclusive: the whole image is (0, 0, width, height). Sizes are
 (width, height) as in PIL; array shapes are (H, W).
 """
 
@@ -58,12 +58,12 @@ def _floats(values: object, count: int, field: str, form: str) -> tuple[float, .
 
 
 def check_box(box: Sequence[float], size: Size | None = None, field: str = "box") -> Box:
-    """A valid xyxy box; with `size`, cut to the picture.
+    """A valid xyxy box; with `size`, cut to the image.
 
-    A box that reaches over the picture's edge is cut to it.
+    A box that reaches over the image's edge is cut to it.
 
     Raises:
-        InputError: not four finite numbers, reversed, without area, or wholly outside the picture.
+        InputError: not four finite numbers, reversed, without area, or wholly outside the image.
     """
     x0, y0, x1, y1 = _floats(box, 4, field, "x0,y0,x1,y1")
     shown = f"({x0:g}, {y0:g}, {x1:g}, {y1:g})"
@@ -79,7 +79,7 @@ def check_box(box: Sequence[float], size: Size | None = None, field: str = "box"
     width, height = size
     cut = (max(x0, 0.0), max(y0, 0.0), min(x1, float(width)), min(y1, float(height)))
     if cut[2] <= cut[0] or cut[3] <= cut[1]:
-        raise InputError(f"{field}: {shown} lies outside the picture of {width} x {height} pixels")
+        raise InputError(f"{field}: {shown} lies outside the image of {width} x {height} pixels")
     return cut
 
 
@@ -87,7 +87,7 @@ def check_point(point: Sequence[float], size: Size | None = None, field: str = "
     """A valid click from (x, y) or (x, y, positive).
 
     Raises:
-        InputError: not finite numbers, or outside the picture of `size`.
+        InputError: not finite numbers, or outside the image of `size`.
     """
     positive = True
     if isinstance(point, Sequence) and len(point) == 3:
@@ -96,7 +96,7 @@ def check_point(point: Sequence[float], size: Size | None = None, field: str = "
     x, y = _floats(point, 2, field, "x,y")
     if size is not None and not (0 <= x < size[0] and 0 <= y < size[1]):
         raise InputError(
-            f"{field}: ({x:g}, {y:g}) lies outside the picture of {size[0]} x {size[1]} pixels"
+            f"{field}: ({x:g}, {y:g}) lies outside the image of {size[0]} x {size[1]} pixels"
         )
     return Point(x, y, positive)
 
@@ -163,45 +163,45 @@ def box_iou(a: Box, b: Box) -> float:
 
 @dataclass(frozen=True)
 class SquarePlacement:
-    """Where a picture lies in a square canvas: scaled to fit, centred, padded on both sides.
+    """Where an image lies in a square canvas: scaled to fit, centered, padded on both sides.
 
     The one placement of the package: image, mask, points and boxes all go through it, so they
-    stay in register, and no part of the picture is ever cut off.
+    stay in register, and no part of the image is ever cut off.
     """
 
     side: int
     """Side of the square canvas, pixels."""
     size: Size
-    """(width, height) of the picture before."""
+    """(width, height) of the image before."""
     new_size: Size
-    """(width, height) that the picture is resized to; the longer one equals `side`."""
+    """(width, height) that the image is resized to; the longer one equals `side`."""
     offset: tuple[int, int]
-    """(left, top) of the resized picture in the canvas; an odd pixel of padding goes after."""
+    """(left, top) of the resized image in the canvas; an odd pixel of padding goes after."""
 
     @property
     def scale(self) -> float:
-        """Canvas pixels per picture pixel (before rounding of the shorter side)."""
+        """Canvas pixels per image pixel (before rounding of the shorter side)."""
         return self.side / max(self.size)
 
     @property
     def box(self) -> tuple[int, int, int, int]:
-        """The picture's xyxy box in the canvas."""
+        """The image's xyxy box in the canvas."""
         left, top = self.offset
         return left, top, left + self.new_size[0], top + self.new_size[1]
 
     def to_square(self, xy: np.ndarray | Sequence[Sequence[float]]) -> np.ndarray:
-        """(N, 2) picture coordinates -> (N, 2) float64 canvas coordinates."""
+        """(N, 2) image coordinates -> (N, 2) float64 canvas coordinates."""
         factors = np.divide(self.new_size, self.size)
         return np.asarray(xy, np.float64).reshape(-1, 2) * factors + self.offset
 
     def from_square(self, xy: np.ndarray | Sequence[Sequence[float]]) -> np.ndarray:
-        """(N, 2) canvas coordinates -> (N, 2) float64 picture coordinates."""
+        """(N, 2) canvas coordinates -> (N, 2) float64 image coordinates."""
         factors = np.divide(self.size, self.new_size)
         return (np.asarray(xy, np.float64).reshape(-1, 2) - self.offset) * factors
 
 
 def place_in_square(size: Size, side: int) -> SquarePlacement:
-    """The placement of a (width, height) picture in a `side` x `side` canvas.
+    """The placement of a (width, height) image in a `side` x `side` canvas.
 
     The longer side becomes `side`, the shorter is scaled alike (rounded, at least one pixel), and
     the rest is padding, half before and half after.

@@ -1,4 +1,4 @@
-"""Open any picture robustly: file, bytes, PIL image or array -> upright RGB, 8 bits a channel."""
+"""Open any image robustly: file, bytes, PIL image or array -> upright RGB, 8 bits a channel."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ ImageSource: TypeAlias = (
 )
 
 MAX_PIXELS = 100_000_000
-"""Pictures with more pixels than this are refused before they are decoded."""
+"""Images with more pixels than this are refused before they are decoded."""
 
 _ORIENTATION_TAG = 0x0112
-_UPRIGHT = {  # EXIF orientation -> what makes the picture upright
+_UPRIGHT = {  # EXIF orientation -> what makes the image upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -34,7 +34,7 @@ _UPRIGHT = {  # EXIF orientation -> what makes the picture upright
 
 
 def load_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
-    """A picture as a PIL image of mode RGB, upright and fully decoded.
+    """An image as a PIL image of mode RGB, upright and fully decoded.
 
     EXIF rotation is applied; transparency is flattened on white; 16-bit grey is scaled to 8 bits
     (65535 -> 255); CMYK and palettes are converted; of an animation, the first frame is taken.
@@ -56,8 +56,8 @@ def load_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> Image.Im
         return _to_rgb(picture)
     except (ValueError, OSError) as error:
         raise InputError(
-            f"{_describe(source)}: colour mode {picture.mode} cannot be converted ({error}); "
-            "save the picture as RGB PNG or JPEG"
+            f"{_describe(source)}: color mode {picture.mode} cannot be converted ({error}); "
+            "save the image as RGB PNG or JPEG"
         ) from error
 
 
@@ -97,13 +97,13 @@ def open_picture(
         ) from error
     except Image.UnidentifiedImageError as error:
         raise InputError(
-            f"{name}: not a picture that can be read; give a PNG, JPEG, WebP, TIFF, GIF or BMP file"
+            f"{name}: not an image that can be read; give a PNG, JPEG, WebP, TIFF, GIF or BMP file"
         ) from error
     # Decoders meet arbitrary bytes here and raise nearly anything (OSError, SyntaxError,
     # struct.error, zlib.error, IndexError, MemoryError ...): all mean a broken file.
     except Exception as error:
         raise InputError(
-            f"{name}: the picture is broken ({error}); export or download it again"
+            f"{name}: the image is broken ({error}); export or download it again"
         ) from error
     return _upright(frame, orientation)
 
@@ -132,14 +132,14 @@ def _stream(source: Any, name: str) -> BinaryIO:
     """The whole input in memory, so that every way in meets the same checks."""
     if isinstance(source, (str, os.PathLike)):
         if str(source).startswith(("http://", "https://")):
-            raise InputError(f"{name}: web addresses are not fetched; download the picture first")
+            raise InputError(f"{name}: web addresses are not fetched; download the image first")
         path = Path(source)
         try:
             data = path.read_bytes()
         except FileNotFoundError as error:
             raise InputError(f"{name}: no such file; check the path") from error
         except IsADirectoryError as error:
-            raise InputError(f"{name}: is a folder; give a picture file") from error
+            raise InputError(f"{name}: is a folder; give an image file") from error
         except (OSError, ValueError) as error:  # ValueError: a NUL byte in the path
             raise InputError(f"{name}: cannot be read ({error}); check the path") from error
     elif isinstance(source, (bytes, bytearray)):
@@ -154,7 +154,7 @@ def _stream(source: Any, name: str) -> BinaryIO:
             "a PIL image or a numpy array"
         )
     if not data:
-        raise InputError(f"{name}: is empty; give a picture file")
+        raise InputError(f"{name}: is empty; give an image file")
     return io.BytesIO(data)
 
 
@@ -215,7 +215,7 @@ def _from_array(array: np.ndarray) -> Image.Image:
             if array.ndim == 3 and array.shape[0] in (1, 3, 4)
             else "; give (H, W), (H, W, 3) or (H, W, 4)"
         )
-        raise InputError(f"image array: shape {shape} is not a picture's{hint}")
+        raise InputError(f"image array: shape {shape} is not an image's{hint}")
     if array.size == 0:
         raise InputError(f"image array: shape {shape} has no pixels")
     if array.dtype == np.bool_:
@@ -226,7 +226,7 @@ def _from_array(array: np.ndarray) -> Image.Image:
         if not np.isfinite(array).all() or array.min() < 0 or array.max() > 255:
             raise InputError(
                 "image array: float values must lie in 0..1 or 0..255, without NaN; "
-                "undo any normalisation first"
+                "undo any normalization first"
             )
         array = np.round(array * (255.0 if array.max() <= 1 else 1.0)).astype(np.uint8)
     elif array.dtype != np.uint8:

@@ -4,12 +4,12 @@ Coordinates and sizes as in `finecaption.io.geometry`: size is (width, height), 
 
 Which values are foreground (arrays, PNG files and base64-gzip alike):
 - bool, 1-bit: True.
-- transparency that varies (RGBA, LA, palette with transparency): alpha >= 50 %; the colours do
-  not count. An alpha that is 100 % everywhere says nothing, and the colours decide.
+- transparency that varies (RGBA, LA, palette with transparency): alpha >= 50 %; the colors do
+  not count. An alpha that is 100 % everywhere says nothing, and the colors decide.
 - palette: every index but 0 (the convention of VOC and DAVIS).
 - integers (grey of 8 or 16 bits; of RGB, the largest channel): where the largest value reaches
   half of the type's range, a grey mask: values from half of the range on. Below that, a label
-  picture (0/1, instance numbers): every value but 0.
+  image (0/1, instance numbers): every value but 0.
 - float: values of 0..1, from 0.5 on.
 """
 
@@ -48,7 +48,7 @@ def as_mask(array: Any, size: Size | None = None, field: str = "mask") -> np.nda
     """Any 2-D array-like (or H x W x 1, or 1 x H x W) -> bool (H, W) by the module's rule.
 
     Raises:
-        InputError: not 2-D, no pixels, NaN, floats outside 0..1, or not of the picture's `size`.
+        InputError: not 2-D, no pixels, NaN, floats outside 0..1, or not of the image's `size`.
     """
     values = np.asarray(array)
     if values.ndim == 3 and values.shape[2] == 1:
@@ -78,28 +78,28 @@ def as_mask(array: Any, size: Size | None = None, field: str = "mask") -> np.nda
 
 
 def check_mask_size(mask: np.ndarray, size: Size | None, field: str = "mask") -> None:
-    """Raises InputError unless the (H, W) mask has the picture's (width, height)."""
+    """Raises InputError unless the (H, W) mask has the image's (width, height)."""
     height, width = mask.shape
     if size is not None and (width, height) != tuple(size):
         raise InputError(
-            f"{field}: is {width} x {height} pixels, but the picture is {size[0]} x {size[1]}; "
-            "give a mask of the picture's size"
+            f"{field}: is {width} x {height} pixels, but the image is {size[0]} x {size[1]}; "
+            "give a mask of the image's size"
         )
 
 
-# --- picture files -------------------------------------------------------------------------
+# --- image files -------------------------------------------------------------------------
 
 
 def load_mask(
     source: str | os.PathLike[str] | bytes | bytearray | BinaryIO | Image.Image,
     size: Size | None = None,
 ) -> np.ndarray:
-    """A mask file (PNG, or any picture), its bytes, or a PIL image -> bool (H, W).
+    """A mask file (PNG, or any image), its bytes, or a PIL image -> bool (H, W).
 
-    EXIF rotation is applied, as to pictures. Which values count: see the module.
+    EXIF rotation is applied, as to images. Which values count: see the module.
 
     Raises:
-        InputError: unreadable, or not of the picture's `size`.
+        InputError: unreadable, or not of the image's `size`.
     """
     field = os.fspath(source) if isinstance(source, (str, os.PathLike)) else "mask"
     picture = open_picture(source)
@@ -167,7 +167,7 @@ def decode_rle(rle: Mapping[str, Any], size: Size | None = None, field: str = "m
 
     Raises:
         InputError: keys missing, counts broken or not adding up to the size, or not of the
-            picture's `size` (width, height).
+            image's `size` (width, height).
     """
     if not isinstance(rle, Mapping) or not {"size", "counts"} <= set(rle):
         raise InputError(f'{field}: RLE must be {{"size": [height, width], "counts": ...}}')
@@ -236,7 +236,7 @@ def decode_polygons(polygons: Sequence[Any], size: Size, field: str = "polygon")
     `polygons` is a list of polygons, each `[x0, y0, x1, y1, ...]` or `[(x, y), ...]`; one flat
     polygon alone is taken too. COCO's rule: the mask is the union of the polygons, so one drawn
     inside another adds nothing and cannot make a hole; use RLE or PNG for holes. Vertices may lie
-    outside the picture by up to its size; what is outside is cut.
+    outside the image by up to its size; what is outside is cut.
 
     Raises:
         InputError: fewer than three vertices, odd count, NaN, far outside, or no pixel covered.
@@ -266,13 +266,13 @@ def decode_polygons(polygons: Sequence[Any], size: Size, field: str = "polygon")
         limit = np.array([width, height])
         if (xy < -limit).any() or (xy > 2 * limit).any():
             raise InputError(
-                f"{where}: a vertex lies far outside the picture of {width} x {height} pixels; "
-                "give pixel coordinates of this picture"
+                f"{where}: a vertex lies far outside the image of {width} x {height} pixels; "
+                "give pixel coordinates of this image"
             )
         flats.append(flat.tolist())
     mask = decode_rle(coco.merge(coco.frPyObjects(flats, height, width)))
     if not mask.any():
-        raise InputError(f"{field}: covers no pixel of the picture of {width} x {height} pixels")
+        raise InputError(f"{field}: covers no pixel of the image of {width} x {height} pixels")
     return mask
 
 
@@ -356,7 +356,7 @@ def decode_base64_gzip(text: str | bytes, size: Size, field: str = "mask") -> np
         amount = "more" if len(raw) > width * height else f"{len(raw)}"
         raise InputError(
             f"{field}: holds {amount} bytes where {height} x {width} = {width * height} belong; "
-            "the picture's size does not belong to this mask"
+            "the image's size does not belong to this mask"
         )
     return _foreground(np.frombuffer(raw, np.uint8).reshape(height, width))
 
@@ -406,8 +406,8 @@ def box_mask_iou(mask: np.ndarray, box: Box | None = None) -> float:
 
 
 def resize_mask(mask: np.ndarray, size: Size) -> np.ndarray:
-    """A mask at another (width, height), nearest neighbour: for data whose masks are of another
-    size than their pictures (Open Images)."""
+    """A mask at another (width, height), nearest neighbor: for data whose masks are of another
+    size than their images (Open Images)."""
     width, height = check_size(size)
     picture = Image.fromarray(as_mask(mask).astype(np.uint8))
     return np.asarray(picture.resize((width, height), Image.Resampling.NEAREST)).astype(bool)

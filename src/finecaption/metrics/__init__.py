@@ -2,11 +2,11 @@
 
 =============  ===================================================================================
 captions       BLEU, ROUGE-L, METEOR, CIDEr, BERTScore of captions against references
-uniqueness     whether captions tell the regions of one picture apart
+uniqueness     whether captions tell the regions of one image apart
 semiou         overlap of the words of a category name
-drawn          hallucination and abstention, against the drawn world's truth
+drawn          hallucination and abstention, against the synthetic world's truth
 dlc            DLC-Bench: questions on a description, answered by a text judge
-clair, rubric  other judges: the same picture? right, complete and free of inventions?
+clair, rubric  other judges: the same image? right, complete and free of inventions?
 judge          the model behind all three, at any OpenAI-compatible address; answers are kept
 =============  ===================================================================================
 

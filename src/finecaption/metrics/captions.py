@@ -43,7 +43,7 @@ class CaptionScores:
         captions: column -> float64 (P,), each caption's own figure, in the order of the pairs.
             The corpus figures of BLEU and METEOR are not their means.
         missing: column -> why it is not there.
-        settings: tokeniser, cross-references, number of pairs, BERT variant.
+        settings: tokenizer, cross-references, number of pairs, BERT variant.
     """
 
     corpus: dict[str, float]
@@ -82,11 +82,11 @@ class CaptionScorer:
             bert_layer, device: see bert.BertScore.
 
         Raises:
-            InputError: no such tokeniser.
+            InputError: no such tokenizer.
         """
         if tokeniser not in TOKENISERS:
             raise InputError(
-                f"tokeniser: must be one of {', '.join(TOKENISERS)}; got {tokeniser!r}"
+                f"tokenizer: must be one of {', '.join(TOKENISERS)}; got {tokeniser!r}"
             )
         self.keep_cross_references = keep_cross_references
         self.tokeniser: Kind = tokeniser

@@ -1,4 +1,4 @@
-"""CLAIR (Chan et al. 2023): how likely a judge finds it that two captions are of one picture."""
+"""CLAIR (Chan et al. 2023): how likely a judge finds it that two captions are of one image."""
 
 from __future__ import annotations
 

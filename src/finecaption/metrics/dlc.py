@@ -2,7 +2,7 @@
 
 A text judge reads a description and answers multiple-choice questions on it. Positive questions
 ask whether a detail is there and right, negative ones whether something is said that is not so,
-and one question a region asks whether the thing was recognised at all: if not, no other question
+and one question a region asks whether the thing was recognized at all: if not, no other question
 of that region can score above 0. The figure is the mean of the positive and the negative score.
 Prompts, reading of replies and marks follow evaluation/eval_model_outputs.py of
 NVlabs/describe-anything, so that its published judge outputs give its published figures.
@@ -64,7 +64,7 @@ class Question:
 
 @dataclass(frozen=True)
 class RegionScore:
-    """Marks of one region: means in -1..1 (negative None: no such question), recognised or not."""
+    """Marks of one region: means in -1..1 (negative None: no such question), recognized or not."""
 
     positive: float
     negative: float | None
@@ -78,7 +78,7 @@ class DlcScores:
     Attributes:
         positive, negative: means over regions, in -1..1 (papers print them times 100).
         mean: of the two; the benchmark's figure.
-        recognised: share of regions that were recognised.
+        recognised: share of regions that were recognized.
         regions: region -> its marks.
         judge: the judge's identity; empty for marks that were read from a file.
     """
@@ -95,7 +95,7 @@ class DlcScores:
 
 
 def recognition_question(name: str) -> Question:
-    """The question whether the thing was recognised, for a class name of the benchmark."""
+    """The question whether the thing was recognized, for a class name of the benchmark."""
     # holds for the benchmark's hundred names; the library that it asks takes "wine glass" so too
     plural = name == "wine glass" or (name.endswith("s") and name != "bus")
     article = "an" if name[:1].lower() in "aeiou" else "a"
@@ -200,7 +200,7 @@ def score_region(questions: Sequence[Question], replies: Sequence[str]) -> Regio
     Raises:
         InputError: replies and questions do not match, there is no recognition question or no
             positive one.
-        JudgeError: it cannot be read whether the thing was recognised.
+        JudgeError: it cannot be read whether the thing was recognized.
     """
     if len(replies) != len(questions):
         raise InputError(f"dlc: {len(replies)} replies for {len(questions)} questions")
@@ -272,7 +272,7 @@ def dlc_bench(
     if lacking:
         raise InputError(
             f"dlc: {len(lacking)} regions have no description, first {lacking[0]}; describe all, "
-            'or give "" to count them as not recognised'
+            'or give "" to count them as not recognized'
         )
     flat = [(region, question) for region, own in questions.items() for question in own]
     told = iter(judge.ask([q.prompt(captions[region]) for region, q in flat]))

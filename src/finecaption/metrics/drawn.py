@@ -1,4 +1,4 @@
-"""Hallucination, abstention and uniqueness against the drawn world's truth.
+"""Hallucination, abstention and uniqueness against the synthetic world's truth.
 
 Works on the records of an evaluation (predictions.jsonl): picture, region_id, category, truth
 (attribute -> facet -> accepted values), answers (attribute -> text) and trick (a question that
@@ -108,11 +108,11 @@ def _grouped(whole: Sequence[str], groups: Mapping[str, list[str]]) -> dict[str,
 def truth_uniqueness(records: Sequence[Record]) -> Uniqueness:
     """Self-retrieval with the structured truth: does a region's set of answers fit it best?
 
-    An answer's fit to a region is the share of the region's facets that it states right; 0 where
+    An answer's fit to a region is the fraction of the region's facets that it states right; 0 where
     the attribute means nothing for that region. A set's fit is the mean over its answers.
 
     Raises:
-        InputError: no picture has two regions.
+        InputError: no image has two regions.
     """
     regions = [
         RegionCaption(r["picture"], " ".join(r["answers"].values()), "", r["picture"])

@@ -88,7 +88,7 @@ def _scene(picture: str) -> Scene | None:
 
 @cache
 def scene_things(picture: str) -> frozenset[str] | None:
-    """The categories in a picture of the drawn world, by its name (``test-0-000012``).
+    """The categories in an image of the synthetic world, by its name (``test-0-000012``).
 
     The scene is drawn up again from its name, so that regions which were not asked about, or are
     too small to ask about, count as there. None: the name is not that of a scene.
@@ -108,7 +108,7 @@ def salient_things(picture: str) -> tuple[str, ...] | None:
 
 
 def record_things(records: Sequence[Record]) -> frozenset[str]:
-    """The categories that one picture's records know of: regions, and the others they name."""
+    """The categories that one image's records know of: regions, and the others they name."""
     out = {r["category"] for r in records}
     for record in records:
         for facets in record["truth"].values():
@@ -118,17 +118,17 @@ def record_things(records: Sequence[Record]) -> frozenset[str]:
 
 
 def hallucinated_things(records: Sequence[Record], wholes: Sequence[Record] = ()) -> dict[str, Any]:
-    """How often captions name a thing that is not in the picture.
+    """How often captions name a thing that is not in the image.
 
     Args:
         records: answers, trick and dense of each region are read.
-        wholes: the answer on each whole picture; pictures that are no scenes are left out, since
+        wholes: the answer on each whole image; images that are no scenes are left out, since
             the records may not know all that is in them.
 
     Returns:
         mentions: things named; absent: those not there; of_mentions (CHAIR_i): their share;
         answers: texts read; of_answers (CHAIR_s): the share with one or more; most: the ten
-        things most often named in vain; from_scenes: whether every picture's things came from
+        things most often named in vain; from_scenes: whether every image's things came from
         its scene (else from the records, which may not know all).
     """
     pictures: dict[str, list[Record]] = defaultdict(list)
@@ -176,10 +176,10 @@ def _texts(records: Sequence[Record]) -> Iterable[str]:
 
 
 def objects(records: Sequence[Record], wholes: Sequence[Record] = ()) -> dict[str, Any]:
-    """The hallucination rate over all captions: of attributes, regions and whole pictures.
+    """The hallucination rate over all captions: of attributes, regions and whole images.
 
     Returns:
-        value: of all mentions of a thing, the fraction whose category is nowhere in the picture,
+        value: of all mentions of a thing, the fraction whose category is nowhere in the image,
         0 to 1, None without one; count: mentions.
     """
     found = hallucinated_things(records, wholes)
@@ -187,13 +187,13 @@ def objects(records: Sequence[Record], wholes: Sequence[Record] = ()) -> dict[st
 
 
 def coverage(wholes: Sequence[Record]) -> dict[str, Any]:
-    """How many of the salient objects the captions of whole pictures name.
+    """How many of the salient objects the captions of whole images name.
 
-    Of three salient cats, "two cats" names two. Pictures that are no scenes are left out.
+    Of three salient cats, "two cats" names two. Images that are no scenes are left out.
 
     Returns:
         value: the fraction of salient objects named, 0 to 1, None without one; count: salient
-        objects; pictures: how many; complete: the fraction of pictures of which all are named.
+        objects; images: how many; complete: the fraction of images of which all are named.
     """
     named = count = complete = pictures = 0
     for whole in wholes:

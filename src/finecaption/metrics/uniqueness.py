@@ -1,6 +1,6 @@
-"""Whether captions tell the regions of one picture apart: self-retrieval among them.
+"""Whether captions tell the regions of one image apart: self-retrieval among them.
 
-A caption is a query, the regions of its picture are what is searched, each by its reference (or
+A caption is a query, the regions of its image are what is searched, each by its reference (or
 by its structured truth). Right is the region that the caption was written for. A caption that fits
 two regions alike earns a half, so that saying the same of all regions earns chance and no more.
 """
@@ -29,10 +29,10 @@ class RegionCaption:
     """A caption and the region it was written for.
 
     Attributes:
-        group: what is searched together: the picture, or picture and attribute.
+        group: what is searched together: the image, or image and attribute.
         caption: what the model wrote.
         reference: what is true of the region, in words.
-        picture: the picture, for intervals; the group where it is empty.
+        picture: the image, for intervals; the group where it is empty.
     """
 
     group: str
@@ -46,9 +46,9 @@ class Uniqueness:
     """Self-retrieval over all groups of two and more.
 
     Attributes:
-        recall: R@1, the share of captions whose own region fits best; ties count in parts.
+        recall: R@1, the fraction of captions whose own region fits best; ties count in parts.
         chance: what equal captions would have, the mean of one over the group's size.
-        distinct: the share of pairs of regions of a group whose captions differ.
+        distinct: the fraction of pairs of regions of a group whose captions differ.
         each: float64 (N,), a caption's part of the recall; NaN in groups of one.
         captions, groups: how many there were, groups of one left out.
     """
@@ -91,7 +91,7 @@ def uniqueness(
         groups[region.group].append(i)
     several = [members for members in groups.values() if len(members) > 1]
     if not several:
-        raise InputError("uniqueness: no group has two regions, so nothing can be told apart")
+        raise InputError("uniqueness: no group has two regions, so nothing can be distinguished")
     each = np.full(len(regions), np.nan)
     differ = pairs = 0
     for members in several:

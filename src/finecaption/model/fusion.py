@@ -1,6 +1,6 @@
 """Bring the towers to one grid and map them into the language model's space.
 
-Legend: B pictures, R regions, g the grid of image tokens, T = g * g, H the adapter's width, D the
+Legend: B images, R regions, g the grid of image tokens, T = g * g, H the adapter's width, D the
 language model's width.
 """
 
@@ -47,7 +47,7 @@ class Adapter(nn.Module):
 
     The first linear layer is kept as its two blocks of columns, `clip_in` (with the bias) and
     `hr_in`: W [clip; hr] + b = W_clip clip + b + W_hr hr. The second term does not depend on the
-    mask, so a picture with many regions pays for it once.
+    mask, so an image with many regions pays for it once.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Adapter(nn.Module):
         Args:
             clip: (R, C_clip, g, g).
             hr: (B, C_hr, g, g), or None if both high-resolution towers are off or `part` is given.
-            image_index: (R,) int64, the picture of each region; None pairs them one to one.
+            image_index: (R,) int64, the image of each region; None pairs them one to one.
             part: (B, T, H), what `high` made of `hr`.
 
         Returns:

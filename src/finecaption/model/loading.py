@@ -1,16 +1,13 @@
-"""Finds a model by its name or folder, and loads it to a device in a precision that suits it."""
+"""Loads a model's folder to a device in a precision that suits it."""
 
 from __future__ import annotations
 
-import json
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from finecaption.errors import InputError
-from finecaption.io import checkpoint
 from finecaption.model import (
     FineCaptionConfig,
     FineCaptionForConditionalGeneration,
@@ -18,32 +15,6 @@ from finecaption.model import (
 )
 
 _FP32_BYTES = 2 << 30  # checkpoints up to this size run in float32 everywhere
-
-
-def resolve_model(name_or_folder: str | os.PathLike[str]) -> Path:
-    """The folder of a model: a shipped one by its name, or the folder itself.
-
-    Raises:
-        InputError: there is none.
-    """
-    text = os.fspath(name_or_folder)
-    folder = checkpoint.shipped_folder(text) or Path(text)
-    if (folder / "config.json").is_file():
-        return folder
-    names = sorted(entry.parent.name for entry in checkpoint.SHIPPED.glob("*/config.json"))
-    known = f"shipped models: {', '.join(names)}" if names else "no model is shipped"
-    what = "holds no config.json" if folder.is_dir() else "no such model or folder"
-    raise InputError(f"model {text!r}: {what}; give a folder written by save_pretrained ({known})")
-
-
-def own_folder(name_or_folder: str | os.PathLike[str]) -> Path | None:
-    """The folder of a model, as `resolve_model`; None if it is no checkpoint of finecaption."""
-    try:
-        folder = resolve_model(name_or_folder)
-        config = json.loads((folder / "config.json").read_text("utf-8"))
-    except (InputError, OSError, ValueError):
-        return None
-    return folder if config.get("model_type") == "finecaption" else None
 
 
 def load_model(
@@ -77,7 +48,7 @@ def load_model(
         dtype = torch.bfloat16 if half else torch.float32
     extra: dict[str, Any] = {}
     if quantize is not None:
-        # Quantised as they are read, on their device: a model that is moved later was whole.
+        # Quantized as they are read, on their device: a model that is moved later was whole.
         extra["quantization_config"] = quantisation.quantisation_settings(quantize, dtype)
         extra["device_map"] = {"": where}
     if device_map is not None:

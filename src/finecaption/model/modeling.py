@@ -136,9 +136,9 @@ class FineCaptionForConditionalGeneration(FineCaptionPreTrainedModel, Generation
                 share a prefix in one sequence).
             position_ids: (N, L) int64, handed on unchanged.
             pixel_values: (B, 3, S, S) raw RGB, uint8 or floating in [0, 1], high resolution.
-            pixel_values_clip: (B, 3, s, s), the same pictures at low resolution.
+            pixel_values_clip: (B, 3, s, s), the same images at low resolution.
             region_masks: (R, s, s) soft masks, uint8 or floating in [0, 1]; None: whole images.
-            image_index: (R,) int64, the picture of each region; see `encode_regions`.
+            image_index: (R,) int64, the image of each region; see `encode_regions`.
             hr_features: (B, C_hr, g, g) from `encode_image`, instead of `pixel_values`.
             region_features: (R, T, D) from `encode_regions`, instead of everything visual. Any
                 leading shape that flattens to the regions' tokens in order is fine.
@@ -198,7 +198,7 @@ class FineCaptionForConditionalGeneration(FineCaptionPreTrainedModel, Generation
 
     @torch.no_grad()
     def generate(self, inputs: torch.Tensor | None = None, *args: Any, **kwargs: Any) -> Any:
-        """`GenerationMixin.generate`, with every picture and region encoded exactly once.
+        """`GenerationMixin.generate`, with every image and region encoded exactly once.
 
         Takes `forward`'s visual inputs. They are turned into region tokens before decoding starts,
         so beams, sampled sequences and decoding without a cache do not repeat any of it.
@@ -211,7 +211,7 @@ class FineCaptionForConditionalGeneration(FineCaptionPreTrainedModel, Generation
                 features = self.model.get_region_features(**visual)
             ids = inputs if inputs is not None else kwargs.get("input_ids")
             if ids is None:
-                raise ValueError("give input_ids along with the picture.")
+                raise ValueError("give input_ids along with the image.")
             # One row a sequence, so that repeating rows for beams keeps features and text together.
             rows = ids.shape[0]
             total = features.shape[:-1].numel()

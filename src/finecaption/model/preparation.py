@@ -1,4 +1,4 @@
-"""Pictures and masks to the model's two squares, as uint8 arrays: no torch, no tokenizer.
+"""Images and masks to the model's two squares, as uint8 arrays: no torch, no tokenizer.
 
 The same functions serve data preparation, training and inference, so that all see the same pixels.
 Every image and mask goes through `finecaption.io.geometry.place_in_square`: scaled to fit,
@@ -16,8 +16,8 @@ from finecaption.errors import InputError
 from finecaption.io.geometry import place_in_square
 from finecaption.io.masks import as_mask
 
-# OpenAI CLIP's mean colour, which is ImageNet's too within one level: near 0 in every tower once
-# normalised, as LLaVA pads.
+# OpenAI CLIP's mean color, which is ImageNet's too within one level: near 0 in every tower once
+# normalized, as LLaVA pads.
 PAD_RGB = (123, 117, 104)
 
 # Area-averaging never loses a thin region, but rounding could lose a tiny one; its brightest cell
@@ -26,7 +26,7 @@ _FAINTEST_PEAK = 64
 
 
 def place_image(picture: Image.Image, side: int) -> np.ndarray:
-    """An RGB picture in the square: uint8 (side, side, 3). Bicubic, antialiased."""
+    """An RGB image in the square: uint8 (side, side, 3). Bicubic, antialiased."""
     place = place_in_square(picture.size, side)
     canvas = Image.new("RGB", (side, side), PAD_RGB)
     resized = picture.convert("RGB").resize(place.new_size, Image.Resampling.BICUBIC)
@@ -35,14 +35,14 @@ def place_image(picture: Image.Image, side: int) -> np.ndarray:
 
 
 def place_mask(mask: np.ndarray, side: int) -> np.ndarray:
-    """A mask (H, W) in the square: uint8 (side, side), the share of each cell that is foreground.
+    """A mask (H, W) in the square: uint8 (side, side), the foreground fraction of each cell.
 
     Args:
-        mask: bool (H, W), or what `finecaption.io.masks.as_mask` takes; at the picture's size.
+        mask: bool (H, W), or what `finecaption.io.masks.as_mask` takes; at the image's size.
         side: of the square.
 
     Returns:
-        0 (nothing, and the padding) to 255 (all foreground). Area-averaged: a nearest-neighbour
+        0 (nothing, and the padding) to 255 (all foreground). Area-averaged: a nearest-neighbor
         resize would lose regions thinner than a cell. At least one cell reaches 25 %.
 
     Raises:
@@ -68,7 +68,7 @@ def place_mask(mask: np.ndarray, side: int) -> np.ndarray:
 def prepare_image(
     picture: Image.Image, clip_size: int, image_size: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """One picture for both resolutions.
+    """One image for both resolutions.
 
     Returns:
         uint8 (s, s, 3) for CLIP and uint8 (S, S, 3) for ConvNeXt and SAM, raw RGB.
@@ -82,7 +82,7 @@ def prepare_mask(mask: np.ndarray, clip_size: int) -> np.ndarray:
 
 
 def whole_image_mask(size: tuple[int, int], clip_size: int) -> np.ndarray:
-    """The mask that says "all of the picture" (not of the padding): uint8 (s, s)."""
+    """The mask that says "all of the image" (not of the padding): uint8 (s, s)."""
     width, height = size
     return place_mask(np.ones((height, width), bool), clip_size)
 

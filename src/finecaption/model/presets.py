@@ -81,7 +81,7 @@ def mini(vocab_size: int, image_token_id: int = 3, **text: Any) -> FineCaptionCo
             "num_hidden_layers": 4,
             "num_attention_heads": 6,
             "image_size": 84,
-            # The paper's 14 would be 43 px of the large picture: too coarse for a mask.
+            # The paper's 14 would be 43 px of the large image: too coarse for a mask.
             "patch_size": 7,
             "projection_dim": 192,
             "hidden_act": "quick_gelu",
@@ -90,7 +90,7 @@ def mini(vocab_size: int, image_token_id: int = 3, **text: Any) -> FineCaptionCo
             "depths": [2, 2, 4, 2],
             "hidden_sizes": [32, 64, 128, 320],
             "image_size": 256,
-            # Trained from nothing and shallow: 1e-6 would keep the blocks shut for too long.
+            # Trained from scratch and shallow: 1e-6 would keep the blocks shut for too long.
             "layer_scale_init_value": 0.1,
         },
         sam_config={

@@ -1,6 +1,6 @@
 """Image + masks + text -> tensors, saved beside the weights.
 
-Legend: B pictures, R regions, N sequences, s / S the side of the low / high resolution square, T
+Legend: B images, R regions, N sequences, s / S the side of the low / high resolution square, T
 the image tokens a region.
 """
 
@@ -27,10 +27,10 @@ _SENTENCE_START = re.compile(r"(?:\A|(?<=[.!?])\s+)[\"“(]?[^\W\d_]")
 
 
 class FineCaptionImageProcessor:
-    """Pictures and masks to the model's squares, with PIL and numpy.
+    """Images and masks to the model's squares, with PIL and numpy.
 
-    Pixels and masks stay raw uint8: the model normalises them, each tower with its own statistics,
-    so ConvNeXt and SAM share one tensor and a picture travels at a byte a channel. A plain class,
+    Pixels and masks stay raw uint8: the model normalizes them, each tower with its own statistics,
+    so ConvNeXt and SAM share one tensor and an image travels at a byte a channel. A plain class,
     kept by the processor as two numbers: some supported transformers releases cannot load any image
     processor by `AutoImageProcessor` where torchvision is missing.
     """
@@ -47,7 +47,7 @@ class FineCaptionImageProcessor:
         self.image_size = image_size
 
     def image_inputs(self, image: Any) -> dict[str, np.ndarray]:
-        """The mask-independent inputs of one picture.
+        """The mask-independent inputs of one image.
 
         Args:
             image: anything that `finecaption.io.images.load_image` opens.
@@ -56,7 +56,7 @@ class FineCaptionImageProcessor:
             `pixel_values` uint8 (1, 3, S, S) and `pixel_values_clip` uint8 (1, 3, s, s).
 
         Raises:
-            InputError: the picture cannot be read.
+            InputError: the image cannot be read.
         """
         clip, high = prepare_image(load_image(image), self.clip_size, self.image_size)
         return {
@@ -68,11 +68,11 @@ class FineCaptionImageProcessor:
         """One region's soft mask, uint8 (1, s, s).
 
         Args:
-            mask: array (H, W), PIL image, or path of a mask file; None is the whole picture.
-            size: (width, height) of the picture, which the mask must have.
+            mask: array (H, W), PIL image, or path of a mask file; None is the whole image.
+            size: (width, height) of the image, which the mask must have.
 
         Raises:
-            InputError: the mask is unreadable, empty, or of another size than the picture.
+            InputError: the mask is unreadable, empty, or of another size than the image.
         """
         if mask is None:
             return whole_image_mask(size, self.clip_size)[None]
@@ -92,23 +92,23 @@ class FineCaptionImageProcessor:
     ) -> BatchFeature:
         """
         Args:
-            images: one picture or a list of B.
-            masks: None (one whole-picture region a picture), one mask, or a list of R, each a mask
+            images: one image or a list of B.
+            masks: None (one whole-image region an image), one mask, or a list of R, each a mask
                 or None.
-            image_index: the picture of each region. If left out: region i is of picture i, or all
-                are of the only picture.
+            image_index: the image of each region. If left out: region i is of image i, or all
+                are of the only image.
             return_tensors: "pt", "np" or None.
 
         Returns:
             `pixel_values` (B, 3, S, S), `pixel_values_clip` (B, 3, s, s), `region_masks` (R, s, s),
-            all uint8; `image_index` int64 (R,) only if regions and pictures do not pair up.
+            all uint8; `image_index` int64 (R,) only if regions and images do not pair up.
 
         Raises:
-            InputError: unusable pictures or masks, or numbers of them that do not fit.
+            InputError: unusable images or masks, or numbers of them that do not fit.
         """
         pictures = [load_image(image) for image in _flat(images)]
         if not pictures:
-            raise InputError("images: none given; give at least one picture")
+            raise InputError("images: none given; give at least one image")
         if masks is None:
             regions: list[Any] = [None] * (
                 len(pictures) if image_index is None else len(image_index)
@@ -133,7 +133,7 @@ class FineCaptionImageProcessor:
 
 
 class FineCaptionProcessor(ProcessorMixin):
-    """Picture, masks and prompts to everything that `generate` and `forward` take."""
+    """Image, masks and prompts to everything that `generate` and `forward` take."""
 
     def __init__(
         self,
@@ -289,7 +289,7 @@ class FineCaptionProcessor(ProcessorMixin):
             tensors if there are images.
 
         Raises:
-            InputError: unusable pictures or masks, or an image token too many or too few.
+            InputError: unusable images or masks, or an image token too many or too few.
         """
         data: dict[str, Any] = {}
         regions = 0
@@ -297,7 +297,7 @@ class FineCaptionProcessor(ProcessorMixin):
             data.update(self.image_processor(images, masks, image_index))
             regions = len(data["region_masks"])
         elif masks is not None:
-            raise InputError("masks: given without images; give the pictures too")
+            raise InputError("masks: given without images; give the images too")
         if text is not None:
             texts = [text] if isinstance(text, str) else list(text)
             found = sum(prompt.count(self.image_token) for prompt in texts)
@@ -340,7 +340,7 @@ _NOT_THE_TOKENIZERS = frozenset(
 
 
 def _flat(images: Any) -> list[Any]:
-    """One picture, a list, or transformers' list of lists -> a list."""
+    """One image, a list, or transformers' list of lists -> a list."""
     if not isinstance(images, (list, tuple)):
         return [images]
     return [picture for entry in images for picture in _flat(entry)]
@@ -353,14 +353,14 @@ def _picture_of_region(image_index: Sequence[int] | None, regions: int, pictures
         if pictures == 1:
             return [0] * regions
         raise InputError(
-            f"masks: {regions} for {pictures} pictures; give image_index, the picture of each mask"
+            f"masks: {regions} for {pictures} images; give image_index, the image of each mask"
         )
     index = [int(at) for at in image_index]
     if len(index) != regions:
         raise InputError(f"image_index: has {len(index)} entries for {regions} regions")
     wrong = [at for at in index if not 0 <= at < pictures]
     if wrong:
-        raise InputError(f"image_index: {wrong[0]} is not one of the {pictures} pictures (0-based)")
+        raise InputError(f"image_index: {wrong[0]} is not one of the {pictures} images (0-based)")
     return index
 
 

@@ -40,7 +40,7 @@ def int8_settings() -> Any:
 
 
 def nf4_settings(compute: torch.dtype) -> Any:
-    """transformers' settings for a language model in NF4 with double quantisation (QLoRA,
+    """transformers' settings for a language model in NF4 with double quantization (QLoRA,
     arXiv 2305.14314); everything else stays as it is.
 
     Args:

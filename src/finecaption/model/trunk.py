@@ -1,11 +1,11 @@
 """The trunk: mask-aware CLIP + ConvNeXt + SAM -> adapter -> language model (arXiv 2411.15411).
 
-Legend: B pictures, R regions, N sequences, L tokens a sequence, S / s the side in pixels of the
+Legend: B images, R regions, N sequences, L tokens a sequence, S / s the side in pixels of the
 high / low resolution square, g the grid of image tokens, T = g * g, D the language model's width.
 
-All pixel tensors are raw: uint8, or floating in [0, 1]. The model normalises them, each tower with
+All pixel tensors are raw: uint8, or floating in [0, 1]. The model normalizes them, each tower with
 its own statistics from the config, so one high-resolution tensor serves ConvNeXt and SAM, and
-uint8 pictures travel to the device unconverted.
+uint8 images travel to the device unconverted.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class FineCaptionModel(FineCaptionPreTrainedModel):
         self.language_model.set_input_embeddings(value)
 
     def encode_image(self, pixel_values: torch.Tensor) -> torch.Tensor:
-        """High-resolution features, once a picture: they do not depend on any mask.
+        """High-resolution features, once per image: they do not depend on any mask.
 
         Args:
             pixel_values: (B, 3, S, S), raw RGB, uint8 or floating in [0, 1].
@@ -128,8 +128,8 @@ class FineCaptionModel(FineCaptionPreTrainedModel):
             pixel_values: (B, 3, S, S), raw RGB, uint8 or floating in [0, 1].
 
         Returns:
-            (B, C, n, n) with n = S / SAM's patch size: what SAM's mask decoder takes. The picture
-            lies centred in the square, not in its top left corner as SAM itself places it.
+            (B, C, n, n) with n = S / SAM's patch size: what SAM's mask decoder takes. The image
+            lies centered in the square, not in its top left corner as SAM itself places it.
 
         Raises:
             ValueError: the SAM tower is switched off, or pixels of another size.
@@ -179,12 +179,12 @@ class FineCaptionModel(FineCaptionPreTrainedModel):
         Args:
             pixel_values_clip: (B, 3, s, s), raw RGB, uint8 or floating in [0, 1].
             region_masks: (R, s, s), soft masks, uint8 in 0..255 or floating in [0, 1]; None is one
-                whole-image region a picture.
+                whole-image region an image.
             hr_features: (B, C_hr, g, g) from `encode_image`.
-            image_index: (R,) int64, the picture of each region. None: region i belongs to picture
-                i, or every region to the only picture.
+            image_index: (R,) int64, the image of each region. None: region i belongs to image
+                i, or every region to the only image.
             hr_part: (B, T, H), what `adapter.high` made of `hr_features`, in their place: spares
-                the adapter's high-resolution half where a picture comes back. Both are None only
+                the adapter's high-resolution half where an image comes back. Both are None only
                 without high-resolution towers.
 
         Returns:
@@ -200,8 +200,8 @@ class FineCaptionModel(FineCaptionPreTrainedModel):
             raise ValueError("give hr_features from encode_image, or hr_part from adapter.high.")
         if high is not None and high.shape[0] != pictures:
             raise ValueError(
-                f"{pictures} pictures in pixel_values_clip but {high.shape[0]} in the "
-                "high-resolution features: give both for the same pictures."
+                f"{pictures} images in pixel_values_clip but {high.shape[0]} in the "
+                "high-resolution features: give both for the same images."
             )
         size = config.clip_size
         if region_masks is None:
@@ -336,15 +336,14 @@ class FineCaptionModel(FineCaptionPreTrainedModel):
 def _image_index(
     image_index: torch.Tensor | None, regions: int, pictures: int, device: torch.device
 ) -> torch.Tensor | None:
-    """None if regions and pictures pair one to one, else the checked index."""
+    """None if regions and images pair one to one, else the checked index."""
     if image_index is None:
         if regions == pictures:
             return None
         if pictures == 1:
             return torch.zeros(regions, dtype=torch.long, device=device)
         raise ValueError(
-            f"{regions} regions of {pictures} pictures: give image_index, the picture of each "
-            "region."
+            f"{regions} regions of {pictures} images: give image_index, the image of each region."
         )
     if image_index.shape != (regions,):
         raise ValueError(

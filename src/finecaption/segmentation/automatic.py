@@ -1,4 +1,4 @@
-"""All things in a picture: click everywhere, keep the masks that hold, each once.
+"""Automatic masks: click everywhere and keep stable masks, each object once.
 
 In the way of segment-anything's automatic mask generator (Kirillov et al. 2023, arXiv:2304.02643,
 section 5 and appendix B: a grid of clicks, crops, stability score, non-maximum suppression), with
@@ -28,12 +28,12 @@ from finecaption.segmentation.click import square_to_picture
 _THUMB = 80  # longer side of the masks that are compared
 _OFFSET = 1.0  # of the logits, for the stability score: segment-anything's
 _AGAIN = 40  # masks whose boxes become prompts
-_CROP_GRID = 2  # clicks along a crop's side: the picture's, divided by this
+_CROP_GRID = 2  # clicks along a crop's side: the image's, divided by this
 _OVERLAP = 0.25  # of crops, of their side
 
 
 class ProposingSegmenter(Protocol):
-    """As much of a segmenter as is used: `finecaption.segmentation.click.Segmenter` or the like."""
+    """The part of a segmenter that is used here; see `segmentation.click.Segmenter`."""
 
     def encode(self, image: Any) -> Any: ...
 
@@ -42,7 +42,7 @@ class ProposingSegmenter(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class MaskProposal:
-    """A mask that was found, and what speaks for it."""
+    """A proposed mask with its scores."""
 
     mask: np.ndarray
     """bool (H, W), at least one pixel."""
@@ -57,15 +57,15 @@ class MaskProposal:
 
     @property
     def rank(self) -> float:
-        """By which things are chosen: stability + agreement, 0..2."""
+        """The score by which masks are chosen: stability + agreement, 0..2."""
         return self.stability + self.agreement
 
 
 class _Candidates:
-    """Masks small enough to be compared all with all; logits of the picture are kept beside."""
+    """Masks small enough to be compared all with all; logits of the image are kept beside."""
 
     def __init__(self, size: tuple[int, int]) -> None:
-        """`size`: (width, height) of the picture."""
+        """`size`: (width, height) of the image."""
         longest = max(size)
         self.size = size
         self.shape = tuple(max(1, round(side * _THUMB / longest)) for side in (size[1], size[0]))
@@ -84,7 +84,7 @@ class _Candidates:
         window: tuple[int, int, int, int] | None = None,
     ) -> None:
         """Takes over the proposals that are within limits: least area, most area (shares of the
-        picture), least score, least stability; `window`: xyxy of the crop they were made on."""
+        image), least score, least stability; `window`: xyxy of the crop they were made on."""
         min_area, max_area, min_score, min_stability = limits
         logits = torch.from_numpy(np.asarray(proposals.logits, np.float32)).flatten(0, 1)
         scores = torch.from_numpy(np.asarray(proposals.scores, np.float32)).flatten()
@@ -114,7 +114,7 @@ class _Candidates:
     def _thumbs(
         self, logits: torch.Tensor, place: Any, window: tuple[int, int, int, int] | None
     ) -> torch.Tensor:
-        """Logits (N, m, m) over a square -> bool (N, t, u) over the picture."""
+        """Logits (N, m, m) over a square -> bool (N, t, u) over the image."""
         side, scale = logits.shape[-1], logits.shape[-1] / place.side
         left, top, right, bottom = (round(edge * scale) for edge in place.box)
         cut = logits[:, top : max(bottom, top + 1), left : min(max(right, left + 1), side)]
@@ -128,7 +128,7 @@ class _Candidates:
         return thumbs
 
     def mask(self, at: int) -> np.ndarray:
-        """bool (H, W) of the picture."""
+        """bool (H, W) of the image."""
         logits, place, (x0, y0, x1, y1) = self.sources[at]
         part = square_to_picture(logits[None], place)
         if (x0, y0, x1, y1) == (0, 0, *self.size):
@@ -139,7 +139,7 @@ class _Candidates:
 
 
 def _touches_cut(thumbs: torch.Tensor, window: tuple[int, int, int, int]) -> torch.Tensor:
-    """bool (N,): whether a mask reaches an edge of its crop that is no edge of the picture."""
+    """bool (N,): whether a mask reaches an edge of its crop that is no edge of the image."""
     x0, y0, x1, y1 = window
     rows, columns = thumbs.shape[1:]
     cut = torch.zeros(len(thumbs), dtype=torch.bool)
@@ -195,7 +195,7 @@ def suppress(
 
 
 def click_grid(size: tuple[int, int], count: int) -> list[tuple[float, float]]:
-    """Evenly spread clicks on a picture of (width, height), `count` along its longer side."""
+    """Evenly spread clicks on an image of (width, height), `count` along its longer side."""
     width, height = size
     step = max(size) / count
     columns, rows = max(1, round(width / step)), max(1, round(height / step))
@@ -242,7 +242,7 @@ def generate_masks(
     refine_boxes: bool = True,
     progress: Callable[[float], None] | None = None,
 ) -> list[MaskProposal]:
-    """The things in a picture, the surest first.
+    """Masks of the objects in an image, the most certain first.
 
     Args:
         segmenter: turns many prompts into masks at once.
@@ -250,10 +250,10 @@ def generate_masks(
         encoded: what the segmenter's `encode` gave for it, to spare the tower.
         grid: clicks along the longer side.
         crops: layers of crops, each encoded anew and clicked on: for small things in large
-            pictures; a layer costs four times the one before.
+            images; a layer costs four times the one before.
         min_rank: see `MaskProposal.rank`; fewer and surer things the higher it is.
         min_score, min_stability: see `MaskProposal`.
-        min_area, max_area: shares of the picture between which a mask is kept.
+        min_area, max_area: shares of the image between which a mask is kept.
         iou_threshold: IoU from which two masks are the same thing; the better one is kept.
         max_masks: things at most.
         refine_boxes: whether to prompt again with the boxes of what the clicks found.
@@ -358,7 +358,7 @@ def _agreement(
 
 
 def _box(thumb: torch.Tensor, size: tuple[int, int]) -> tuple[float, float, float, float]:
-    """xyxy of a thumbnail's mask, in pixels of the picture."""
+    """xyxy of a thumbnail's mask, in pixels of the image."""
     rows, columns = thumb.shape
     xs, ys = thumb.any(0).nonzero()[:, 0], thumb.any(1).nonzero()[:, 0]
     across, down = size[0] / columns, size[1] / rows

@@ -77,12 +77,12 @@ def load_decoder(folder: str | os.PathLike[str]) -> ClickDecoder:
 
 @dataclass(frozen=True)
 class ClickableImage:
-    """A picture that any number of prompts can be asked of.
+    """An image that any number of prompts can be asked of.
 
     Attributes:
         embeddings: (1, C, n, n) neck output.
         pixel_values: uint8 (1, 3, S, S), the square.
-        placement: where the picture lies in the square.
+        placement: where the image lies in the square.
     """
 
     embeddings: torch.Tensor
@@ -91,12 +91,12 @@ class ClickableImage:
 
     @property
     def size(self) -> tuple[int, int]:
-        """(width, height) of the picture."""
+        """(width, height) of the image."""
         return self.placement.size
 
 
 class ClickMask(NamedTuple):
-    """A mask, bool (H, W) at the picture's size and never empty, and the IoU expected of it."""
+    """A mask, bool (H, W) at the image's size and never empty, and the IoU expected of it."""
 
     mask: np.ndarray
     score: float
@@ -105,7 +105,7 @@ class ClickMask(NamedTuple):
 
 
 class Proposals(NamedTuple):
-    """Masks of many prompts on one picture, as they leave the decoder."""
+    """Masks of many prompts on one image, as they leave the decoder."""
 
     logits: np.ndarray
     """float32 (P, K, m, m) over the high-resolution square, foreground where over 0; K masks a
@@ -115,7 +115,7 @@ class Proposals(NamedTuple):
 
 
 class Segmenter:
-    """Clicks or a box on a picture -> the mask of the thing, at the picture's own size."""
+    """Turns clicks or a box into the mask of the object, at the image's own size."""
 
     def __init__(self, decoder: ClickDecoder, model: FineCaptionForConditionalGeneration) -> None:
         """
@@ -154,7 +154,7 @@ class Segmenter:
 
         Args:
             image: anything `finecaption.io.images.load_image` opens.
-            hr_features: (1, C_hr, g, g), what `encode_image` gave for this very picture; the tower
+            hr_features: (1, C_hr, g, g), what `encode_image` gave for this very image; the tower
                 is not run again then.
 
         Raises:
@@ -178,17 +178,17 @@ class Segmenter:
         labels: Sequence[int | bool] | None = None,
         box: Sequence[float] | None = None,
     ) -> ClickMask:
-        """The thing under the clicks, or in the box.
+        """The object under the clicks or in the box.
 
         Args:
             encoded: of `encode`.
             points: (x, y) or (x, y, positive) in pixels of the image (see
                 `finecaption.io.geometry`).
             labels: for each point, 1 on the thing, 0 on what is not it; overrides `positive`.
-            box: x0, y0, x1, y1 around the thing, cut to the picture.
+            box: x0, y0, x1, y1 around the thing, cut to the image.
 
         Raises:
-            InputError: no prompt; NaN; a point outside the picture; a reversed, empty or outside
+            InputError: no prompt; NaN; a point outside the image; a reversed, empty or outside
                 box; labels that do not fit the points.
         """
         clicks, square = check_prompt(encoded.size, points, labels, box)
@@ -215,7 +215,7 @@ class Segmenter:
 
         Args:
             encoded: of `encode`.
-            points: (x, y) in pixels of the picture.
+            points: (x, y) in pixels of the image.
             boxes: x0, y0, x1, y1.
 
         Raises:
@@ -280,7 +280,7 @@ def check_prompt(
     labels: Sequence[int | bool] | None,
     box: Sequence[float] | None,
 ) -> tuple[list[Point], Box | None]:
-    """A valid prompt for a picture of size (width, height); arguments as `Segmenter.predict`.
+    """A valid prompt for an image of size (width, height); arguments as `Segmenter.predict`.
 
     Raises:
         InputError: as `Segmenter.predict`.
@@ -302,7 +302,7 @@ def check_prompt(
 
 
 def square_to_picture(logits: torch.Tensor, place: SquarePlacement) -> np.ndarray:
-    """Logits (1, m, m) of the square -> bool (H, W) of the picture, at least one pixel true."""
+    """Logits (1, m, m) of the square -> bool (H, W) of the image, at least one pixel true."""
     side = (place.side, place.side)
     full = F.interpolate(logits[None].float(), size=side, mode="bilinear", align_corners=False)
     left, top, right, bottom = place.box

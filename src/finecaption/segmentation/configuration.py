@@ -23,7 +23,7 @@ class ClickDecoderConfig:
         point_slots: prompts are padded to so many points, as in training; 0 pads nothing.
         position_scale: standard deviation of the random frequencies of the positions; SAM's is 1.
         refine: whether to double SAM's mask resolution with a look at the raw pixels.
-        refine_channels: of the picture's own features.
+        refine_channels: of the image's own features.
         refine_width: of the features that a prompt makes of them.
     """
 

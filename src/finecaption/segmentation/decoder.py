@@ -2,10 +2,10 @@
 
 The decoder is SAM's (Kirillov et al. 2023, arXiv:2304.02643; transformers' `SamPromptEncoder` and
 `SamMaskDecoder`, so that a SAM checkpoint's weights fit). Its masks have a quarter of the
-picture's resolution, too coarse for a bicycle's frame at 256 px; for small models a refinement
+image's resolution, too coarse for a bicycle's frame at 256 px; for small models a refinement
 doubles it.
 
-Legend: B pictures, P prompts a picture, K points a prompt, S the side of the high-resolution
+Legend: B images, P prompts an image, K points a prompt, S the side of the high-resolution
 square in pixels, n = S / 16 the neck's grid and C its channels, m the side of the mask logits.
 """
 

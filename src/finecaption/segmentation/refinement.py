@@ -1,11 +1,11 @@
-"""Finer masks than SAM's decoder gives: a step from a quarter to half of the picture's resolution.
+"""Finer masks than SAM's decoder gives: a step from a quarter to half of the image's resolution.
 
 It sees the raw pixels, in the spirit of HQ-SAM (arXiv:2306.01567) and SAM 2 (arXiv:2408.00714),
 through a convolution made for each prompt, as in CondInst (arXiv:2003.05664).
 
-Legend: B pictures, P prompts a picture, N = B * P, K points a prompt, S the side of the
+Legend: B images, P prompts an image, N = B * P, K points a prompt, S the side of the
 high-resolution square in pixels, n = S / 16 the neck's grid and C its channels, l = S / 4 the grid
-of SAM's masks, F channels of the picture's own features.
+of SAM's masks, F channels of the image's own features.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Refinement(nn.Module):
     def maps(
         self, points: torch.Tensor, labels: torch.Tensor, boxes: torch.Tensor | None
     ) -> torch.Tensor:
-        """The prompts as pictures, (B * P, 5, l, l); arguments as `ClickDecoder.forward`.
+        """The prompts as images, (B * P, 5, l, l); arguments as `ClickDecoder.forward`.
 
         Nearness (Gaussian, two widths) to clicks on the thing and to others, as CondInst's
         relative positions; then 1 inside a box, -1 outside, 0 without a box.

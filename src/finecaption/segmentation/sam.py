@@ -39,7 +39,7 @@ _STD = (58.395, 57.12, 57.375)
 
 
 class TransformersSegmenter:
-    """Clicks or a box on a picture -> the mask of the thing, by a SAM checkpoint."""
+    """Clicks or a box on an image -> the mask of the thing, by a SAM checkpoint."""
 
     def __init__(self, model: SamModel) -> None:
         """`model` in any dtype, on any device; it is put into evaluation mode."""
@@ -83,7 +83,7 @@ class TransformersSegmenter:
             InputError: as `load_image`.
         """
         picture = load_image(image)
-        # SAM learned pictures in the upper left corner, padded with 0 after normalisation
+        # SAM learned images in the upper left corner, padded with 0 after normalization
         place = replace(place_in_square(picture.size, self.side), offset=(0, 0))
         small = picture.resize(place.new_size, Image.Resampling.BILINEAR)
         pixels = (np.asarray(small, np.float32) - _MEAN) / _STD
@@ -103,7 +103,7 @@ class TransformersSegmenter:
         box: Sequence[float] | None = None,
         previous: torch.Tensor | None = None,
     ) -> ClickMask:
-        """The thing under the clicks, or in the box; arguments and errors as `Segmenter.predict`.
+        """The object under the clicks or in the box; arguments and errors as `Segmenter.predict`.
 
         Of one click, which may mean a part or a whole, the best of three masks is taken; of more,
         the one that the decoder makes for clear prompts.

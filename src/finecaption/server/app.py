@@ -1,4 +1,4 @@
-"""The application: routes, limits and the engine under them."""
+"""The application: routes, limits, and the engine behind them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from finecaption.captioner import FineCaption
 
 _ABOUT = (
-    "Describes any region of a picture, attribute by attribute. /v1/chat/completions speaks "
+    "Describes any region of an image, attribute by attribute. /v1/chat/completions speaks "
     "OpenAI's protocol; /v1/regions asks many questions on many regions at once; /v1/segment turns "
     "clicks into masks."
 )
@@ -37,7 +37,7 @@ def create_app(
     *,
     fetcher: Fetcher | None = None,
 ) -> FastAPI:
-    """The FastAPI application; anything may be mounted on it besides.
+    """The FastAPI application, on which more may be mounted.
 
     `app.state.service` is its `Service`: `service.run(work)` queues work with the captioner on the
     engine's thread, and `service.engine.ready` tells whether the model is loaded. The engine starts
@@ -47,7 +47,7 @@ def create_app(
         settings: those of the environment if None.
         captioner: loaded already; else `settings.model` is loaded on the engine's thread, and
             /readyz answers 503 meanwhile.
-        fetcher: of pictures from web addresses; the settings' if None.
+        fetcher: of images from web addresses; the settings' if None.
 
     Raises:
         InputError: a setting, or the file of API keys, cannot be used.

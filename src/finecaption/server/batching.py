@@ -1,4 +1,4 @@
-"""The engine behind the routes: one thread has the model, and what waits is answered together.
+"""The engine behind the routes: one thread owns the model and answers waiting requests in batches.
 
 Requests wait in one queue. The thread takes the oldest and all others of the same decoding, up to
 `batch`, and answers them in one call of `Captioner.caption_batch`. Streams are written side by
@@ -30,7 +30,7 @@ log = logging.getLogger("finecaption.server")
 
 
 class Watcher(Protocol):
-    """Is told what the engine does: see `finecaption.server.metrics`."""
+    """Observes the engine; see `finecaption.server.metrics`."""
 
     def batch(self, requests: int, seconds: float) -> None: ...
 
@@ -38,7 +38,7 @@ class Watcher(Protocol):
 
 
 class Ticket:
-    """A request's place: counted from its admission to its end."""
+    """A request's place in the queue, from its admission to its end."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -47,10 +47,10 @@ class Ticket:
         self._since = time.monotonic()
 
     def hold(self, pixels: int) -> None:
-        """Counts a decoded picture.
+        """Counts a decoded image.
 
         Raises:
-            Busy: all pictures at work and waiting would be too much to hold.
+            Busy: all images at work and waiting would be too much to hold.
         """
         self._engine._hold(pixels)
         self._pixels += pixels
@@ -86,12 +86,12 @@ class Engine:
         """
         Args:
             load: makes the captioner; called on the engine's thread.
-            queue, held_pixels: requests, and pixels of their pictures, over which `admit` and
+            queue, held_pixels: requests, and pixels of their images, over which `admit` and
                 `Ticket.hold` refuse.
             batch: requests answered together; batch_wait: seconds that an idle engine waits for
                 more of them.
             streams: written side by side.
-            cached_pictures: encoded pictures that are kept, up to `held_pixels` / 4 pixels of them.
+            cached_pictures: encoded images that are kept, up to `held_pixels` / 4 pixels of them.
             on_failure: called, on the engine's thread, if `load` fails.
         """
         self.failure: FineCaptionError | None = None
@@ -121,7 +121,7 @@ class Engine:
             thread.start()
 
     def close(self, timeout: float | None = None) -> bool:
-        """Lets no more work in, finishes what there is, and ends the thread; whether in time."""
+        """Stops accepting work, finishes what was accepted and ends the thread; whether in time."""
         with self._news:
             self._stopping = True
             self._news.notify_all()
@@ -132,7 +132,7 @@ class Engine:
 
     @property
     def ready(self) -> bool:
-        """Whether the model is loaded and work is taken."""
+        """Whether the model is loaded and the engine accepts work."""
         return self._captioner is not None and not self._stopping
 
     @property
@@ -148,16 +148,16 @@ class Engine:
 
     @property
     def admitted(self) -> int:
-        """Requests at work or waiting."""
+        """Number of accepted requests."""
         return self._admitted
 
     @property
     def held_pixels(self) -> int:
-        """Pixels of their pictures."""
+        """Pixels of the images of all accepted requests."""
         return self._pixels
 
     def admit(self) -> Ticket:
-        """A place for one more request.
+        """Admits one more request.
 
         Raises:
             Busy: there is none.
@@ -187,7 +187,7 @@ class Engine:
         return self._add(Job(request=request, digest=digest, on_update=on_update))
 
     def call(self, work: Work) -> Job:
-        """Queues any other work with the model; the outcome is what it returns. It is called with
+        """Queues any other work with the model; the outcome is its return value. It is called with
         the engine and with `Job.check`."""
         return self._add(Job(work=work))
 
@@ -213,10 +213,10 @@ class Engine:
 
     def _hold(self, pixels: int) -> None:
         with self._news:
-            # a single picture is always let in: what it may have is another limit
+            # a single image is always let in: what it may have is another limit
             if self._pixels and self._pixels + pixels > self._limits[1]:
                 raise Busy(
-                    f"pictures of {self._pixels:,} pixels are waiting already", self._retry_after()
+                    f"images of {self._pixels:,} pixels are waiting already", self._retry_after()
                 )
             self._pixels += pixels
 

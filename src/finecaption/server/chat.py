@@ -42,7 +42,7 @@ router = APIRouter(prefix="/v1", route_class=JsonRoute, tags=["OpenAI"])
 
 @router.get("/models", responses={401: ERRORS[401], 503: ERRORS[503]})
 async def models(request: HttpRequest) -> ModelList:
-    """The models that can be asked: one."""
+    """The list of served models, which has one entry."""
     return ModelList(data=[_info(service_of(request))])
 
 
@@ -65,7 +65,7 @@ def _info(service: Service) -> ModelInfo:
 
 
 class _Chat(NamedTuple):
-    """A request on its way."""
+    """A request in progress."""
 
     body: ChatRequest
     service: Service
@@ -81,7 +81,7 @@ class _Chat(NamedTuple):
     deadline: float
 
     def usage(self, text: str) -> dict[str, int]:
-        """Real counts, of the model's own tokenizer."""
+        """Token counts of the model's own tokenizer."""
         prompt = self.service.count_prompt(instruction_for(self.name))
         answer = self.service.count_answer(text)
         self.service.metrics.tokens.labels("prompt").inc(prompt)
@@ -94,7 +94,7 @@ class _Chat(NamedTuple):
         }
 
     def reason(self, text: str, stopped: bool) -> str:
-        """Why the answer ended."""
+        """The reason why the answer ended."""
         cut = not stopped and self.service.count_answer(text) >= self.limit
         return "length" if cut else "stop"
 
@@ -109,10 +109,10 @@ class _Chat(NamedTuple):
     },
 )
 async def chat_completions(request: HttpRequest, body: ChatRequest) -> Response:
-    """Answers the user's last message: one question on one picture, or on a region of it.
+    """Answers the user's last message: one question on one image, or on a region of it.
 
-    The region is the alpha of an RGBA picture, or the field `region`. The text is an attribute's
-    name, a question after one, or asks to describe region or picture in detail.
+    The region is the alpha of an RGBA image, or the field `region`. The text is an attribute's
+    name, a question after one, or asks to describe region or image in detail.
     """
     service = service_of(request)
     deadline = service.deadline()
@@ -163,10 +163,10 @@ async def _prepare(service: Service, ticket: Ticket, body: ChatRequest, deadline
 
 
 def _last_question(body: ChatRequest) -> tuple[str, str]:
-    """Text and picture of the last message of the user; the picture may stand in an earlier one.
+    """Text and image of the last message of the user; the image may stand in an earlier one.
 
     Raises:
-        InputError: no message of the user, no picture, or several in one message.
+        InputError: no message of the user, no image, or several in one message.
     """
     asked = [message for message in body.messages if message.role == "user"]
     if not asked:
@@ -179,11 +179,11 @@ def _last_question(body: ChatRequest) -> tuple[str, str]:
             text = message.content if isinstance(message.content, str) else "\n".join(said)
         urls = [part.image_url.url for part in parts if isinstance(part, ImagePart)]
         if len(urls) > 1:
-            raise InputError(f"messages: {len(urls)} pictures in one message; send one")
+            raise InputError(f"messages: {len(urls)} images in one message; send one")
         if urls:
             return text or "", urls[0]
     raise InputError(
-        'messages: hold no picture; add {"type": "image_url", "image_url": {"url": '
+        'messages: hold no image; add {"type": "image_url", "image_url": {"url": '
         '"data:image/png;base64,..."}} to the content'
     )
 
@@ -238,7 +238,7 @@ class Writer:
         self._held = max((len(stop) for stop in stops), default=1) - 1
 
     def add(self, text: str, done: bool) -> str:
-        """What can be sent now. Signs that may begin a stop string wait for the next ones."""
+        """Returns what can be sent now. Characters that may begin a stop string are held back."""
         text, self.stopped = cut_at(text, self._stops)
         ready = len(text) if done or self.stopped else len(text) - self._held
         # tokenizers of bytes may show half a letter, and change it with the next token
@@ -250,7 +250,7 @@ class Writer:
 
 
 class _Stream(StreamingResponse):
-    """Events; the request's place is given back however the connection ends."""
+    """A stream of events; it releases the request's place however the connection ends."""
 
     def __init__(self, content: AsyncIterator[str], job: Job, ticket: Ticket) -> None:
         super().__init__(
@@ -286,7 +286,7 @@ async def _stream(request: HttpRequest, chat: _Chat, ticket: Ticket) -> Response
         if first is None:
             job.done.result()
     except Cancelled as error:
-        raise ApiError(499, "the request was cancelled") from error
+        raise ApiError(499, "the request was canceled") from error
     except BaseException:
         job.cancel()
         raise

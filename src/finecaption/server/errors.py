@@ -68,7 +68,7 @@ def error_response(
 
 
 def input_error(error: Exception) -> ApiError:
-    """Unusable input, told as status 400; the field is what stands before the message's colon."""
+    """Status 400 for unusable input; the field is the part of the message before the colon."""
     message = str(error)
     head = message.partition(":")[0]
     param = head if head and len(head) < 80 and " " not in head else None

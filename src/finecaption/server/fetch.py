@@ -1,4 +1,4 @@
-"""Pictures from web addresses, for servers that allow it: no way into the network behind them.
+"""Fetches images from URLs, without a way into the network behind the server.
 
 A name is resolved once, every address it has must be public, and the connection goes to the address
 that was checked (a second look-up could give another one). Redirects go through the same checks.
@@ -59,7 +59,7 @@ def resolve(host: str, port: int) -> list[Address]:
 
 @dataclass(frozen=True)
 class Fetcher:
-    """Fetches what an address holds."""
+    """Fetches the content of a URL."""
 
     timeout: float
     """Seconds, redirects included."""

@@ -1,4 +1,4 @@
-"""`/healthz`, `/readyz`, `/metrics`: for those who run the server."""
+"""`/healthz`, `/readyz`, `/metrics`: health checks and metrics for operators."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Busy(Exception):
-    """There is no room for one more request."""
+    """The queue is full."""
 
     def __init__(self, what: str, retry_after: int) -> None:
         """`retry_after` in seconds."""
@@ -49,11 +49,11 @@ class Job:
     cancelled: bool = False
 
     def cancel(self) -> None:
-        """Gives up the work: it is left out if it waits, and ended early if possible."""
+        """Cancels the work: dropped if it waits, ended early if possible."""
         self.cancelled = True
 
     def check(self) -> None:
-        """Raises Cancelled if the work has been given up; for long work to call now and then."""
+        """Raises Cancelled if the work has been canceled; long work calls this regularly."""
         if self.cancelled:
             raise Cancelled
 

@@ -1,4 +1,4 @@
-"""Bounds on what a client sends and how slowly: bytes before they are held, time while reading."""
+"""Limits on the size of a request's body and on the time to read it."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _CLOSE = {"Connection": "close"}
 
 
 class ClientGone(Exception):
-    """The client has closed the connection before its request was read."""
+    """The client closed the connection before its request was read."""
 
 
 class TooLarge(Exception):
-    """The body is over the limit."""
+    """The body exceeds the limit."""
 
 
 class BodyLimit:
@@ -49,7 +49,7 @@ class BodyLimit:
         try:
             body = await self._read(scope, receive)
         except TooLarge:
-            message = f"the request is over {self.limit:,} bytes; send a smaller picture"
+            message = f"the request is over {self.limit:,} bytes; send a smaller image"
             await error_response(413, message, None, "request_too_large", _CLOSE)(
                 scope, receive, send_in_time
             )

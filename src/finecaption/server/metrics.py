@@ -1,4 +1,4 @@
-"""What Prometheus is told at /metrics."""
+"""Prometheus metrics at /metrics."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Metrics:
             "finecaption_answers_total", "Questions answered.", registry=self.registry
         )
         self.pictures = Counter(
-            "finecaption_pictures_total", "Pictures asked about again: whether still kept.",
+            "finecaption_pictures_total", "Images asked about again, by whether they were cached.",
             ("kept",), registry=self.registry,
         )  # fmt: skip
         self.refused = Counter(
@@ -87,7 +87,7 @@ class Metrics:
         self.pictures.labels("yes" if hit else "no").inc()
 
     def page(self) -> bytes:
-        """The text that Prometheus reads."""
+        """The metrics in Prometheus' text format."""
         return generate_latest(self.registry)
 
 

@@ -1,4 +1,4 @@
-"""`/docs`: the OpenAPI as one plain page, without a script and without external requests."""
+"""`/docs`: the OpenAPI schema as a plain page without scripts or external requests."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def page(openapi: dict[str, Any]) -> str:
 
 
 def _options(field: dict[str, Any]) -> list[dict[str, Any]]:
-    """The forms of which a field has one."""
+    """The alternative types of a field."""
     return next((field[key] for key in ("anyOf", "oneOf", "allOf") if key in field), [])
 
 

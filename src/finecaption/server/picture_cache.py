@@ -1,4 +1,4 @@
-"""Encoded pictures that are asked about again."""
+"""A cache of encoded images."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from finecaption.captioner import EncodedImage
 
-_REMEMBERED = 4096  # digests of pictures that have been asked about
+_REMEMBERED = 4096  # digests of images that have been asked about
 
 
 class PictureCache:
-    """Encoded pictures, the least used gone first."""
+    """A least-recently-used cache of encoded images."""
 
     def __init__(self, count: int, pixels: int) -> None:
         """
         Args:
-            count: the most pictures; 0 keeps none.
-            pixels: the most of all pictures together.
+            count: the most images; 0 keeps none.
+            pixels: the most of all images together.
         """
         self._limits = (count, pixels)
         self._kept: OrderedDict[bytes, EncodedImage] = OrderedDict()
@@ -26,7 +26,7 @@ class PictureCache:
         self._pixels = 0
 
     def seen(self, digest: bytes) -> bool:
-        """Whether the picture has come before, lately; from now on, it has."""
+        """Whether the image was seen recently; marks it as seen."""
         if not digest or not self._limits[0]:
             return False
         before = digest in self._seen or digest in self._kept
@@ -37,14 +37,14 @@ class PictureCache:
         return before
 
     def get(self, digest: bytes) -> EncodedImage | None:
-        """The picture of these pixels, if it is kept."""
+        """The encoded image with these pixels, if it is cached."""
         found = self._kept.get(digest)
         if found is not None:
             self._kept.move_to_end(digest)
         return found
 
     def put(self, digest: bytes, encoded: EncodedImage) -> None:
-        """Keeps a picture, unless it alone is too large."""
+        """Caches an image, unless it alone exceeds the limit."""
         size = encoded.size[0] * encoded.size[1]
         count, pixels = self._limits
         if not digest or digest in self._kept or not count or size > pixels:

@@ -1,4 +1,4 @@
-"""Pictures and masks out of a request: data URIs, base64, web addresses; sizes before pixels."""
+"""Loads images and masks of requests: data URIs, base64 and URLs; sizes are checked first."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, eq=False)
 class Loaded:
-    """A picture of a request."""
+    """An image of a request."""
 
     picture: Image.Image
     """RGB, upright."""
     mask: np.ndarray | None
     """bool (H, W): the region that its transparency marks, if it does."""
     digest: bytes
-    """Same digest, same picture."""
+    """Same digest, same image."""
 
     @property
     def pixels(self) -> int:
@@ -49,7 +49,7 @@ class Loaded:
 
 
 class Pictures:
-    """Loads pictures on threads of its own: the event loop goes on meanwhile."""
+    """Loads images in separate threads, so that the event loop is not blocked."""
 
     def __init__(self, settings: Settings, fetcher: Fetcher | None = None) -> None:
         """`fetcher` replaces the one that the settings ask for, in tests."""
@@ -63,7 +63,7 @@ class Pictures:
                 hosts=settings.url_hosts,
                 ports=settings.url_ports,
             )
-        # one thread: decoded pictures come one after the other, which bounds the memory, and
+        # one thread: decoded images come one after the other, which bounds the memory, and
         # Python's warning filters, which decoding sets, are not made for several
         self._decoder = ThreadPoolExecutor(1, "finecaption-pictures")
         self._fetches = ThreadPoolExecutor(_MOST_FETCHES, "finecaption-fetch")
@@ -78,7 +78,7 @@ class Pictures:
         return await asyncio.get_running_loop().run_in_executor(self._decoder, work, *given)
 
     async def load(self, text: str, *, alpha: bool, field: str) -> Loaded:
-        """The picture that a data URI, base64 text or a web address gives.
+        """The image that a data URI, base64 text or a web address gives.
 
         Args:
             text: of the request.
@@ -97,7 +97,7 @@ class Pictures:
     async def _fetch(self, url: str, field: str) -> bytes:
         if self.fetcher is None:
             raise InputError(
-                f"{field}: this server fetches no web addresses; send the picture itself as "
+                f"{field}: this server fetches no web addresses; send the image itself as "
                 "data:image/png;base64,..."
             )
         loop = asyncio.get_running_loop()
@@ -125,14 +125,14 @@ def decode_base64(text: str, field: str) -> bytes:
             f"{field}: is neither a data URI (data:image/png;base64,...) nor base64 text"
         ) from error
     if not data:
-        raise InputError(f"{field}: is empty; send a picture")
+        raise InputError(f"{field}: is empty; send an image")
     return data
 
 
 def decode_picture(data: bytes, max_pixels: int, alpha: bool, field: str) -> Loaded:
-    """Bytes -> picture, and the region that its transparency marks if `alpha` says to look.
+    """Bytes -> image, and the region that its transparency marks if `alpha` says to look.
 
-    An RGBA picture whose alpha is not 100 % everywhere marks a region by alpha >= 50 %; its colours
+    An RGBA image whose alpha is not 100 % everywhere marks a region by alpha >= 50 %; its colors
     are taken as they are, also where it is transparent (the convention of chat requests for
     regions). An alpha of 100 % everywhere marks nothing.
 
@@ -149,7 +149,7 @@ def decode_picture(data: bytes, max_pixels: int, alpha: bool, field: str) -> Loa
             mask = values >= 128
             if not mask.any():
                 raise InputError(
-                    f"{field}: the picture is transparent everywhere, so it marks no region; make "
+                    f"{field}: the image is transparent everywhere, so it marks no region; make "
                     "the region's pixels opaque"
                 )
             return _loaded(rgba.convert("RGB"), mask)
@@ -157,23 +157,23 @@ def decode_picture(data: bytes, max_pixels: int, alpha: bool, field: str) -> Loa
 
 
 def _loaded(picture: Image.Image, mask: np.ndarray | None) -> Loaded:
-    # of the pixels, not of the file: one picture with many masks is encoded once
+    # of the pixels, not of the file: one image with many masks is encoded once
     digest = hashlib.blake2b(picture.tobytes(), digest_size=32, key=repr(picture.size).encode())
     return Loaded(picture, mask, digest.digest())
 
 
 def decode_mask(data: bytes, size: Size, field: str) -> bytes:
-    """A mask picture's bytes, once its pixels are known to be as many as the picture's.
+    """A mask image's bytes, once its pixels are known to be as many as the image's.
 
     Raises:
-        InputError: of no known format, or larger than the picture.
+        InputError: of no known format, or larger than the image.
     """
     check_size(data, size[0] * size[1], field)
     return data
 
 
 def check_size(data: bytes, max_pixels: int, field: str) -> None:
-    """Looks at a picture file's head only.
+    """Checks the size of an image file by its header only.
 
     Raises:
         InputError: over `max_pixels`, of no known format, or broken.
@@ -185,10 +185,10 @@ def check_size(data: bytes, max_pixels: int, field: str) -> None:
                 width, height = head.size
     except Image.DecompressionBombError as error:
         raise InputError(f"{field}: too many pixels; the limit is {max_pixels:,}") from error
-    # readers meet arbitrary bytes and raise nearly anything: all mean that it is no picture
+    # readers meet arbitrary bytes and raise nearly anything: all mean that it is no image
     except Exception as error:
         raise InputError(
-            f"{field}: not a picture that can be read; send PNG, JPEG, WebP, GIF, BMP or TIFF"
+            f"{field}: not an image that can be read; send PNG, JPEG, WebP, GIF, BMP or TIFF"
         ) from error
     if width * height > max_pixels:
         raise InputError(

@@ -1,7 +1,7 @@
-"""What a chat message asks: free text -> one of the questions that the model knows.
+"""Maps the free text of a chat message to one of the questions that the model knows.
 
 The model is not a chat model: it knows the 18 attributes, a paragraph on a region and a paragraph
-on the picture. Text is read in this order: an attribute's name or short form; a request for detail;
+on the image. Text is read in this order: an attribute's name or short form; a request for detail;
 words that stand for an attribute; a name with a slip of the pen. What is none of these is refused,
 with a list of what can be asked.
 """
@@ -107,7 +107,7 @@ def understand(text: str, has_region: bool) -> Questions:
 
     Args:
         text: of the user, in English; "<image>" and white space do not count.
-        has_region: whether the request marks a region; without, only the picture can be described.
+        has_region: whether the request marks a region; without, only the image can be described.
 
     Raises:
         InputError: no question that the model knows, or one on a region where there is none.
@@ -122,8 +122,8 @@ def understand(text: str, has_region: bool) -> Questions:
     if asked != _WHOLE and not has_region:
         raise InputError(
             f'messages: "{asked.names[0]}" asks about a region and none is marked; send the '
-            'picture as an RGBA PNG whose alpha is the mask, or a "region" field, or ask to '
-            "describe the picture in detail"
+            'image as an RGBA PNG whose alpha is the mask, or a "region" field, or ask to '
+            "describe the image in detail"
         )
     return asked
 
@@ -132,13 +132,13 @@ def what_can_be_asked() -> str:
     """For messages: everything that can be asked."""
     return (
         "ask for one attribute of a region (" + ", ".join(ATTRIBUTE_NAMES) + '), "describe in '
-        'detail" for a paragraph on it, or "describe the picture in detail" for the whole picture'
+        'detail" for a paragraph on it, or "describe the picture in detail" for the whole image'
     )
 
 
 def _read(text: str, has_region: bool) -> Questions | None:
     if not text:
-        return _DENSE if has_region else _WHOLE  # a picture alone: what there is to say of it
+        return _DENSE if has_region else _WHOLE  # an image alone: what there is to say of it
     found = find_attribute(text)
     if found is None:
         named = _TAIL.sub("", _PREFIX.sub("", text)).strip(" .?!:\"'")
@@ -162,7 +162,7 @@ _OF_A_PICTURE = ("Category Name", "One-Sentence Description", "State or Activity
 
 
 def _nearly(text: str) -> Questions | None:
-    """A name with a slip of the pen: "materails"."""
+    """A name with a typo, such as "materails"."""
     if len(text) > 60:
         return None
     spellings = {

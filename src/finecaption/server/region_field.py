@@ -21,10 +21,10 @@ _LONGEST_BORDER = 1_000_000  # pixels: polygons are drawn along their border, 5 
 def to_region(
     given: RegionModel, size: Size, *, max_points: int, field: str = "region"
 ) -> Region | RegionPrompt:
-    """A request's region, for a picture of (width, height).
+    """A request's region, for an image of (width, height).
 
     Raises:
-        InputError: empty, broken, outside the picture, of another size, or over a bound.
+        InputError: empty, broken, outside the image, of another size, or over a bound.
     """
     if given.counts is not None:
         return _rle(given, size, field)
@@ -47,13 +47,13 @@ def _rle(given: RegionModel, size: Size, field: str) -> Region:
     assert given.size is not None and given.counts is not None
     if given.size != (height, width):  # before memory is taken for it
         raise InputError(
-            f"{field}.size: {list(given.size)} is not the picture's [height, width] "
+            f"{field}.size: {list(given.size)} is not the image's [height, width] "
             f"[{height}, {width}]"
         )
     counts = given.counts
-    # runs longer than the picture could, added up, wrap around to its size
+    # runs longer than the image could, added up, wrap around to its size
     if not isinstance(counts, str) and any(run > width * height for run in counts):
-        raise InputError(f"{field}.counts: a run is longer than the picture has pixels")
+        raise InputError(f"{field}.counts: a run is longer than the image has pixels")
     mask = decode_rle({"size": [height, width], "counts": counts}, size, field)
     return region_of(mask, field)
 
@@ -67,7 +67,7 @@ def _polygon(polygon: list[float] | list[list[float]], size: Size, field: str) -
     if border > _LONGEST_BORDER:
         raise InputError(
             f"{field}: its border is {border:,.0f} pixels long; at most {_LONGEST_BORDER:,} are "
-            "drawn: send a mask picture or RLE"
+            "rendered; send a mask image or RLE"
         )
     return region_of(decode_polygons(parts, size, field), field)
 

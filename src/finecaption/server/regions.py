@@ -50,7 +50,7 @@ async def regions(request: HttpRequest, body: RegionsRequest) -> Response:
     """Asks many attributes of many regions in one call.
 
     Of a region of which nothing is asked, a sentence and a paragraph are given; without any region,
-    a paragraph on the whole picture. Without `regions`, an RGBA picture's alpha is the region.
+    a paragraph on the whole image. Without `regions`, an RGBA image's alpha is the region.
     """
     service = service_of(request)
     deadline = service.deadline()

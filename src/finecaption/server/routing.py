@@ -1,4 +1,4 @@
-"""Routes that read JSON strictly: no NaN, no lone surrogates, no bottomless nesting."""
+"""Routes that parse JSON strictly: no NaN, no lone surrogates, limited nesting."""
 
 from __future__ import annotations
 

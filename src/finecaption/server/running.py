@@ -1,4 +1,4 @@
-"""uvicorn, with a deadline for slow requests, a limit on connections and a graceful stop."""
+"""uvicorn with a timeout for slow requests, a limit on connections and a graceful stop."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def make_server(app: FastAPI, settings: Settings) -> uvicorn.Server:
 
 
 def serve(app: FastAPI, settings: Settings) -> None:
-    """Runs the application until it is told to stop, then finishes what runs.
+    """Runs the application until it is stopped, then finishes running requests.
 
     Raises:
         InputError: the model cannot be loaded.

@@ -1,4 +1,4 @@
-"""What goes over the wire, as pydantic models: they check requests and make the OpenAPI.
+"""The wire format as pydantic models, which validate requests and generate the OpenAPI schema.
 
 Numbers are bounded here, so that nothing further in meets NaN, infinity or an integer that does
 not fit a float.
@@ -29,7 +29,7 @@ def _box_alone(value: Any) -> Any:
 
 class RegionModel(_Strict):
     """One region, in one form: `size` and `counts` (COCO RLE), `polygon`, `mask`, or `box` and
-    `points`, of which the click segmenter makes the mask. Pixels of the upright picture."""
+    `points`, of which the click segmenter makes the mask. Pixels of the upright image."""
 
     size: tuple[int, int] | None = Field(None, description="RLE: [height, width].")
     counts: (
@@ -41,10 +41,12 @@ class RegionModel(_Strict):
     ) = Field(None, description="RLE: compressed (text) or run lengths.")
     polygon: (
         Coordinates | Annotated[list[Coordinates], Field(min_length=1, max_length=256)] | None
-    ) = Field(None, description="[x0, y0, x1, y1, ...] or a list of those; their union is meant.")
+    ) = Field(
+        None, description="[x0, y0, x1, y1, ...] or a list of those; their union is referred to."
+    )
     mask: str | None = Field(
         None,
-        description="A mask picture (PNG) of the picture's size as data URI or base64, or base64 "
+        description="A mask image (PNG) of the image's size as data URI or base64, or base64 "
         "of gzip of H x W bytes.",
     )
     box: Box | None = Field(None, description="x0, y0, x1, y1 around the thing.")
@@ -97,14 +99,14 @@ class TextPart(_Strict):
 
 
 class ImageUrl(_Strict):
-    """Where a picture is: a data URI, or a web address if the server allows them."""
+    """Where an image is: a data URI, or a web address if the server allows them."""
 
     url: str
-    detail: str | None = Field(None, description="Ignored: every picture is seen in full detail.")
+    detail: str | None = Field(None, description="Ignored: every image is seen in full detail.")
 
 
 class ImagePart(_Strict):
-    """A part of a message: a picture."""
+    """A part of a message: an image."""
 
     type: Literal["image_url"]
     image_url: ImageUrl
@@ -131,12 +133,12 @@ class StreamOptions(BaseModel):
 
 
 class ChatRequest(Sampling):
-    """A question on a picture or on a region of it, as the OpenAI clients send it."""
+    """A question about an image or a region of it, as OpenAI clients send it."""
 
     model: str = Field(max_length=256)
     messages: list[Message] = Field(min_length=1, max_length=256)
     region: RegionField | None = Field(
-        None, description="The region asked about; without, an RGBA picture's alpha."
+        None, description="The region asked about; without, an RGBA image's alpha."
     )
     max_tokens: int | None = Field(None, ge=1, le=2**31 - 1)
     max_completion_tokens: int | None = Field(None, ge=1, le=2**31 - 1)
@@ -178,7 +180,7 @@ class ChatRequest(Sampling):
     web_search_options: Any = None
 
     def unsupported(self) -> str | None:
-        """The first field that asks for what this model cannot do."""
+        """The first field that asks for something this model cannot do."""
         neutral: dict[str, tuple[Any, ...]] = {
             "n": (1,),
             "presence_penalty": (0,),
@@ -204,7 +206,7 @@ class ChatRequest(Sampling):
 
 
 class Usage(BaseModel):
-    """Tokens: of the question with the picture's, and of the answer."""
+    """Tokens: of the question with the image's, and of the answer."""
 
     prompt_tokens: int
     completion_tokens: int
@@ -229,14 +231,14 @@ class Choice(BaseModel):
 
 
 class Extra(BaseModel):
-    """What OpenAI's format has no place for."""
+    """Fields beyond OpenAI's format."""
 
     asked: str = Field(description='The attribute, "dense" or "global": how the text was read.')
     mask: dict[str, Any] | None = Field(None, description="The region: COCO RLE.")
     box: list[int] | None = Field(None, description="Its box: x0, y0, x1, y1.")
     confidence: float | None = Field(None, description="Probability that the answer is right.")
     notice: dict[str, Any] | None = Field(
-        None, description="Given if the picture is unlike those that the model knows."
+        None, description="Given if the image is unlike those that the model knows."
     )
 
 
@@ -253,7 +255,7 @@ class ChatCompletion(BaseModel):
 
 
 class ModelInfo(BaseModel):
-    """A model that can be asked."""
+    """A served model."""
 
     id: str
     object: Literal["model"] = "model"
@@ -262,7 +264,7 @@ class ModelInfo(BaseModel):
 
 
 class ModelList(BaseModel):
-    """The models that can be asked: one."""
+    """The list of served models, which has one entry."""
 
     object: Literal["list"] = "list"
     data: list[ModelInfo]
@@ -272,7 +274,7 @@ class ModelList(BaseModel):
 
 
 class RegionsRequest(Sampling):
-    """Questions on many regions of a picture."""
+    """Questions about many regions of an image."""
 
     image: str = Field(description="Data URI, base64, or a web address if allowed.")
     regions: list[RegionField] = Field(default_factory=list, max_length=100_000)
@@ -280,13 +282,13 @@ class RegionsRequest(Sampling):
         None, description='Names or their short forms, or "all".'
     )
     dense: bool = Field(False, description="A paragraph on each region.")
-    whole: bool = Field(False, description="A paragraph on the picture.")
+    whole: bool = Field(False, description="A paragraph on the image.")
     max_tokens: int | None = Field(None, ge=1, le=2**31 - 1)
     model: str | None = Field(None, max_length=256)
 
 
 class RegionAnswer(BaseModel):
-    """What was said of a region."""
+    """The captions of a region."""
 
     mask: dict[str, Any] = Field(description="COCO RLE.")
     box: list[int] = Field(description="x0, y0, x1, y1")
@@ -296,7 +298,7 @@ class RegionAnswer(BaseModel):
 
 
 class RegionsAnswer(BaseModel):
-    """As `finecaption caption --json`."""
+    """The JSON of `finecaption caption --json`."""
 
     model_config = ConfigDict(populate_by_name=True, protected_namespaces=())
 
@@ -309,7 +311,7 @@ class RegionsAnswer(BaseModel):
 
 
 class SegmentRequest(_Strict):
-    """The thing under clicks or in a box, or every thing."""
+    """The object under clicks or in a box, or all objects."""
 
     image: str = Field(description="Data URI, base64, or a web address if allowed.")
     points: list[Click] | None = Field(
@@ -335,7 +337,7 @@ class Segment(BaseModel):
 class SegmentAnswer(BaseModel):
     """Masks, the best first."""
 
-    size: list[int] = Field(description="[width, height] of the picture")
+    size: list[int] = Field(description="[width, height] of the image")
     masks: list[Segment]
 
 
@@ -343,7 +345,7 @@ class SegmentAnswer(BaseModel):
 
 
 class ErrorDetail(BaseModel):
-    """What was wrong."""
+    """The description of an error."""
 
     message: str
     type: str

@@ -1,4 +1,4 @@
-"""API keys: asked for before anything of a request's body is read."""
+"""API keys, which are checked before a request's body is read."""
 
 from __future__ import annotations
 

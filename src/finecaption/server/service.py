@@ -1,4 +1,4 @@
-"""What the routes share: engine, pictures, settings, and waiting for an answer."""
+"""The state that all routes share: engine, images, settings, and waiting for answers."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ class Service:
             raise ApiError(404, message, param="model", code="model_not_found")
 
     def deadline(self) -> float:
-        """When a request that begins now must have its answer; on the monotonic clock."""
+        """The deadline of a request that begins now, on the monotonic clock."""
         return time.monotonic() + self.settings.timeout
 
     def decoding(self, given: Sampling, max_tokens: int | None) -> Decoding:
@@ -130,7 +130,7 @@ class Service:
         )
 
     def count_prompt(self, instruction: str) -> int:
-        """Tokens of a question, those of the picture included."""
+        """Tokens of a question, those of the image included."""
         if instruction not in self._prompt_tokens:
             processor = self.engine.captioner.processor
             self._prompt_tokens[instruction] = len(processor.prompt_ids(instruction))
@@ -145,12 +145,12 @@ class Service:
         """What the job comes to.
 
         Raises:
-            ApiError: 504, not in time; 499, the client has gone. The job is cancelled then.
+            ApiError: 504, not in time; 499, the client has gone. The job is canceled then.
         """
         try:
             return await self.in_time(request, asyncio.wrap_future(job.done), deadline)
         except Cancelled as error:
-            raise ApiError(499, "the request was cancelled") from error
+            raise ApiError(499, "the request was canceled") from error
         finally:
             job.cancel()  # no matter if it is done
 

@@ -35,68 +35,100 @@ Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)]
 
 
 class Settings(BaseSettings):
-    """How the server behaves. Of what is given twice, an argument counts before the environment,
-    and that before the file. Times are in seconds."""
+    """Settings of the server. Arguments override the environment, which overrides the file. Times
+    are in seconds."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, extra="forbid", frozen=True, protected_namespaces=()
     )
     toml_file: ClassVar[Path | None] = None
 
-    model: str = Field("finecaption-mini", description="Shipped model's name, or a folder.")
-    device: str | None = Field(None, description="cpu or cuda; cuda if there is one.")
-    host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 is every one.")
-    port: int = Field(8000, ge=0, le=65535, description="Port; 0 takes a free one.")
+    model: str = Field("finecaption-mini", description="Name of a shipped model, or a folder.")
+    device: str | None = Field(
+        None, description="The device, cpu or cuda; by default cuda if there is one."
+    )
+    host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 listens on all.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
 
     api_keys: Secrets = Field(
-        (), description="Keys that /v1 asks for, as they are or as sha256:HEX; none: open to all."
+        (), description="Keys that /v1 requires, plain or as sha256:HEX; none leaves it open."
     )
-    api_keys_file: Path | None = Field(None, description="File with one more key a line.")
-    cors_origins: Words = Field((), description="Origins that browsers may call from; none: off.")
+    api_keys_file: Path | None = Field(None, description="File with further keys, one per line.")
+    cors_origins: Words = Field(
+        (), description="Origins that browsers may call from; none turns CORS off."
+    )
 
-    queue: int = Field(64, ge=1, le=100_000, description="Requests at work or waiting; then 429.")
-    batch: int = Field(16, ge=1, le=1024, description="Requests decoded together; 1: no batching.")
+    queue: int = Field(
+        64, ge=1, le=100_000, description="Requests accepted at a time; 429 beyond it."
+    )
+    batch: int = Field(
+        16, ge=1, le=1024, description="Requests decoded together; 1 turns batching off."
+    )
     batch_wait: float = Field(
-        0.005, ge=0, le=1, description="How long an idle engine waits for company."
+        0.005, ge=0, le=1, description="Seconds that an idle worker waits for more requests."
     )
-    streams: int = Field(8, ge=1, le=1024, description="Streams that are written side by side.")
+    streams: int = Field(8, ge=1, le=1024, description="Streams written at a time.")
     cached_pictures: int = Field(
-        16, ge=0, le=10_000, description="Encoded pictures kept for more questions; 0: none."
+        16,
+        ge=0,
+        le=10_000,
+        description="Encoded images kept for further questions; 0 turns the cache off.",
     )
 
-    timeout: float = Field(60.0, gt=0, le=86_400, description="For a request's answer; then 504.")
+    timeout: float = Field(
+        60.0, gt=0, le=86_400, description="Seconds until a request is answered; then 504."
+    )
     header_timeout: float = Field(
-        10.0, gt=0, le=3600, description="For a request's head; then 408."
+        10.0, gt=0, le=3600, description="Seconds for a request's headers; then 408."
     )
-    body_timeout: float = Field(30.0, gt=0, le=3600, description="For a request's body; then 408.")
-    keep_alive: int = Field(5, ge=1, le=3600, description="How long idle connections stay open.")
-    grace: int = Field(30, ge=0, le=3600, description="For what runs when the server is stopped.")
-    connections: int = Field(1024, ge=1, le=1_000_000, description="Open at a time; then 503.")
+    body_timeout: float = Field(
+        30.0, gt=0, le=3600, description="Seconds for a request's body; then 408."
+    )
+    keep_alive: int = Field(
+        5, ge=1, le=3600, description="Seconds that idle connections stay open."
+    )
+    grace: int = Field(
+        30, ge=0, le=3600, description="Seconds for running requests when the server stops."
+    )
+    connections: int = Field(
+        1024, ge=1, le=1_000_000, description="Connections open at a time; 503 beyond it."
+    )
 
-    max_body: int = Field(20_000_000, ge=1024, description="Bytes of a request; then 413.")
+    max_body: int = Field(
+        20_000_000, ge=1024, description="Maximum size of a request in bytes; 413 beyond it."
+    )
     max_pixels: int = Field(
-        25_000_000, ge=1, le=100_000_000, description="Of a picture, before it is decoded."
+        25_000_000,
+        ge=1,
+        le=100_000_000,
+        description="Maximum pixels of an image, checked before it is decoded.",
     )
     max_held_pixels: int = Field(
-        100_000_000, ge=1, description="Of all pictures at work or waiting; then 429."
+        100_000_000,
+        ge=1,
+        description="Maximum pixels of all accepted images together; 429 beyond it.",
     )
-    max_regions: int = Field(64, ge=1, le=100_000, description="Regions of a call.")
-    max_answers: int = Field(512, ge=1, le=1_000_000, description="Answers of a call.")
-    max_points: int = Field(64, ge=1, le=10_000, description="Clicks of a region.")
-    max_tokens: int = Field(512, ge=1, le=1_000_000, description="Cap on any answer's tokens.")
+    max_regions: int = Field(64, ge=1, le=100_000, description="Maximum regions per call.")
+    max_answers: int = Field(512, ge=1, le=1_000_000, description="Maximum answers per call.")
+    max_points: int = Field(64, ge=1, le=10_000, description="Maximum clicks per region.")
+    max_tokens: int = Field(512, ge=1, le=1_000_000, description="Maximum tokens per answer.")
 
-    allow_urls: bool = Field(False, description="Whether to fetch pictures from web addresses.")
-    url_hosts: Words = Field((), description="If given, the only hosts to fetch from.")
-    url_ports: tuple[int, ...] = Field((80, 443), description="Ports to fetch from.")
-    url_timeout: float = Field(10.0, gt=0, le=600, description="For a fetch, redirects included.")
-    url_redirects: int = Field(3, ge=0, le=20, description="Followed at most.")
+    allow_urls: bool = Field(False, description="Whether to fetch images from web addresses.")
+    url_hosts: Words = Field(
+        (), description="The only hosts to fetch from; none allows all public hosts."
+    )
+    url_ports: tuple[int, ...] = Field((80, 443), description="Ports that may be fetched from.")
+    url_timeout: float = Field(
+        10.0, gt=0, le=600, description="Seconds for a fetch, redirects included."
+    )
+    url_redirects: int = Field(3, ge=0, le=20, description="Maximum number of redirects.")
 
-    metrics: bool = Field(True, description="Whether there is /metrics.")
-    docs: bool = Field(True, description="Whether there are /docs and /openapi.json.")
+    metrics: bool = Field(True, description="Whether to serve /metrics.")
+    docs: bool = Field(True, description="Whether to serve /docs and /openapi.json.")
     log_level: str = Field(
         "info",
         pattern="^(critical|error|warning|info|debug)$",
-        description="critical, error, warning, info or debug.",
+        description="Log level: critical, error, warning, info or debug.",
     )
 
     @field_validator("api_keys")
@@ -159,7 +191,7 @@ def _digest(key: str, field: str) -> bytes:
 def load_settings(
     file: str | os.PathLike[str] | None = None, given: Mapping[str, Any] | None = None
 ) -> Settings:
-    """The settings of a file, the environment and arguments, the last counting most.
+    """The settings of a file, the environment and arguments, each overriding the one before.
 
     Args:
         file: TOML with the names of `Settings`, or `.env` lines (FINECAPTION_PORT=8000).

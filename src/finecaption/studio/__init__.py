@@ -1,4 +1,4 @@
-"""The studio: a web page where a click on a thing tells about it.
+"""The studio: a web UI in which a click on an object describes it.
 
 `create_studio` puts it on the server's application. Importing this package is cheap; the page needs
 the extra `finecaption[demo]`.

@@ -1,4 +1,4 @@
-"""What the page's buttons do. Everything here runs on the model's thread, one call at a time."""
+"""The actions behind the page's buttons. They run on the model's thread, one at a time."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _SLICE = 0.08  # seconds of writing after which the news is handed over
 def open_picture(
     captioner: FineCaption, data: bytes | str, name: str, max_pixels: int
 ) -> tuple[Session, float]:
-    """A session of a picture, encoded, and the milliseconds that the encoding took.
+    """A session of an image, encoded, and the milliseconds that the encoding took.
 
     Raises:
         InputError: the file cannot be read.
@@ -48,7 +48,7 @@ def open_picture(
 
 
 def change_model(captioner: FineCaption, session: Session) -> None:
-    """The picture through another model: masks stay, texts go."""
+    """Encodes the image with another model: masks stay, texts are removed."""
     session.encoded = captioner.encode(session.picture)
     session.model = captioner.name
     session.clickable = _clickable(captioner, session)
@@ -80,13 +80,13 @@ def segment(
     """A new region, or with `region` a better mask of one, from a click or a box.
 
     Args:
-        point: x, y in pixels of the picture.
+        point: x, y in pixels of the image.
         positive: whether the click is on the thing.
-        box: x0, y0, x1, y1 in pixels of the picture.
+        box: x0, y0, x1, y1 in pixels of the image.
         undo: take the region's last click back.
 
     Raises:
-        InputError: no such region, too many, nothing given, or outside the picture.
+        InputError: no such region, too many, nothing given, or outside the image.
     """
     segmenter = captioner.segmenter  # raises where there is none
     if session.clickable is None:
@@ -116,7 +116,7 @@ def segment(
 
 
 def brush(session: Session, data: bytes, region: int | None) -> Item:
-    """A region from a painted mask, a picture file at the size of the view.
+    """A region from a painted mask, an image file at the size of the view.
 
     Raises:
         InputError: nothing was painted, or it cannot be read.
@@ -139,7 +139,7 @@ def brush(session: Session, data: bytes, region: int | None) -> Item:
 def everything(
     captioner: FineCaption, session: Session, progress: Callable[[float], None] | None = None
 ) -> list[Item]:
-    """New regions for the things that are found; what is there already is not found again."""
+    """Adds regions for the objects that are found, without those that exist already."""
     from finecaption.io.masks import mask_iou
     from finecaption.segmentation.automatic import generate_masks
 
@@ -189,7 +189,7 @@ def describe(
     dense: bool,
     whole: bool,
 ) -> Iterator[list[dict[str, Any]]]:
-    """Answers as they are written, for JSON: {"region", "name", "text", "done", "confidence"}.
+    """Answers while they are written: {"region", "name", "text", "done", "confidence"}.
 
     Every `next` works for a moment and gives the news of it, so that clicks come through between.
     A region whose mask changes meanwhile, or that is asked about anew, gets no more news.
@@ -252,7 +252,7 @@ def evidence(
 ) -> dict[str, Any]:
     """The map of a word, for JSON: {"map": PNG bytes (grey, small), "word", "share", "area"}.
 
-    `share` of the evidence lies on the region, which has `area` of the picture.
+    `share` of the evidence lies on the region, which has `area` of the image.
     """
     from finecaption.trust.attribution import evidence_map
 
@@ -306,7 +306,7 @@ def item_json(session: Session, item: Item) -> dict[str, Any]:
 
 
 def links_json(session: Session) -> dict[str, Any]:
-    """Names, mentions and relations of all that was said."""
+    """Names, mentions and relations in all texts."""
     texts = session.texts()
     names = {key: name_of(said) for key, said in texts.items() if key is not None}
     known = {key: name for key, name in names.items() if name is not None}
@@ -321,7 +321,7 @@ def links_json(session: Session) -> dict[str, Any]:
 
 
 def view_image(session: Session) -> tuple[bytes, str]:
-    """The picture as the page shows it, and its media type."""
+    """The image as the page shows it, and its media type."""
     shown = session.picture
     if session.view != session.size:
         shown = shown.resize(session.view, Image.Resampling.LANCZOS)

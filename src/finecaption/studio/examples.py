@@ -1,4 +1,4 @@
-"""Pictures to begin with: scenes of the drawn world's test split, drawn when they are asked for."""
+"""Example images: scenes of the synthetic world's test split, rendered on demand."""
 
 from __future__ import annotations
 

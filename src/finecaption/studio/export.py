@@ -40,10 +40,10 @@ def coco_document(
     categories: Sequence[str | None] | None = None,
     extras: Sequence[Mapping[str, Any]] | None = None,
 ) -> dict[str, Any]:
-    """One picture's regions as a COCO instances file, which pycocotools loads.
+    """One image's regions as a COCO instances file, which pycocotools loads.
 
     Args:
-        image: the picture's file name.
+        image: the image's file name.
         size: its (width, height).
         masks: bool (H, W) each.
         categories: the name of each; None where there is none, which becomes "region".

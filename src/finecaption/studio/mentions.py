@@ -1,8 +1,8 @@
-"""Which regions the texts speak of, and what they say of them: mentions and relations.
+"""Mentions of regions in the texts, and the relations that the texts state.
 
-A region's name is read from what was said of it: its noun from the category, its colour words from
-the color. Another region's text mentions it where the noun stands and the colour words before it,
-if any, are its own. Nothing here knows the drawn world: it is reading of plain English captions.
+A region's name is read from its captions: the noun from the category, the color words from the
+color. Another region's text mentions it where the noun occurs and the color words before it, if
+any, match. The code parses plain English captions and does not depend on the synthetic world.
 """
 
 from __future__ import annotations
@@ -53,10 +53,10 @@ RELATION_ATTRIBUTES = ("Relative Location with Other Objects", "Interaction with
 
 @dataclass(frozen=True)
 class Name:
-    """How a region is called."""
+    """The name of a region."""
 
     noun: str
-    """Lower case, without colours: "boat", "street lamp"."""
+    """Lower case, without colors: "boat", "street lamp"."""
     colours: frozenset[str] = frozenset()
 
     @property
@@ -70,7 +70,7 @@ class Mention:
     """A stretch of a text that names other regions."""
 
     region: int | None
-    """Whose text; None: that on the whole picture."""
+    """Whose text; None: that on the whole image."""
     name: str
     """Of the text: attribute, "dense" or "global"."""
     start: int
@@ -115,7 +115,7 @@ def _colour(word: str) -> str:
 
 
 def name_of(texts: Texts) -> Name | None:
-    """The name of a region from what was said of it; None if nothing names it."""
+    """The name of a region from its captions; None if nothing names it."""
     noun = [
         word for word in _words(texts.get("Category Name", ""))
         if word not in _FILLER and word not in COLOURS
@@ -154,7 +154,7 @@ def find_mentions(
     """All mentions of regions in the texts of others.
 
     Args:
-        texts: region id (None: the whole picture) -> its texts.
+        texts: region id (None: the whole image) -> its texts.
         names: region id -> its name; read from the texts if None.
     """
     if names is None:
@@ -202,7 +202,7 @@ def _in_text(
 
 
 def _before(text: str, start: int) -> tuple[frozenset[str], int, bool]:
-    """Colour words among the three words before a noun, where its phrase begins, and whether it
+    """Color words among the three words before a noun, where its phrase begins, and whether it
     is "another" or "the other" one."""
     colours: set[str] = set()
     begin, other = start, False
@@ -231,7 +231,7 @@ def find_relations(
     within which.
 
     Args:
-        masks: region id -> bool (H, W), all of one picture.
+        masks: region id -> bool (H, W), all of one image.
     """
     found: dict[tuple[int, int, str], Relation] = {}
     for mention in mentions:

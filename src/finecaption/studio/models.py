@@ -1,4 +1,4 @@
-"""The models that a visitor can choose from; each works on a thread of its own."""
+"""The models that a visitor can choose from, each on its own thread."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Models:
         Raises:
             InputError: two of them have one name, or there is no such model.
         """
-        from finecaption.model.loading import resolve_model
+        from finecaption.io.checkpoint import resolve_model
 
         self._service = service
         self._device = device

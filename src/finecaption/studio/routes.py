@@ -1,4 +1,4 @@
-"""What the page asks for, below /studio-api. Answers are JSON, or lines of JSON while they grow.
+"""The page's API below /studio-api. Answers are JSON, or streams of JSON lines.
 
 A session's key travels in a header of its own, which other sites' pages cannot set.
 """
@@ -45,7 +45,7 @@ class SegmentBody(_Body):
 
 
 class DescribeBody(_Body):
-    """What is to be told, of which regions."""
+    """What to describe, for which regions."""
 
     regions: list[int] = Field(default_factory=list, max_length=60)
     attributes: list[str] | None = None
@@ -85,7 +85,7 @@ class Desk:
         """
         key = request.headers.get(KEY)
         if not key:
-            raise ApiError(403, f"the header {KEY} is missing; open a picture first")
+            raise ApiError(403, f"the header {KEY} is missing; open an image first")
         try:
             return self.store.get(key)
         except NoSession as error:
@@ -145,7 +145,7 @@ def make_router(desk: Desk) -> APIRouter:
         if example_name is not None:
             data, name = await asyncio.to_thread(example, example_name), f"{example_name}.png"
         if not data:
-            raise ApiError(400, f"{name}: is empty; choose another picture")
+            raise ApiError(400, f"{name}: is empty; choose another image")
         chosen = model or desk.models.names[0]
         session, took = await desk.run(
             chosen, lambda c: actions.open_picture(c, data, name, desk.max_pixels)
@@ -231,7 +231,7 @@ def make_router(desk: Desk) -> APIRouter:
         for number in body.regions:
             actions.item_of(session, number)
         if not body.regions and not body.whole:
-            raise ApiError(400, "regions: choose one, or ask about the whole picture")
+            raise ApiError(400, "regions: choose one, or ask about the whole image")
 
         async def lines() -> AsyncIterator[dict[str, Any]]:
             asked = names if body.regions else ()

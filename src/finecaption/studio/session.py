@@ -1,4 +1,4 @@
-"""What the studio knows of one visitor: a picture, its regions, what was said of them."""
+"""The session of one visitor: an image, its regions and their captions."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 MOST_SESSIONS = 24
 MOST_REGIONS = 60
 IDLE_SECONDS = 3600.0
-_VIEW = 1280  # longer side of the picture as it is shown
+_VIEW = 1280  # longer side of the image as it is shown
 
 
 class NoSession(FineCaptionError):
-    """The session is over, or there never was one."""
+    """The session has expired or never existed."""
 
 
 @dataclass
 class Item:
-    """A region that is kept."""
+    """A region of the session."""
 
     id: int
     region: Region
@@ -48,30 +48,30 @@ class Item:
     """Grows with every new mask and every new description: older work then gives up."""
 
     def forget_texts(self) -> None:
-        """After the mask has changed, what was said no longer holds."""
+        """Removes the texts, which no longer hold after the mask has changed."""
         self.captions, self.dense, self.confidence = {}, None, {}
         self.version += 1
 
     def texts(self) -> dict[str, str]:
-        """What was said, "dense" included."""
+        """The captions, "dense" included."""
         return {**self.captions, **({} if self.dense is None else {"dense": self.dense})}
 
     def caption(self) -> Caption:
-        """As the rest of the package has it."""
+        """The region as a `Caption`."""
         return Caption(self.region, self.captions, self.dense, confidence=self.confidence)
 
 
 @dataclass
 class Session:
-    """One visitor's picture."""
+    """One visitor's image."""
 
     picture: Image.Image
     encoded: EncodedImage
     model: str
     name: str
-    """Of the picture, for files."""
+    """Of the image, for files."""
     clickable: Any = None
-    """What the segmenter needs of the picture; None until the first click."""
+    """What the segmenter needs of the image; None until the first click."""
     items: dict[int, Item] = field(default_factory=dict)
     whole: str | None = None
     whole_confidence: float | None = None
@@ -81,12 +81,12 @@ class Session:
 
     @property
     def size(self) -> Size:
-        """(width, height) of the picture."""
+        """(width, height) of the image."""
         return self.picture.size
 
     @property
     def view(self) -> Size:
-        """(width, height) at which the browser shows it: large pictures are made smaller."""
+        """(width, height) at which the browser shows it: large images are made smaller."""
         longest = max(self.size)
         if longest <= _VIEW:
             return self.size
@@ -101,7 +101,7 @@ class Session:
         return item
 
     def texts(self) -> dict[int | None, dict[str, str]]:
-        """All that was said: region id, None for the whole picture."""
+        """All captions by region id; None is the whole image."""
         found: dict[int | None, dict[str, str]] = {
             item.id: item.texts() for item in self.items.values()
         }
@@ -143,7 +143,7 @@ class Store:
         with self._lock:
             session = self._sessions.get(key)
             if session is None:
-                raise NoSession("this session is over; open the picture again")
+                raise NoSession("this session is over; open the image again")
             session.used = time.monotonic()
             self._sessions.move_to_end(key)
             return session

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from finecaption.errors import InputError
 
-WORLD_VERSION = 2  # docs/drawn-world.md says what each version changed
+WORLD_VERSION = 2  # docs/synthetic-world.md says what each version changed
 
 
 def check_world(file: Path, remedy: str) -> None:

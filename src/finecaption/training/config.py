@@ -96,7 +96,7 @@ class StageConfig:
         sharding: "fsdp2" shards parameters, gradients and optimizer over the processes.
         expected_world_size: how many processes there must be; 0 takes what torchrun started.
         workers: loader processes.
-        limit: samples read of each data set; 0 all.
+        limit: samples read of each dataset; 0 all.
         log_every, save_every: steps between log entries and checkpoints; 0 goes by ``steps``.
         checkpoints_kept: how many.
         show_every, samples_shown: steps between sample captions, and how many; 0 none.

@@ -1,10 +1,11 @@
-"""What a stage of training says: a bar with the time left, and a short line a log entry.
+"""A training stage on the console: a bar with the time left, and one short line per log entry.
 
-The log entries themselves (an accuracy for each of the many heads) are tensorboard's.
+The full log entries, with an accuracy for each of the many heads, go to tensorboard.
 """
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-# What of a log entry a line shows, under which name and in which format.
+# Keys of a log entry that a line shows, with the name and the format to show them in.
 _SHOWN = (
     ("loss", "loss", ".4f"),
     ("caption_loss", "captions", ".4f"),
@@ -39,9 +40,9 @@ def log_line(step: int, steps: int, logs: dict[str, Any], left: float) -> str:
     """One log entry of Trainer in one line.
 
     Args:
-        step, steps: where the stage is, and where it ends.
-        logs: Trainer's entry; keys that are absent or not a number are left out of the line.
-        left: seconds to the end of the stage; NaN when that is not known yet.
+        step, steps: the current step and the last one.
+        logs: Trainer's entry; keys that are absent or not finite are left out of the line.
+        left: seconds to the end of the stage; NaN if unknown.
     """
     shown = [
         f"{name} {float(logs[key]):{form}}"
@@ -54,9 +55,10 @@ def log_line(step: int, steps: int, logs: dict[str, Any], left: float) -> str:
 
 
 class ConsoleCallback(TrainerCallback):
-    """Prints one stage on a console; under torchrun, the first process alone speaks.
+    """Prints the progress of one stage; under torchrun, only the first process prints.
 
-    On a terminal the bar stands below the lines; in a file there are lines only.
+    On a terminal, a bar stands below the lines. Nothing is printed if the logger "finecaption" is
+    set above INFO.
     """
 
     def __init__(
@@ -64,19 +66,20 @@ class ConsoleCallback(TrainerCallback):
     ) -> None:
         """
         Args:
-            name: of the stage, before each line.
+            name: the stage's, printed before each line.
             console: standard error by default.
-            left: seconds to the end, of a stage that ends by the clock.
+            left: gives the seconds to the end of a stage that ends by the clock.
         """
         self.name, self.left = name, left
-        self.console = console or Console(stderr=True)
+        quiet = logging.getLogger("finecaption").level > logging.INFO
+        self.console = console or Console(stderr=True, quiet=quiet)
         self._bar: Progress | None = None
         self._began = (0.0, 0)  # time and step
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Starts the bar where the stage starts or goes on."""
+        """Starts the bar where the stage starts or resumes."""
         self._began = (time.monotonic(), state.global_step)
         if not (state.is_world_process_zero and self.console.is_terminal):
             return
@@ -90,7 +93,7 @@ class ConsoleCallback(TrainerCallback):
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Moves the bar."""
+        """Advances the bar."""
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], completed=state.global_step)
 
@@ -98,7 +101,7 @@ class ConsoleCallback(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl,
         logs: dict[str, Any] | None = None, **kwargs: Any,
     ) -> None:  # fmt: skip
-        """Prints a line, but not of Trainer's summary at the end, which has no loss of its own."""
+        """Prints a line, except for Trainer's summary at the end, which has no loss of its own."""
         if not state.is_world_process_zero or "loss" not in (logs or {}):
             return
         when, first = self._began
@@ -111,11 +114,11 @@ class ConsoleCallback(TrainerCallback):
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Takes the bar away."""
+        """Removes the bar."""
         self.close()
 
     def close(self) -> None:
-        """Takes the bar away, also after an error, which Trainer does not report to callbacks."""
+        """Removes the bar, also after an error, which Trainer does not report to callbacks."""
         if self._bar is not None:
             self._bar.stop()
             self._bar = None

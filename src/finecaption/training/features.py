@@ -1,7 +1,7 @@
-"""The large towers' features on disk: run once a picture, then read, where neither tower moves.
+"""The large towers' features on disk: run once per image, then read, where neither tower moves.
 
-A picture's features do not depend on any mask, so one file serves all its regions, questions and
-epochs. At the paper's size a file is 8 MB in bf16: CompositionCap's 5,392 pictures take 45 GB,
+An image's features do not depend on any mask, so one file serves all its regions, questions and
+epochs. At the paper's size a file is 8 MB in bf16: CompositionCap's 5,392 images take 45 GB,
 LLaVA-Pretrain's 558K would take 4.7 TB, which is why it is off unless a folder is named.
 """
 
@@ -37,7 +37,7 @@ def towers_key(model: FineCaptionForConditionalGeneration) -> str:
 
 
 class FeatureCache:
-    """Features by picture, in a folder of its own for each pair of towers."""
+    """Features by image, in a folder of its own for each pair of towers."""
 
     def __init__(self, root: str | Path, key: str) -> None:
         """
@@ -48,10 +48,10 @@ class FeatureCache:
         self.folder = Path(root) / key
 
     def path(self, sample: RegionSample) -> Path:
-        """The file of a sample's picture; it changes with the picture.
+        """The file of a sample's image; it changes with the image.
 
         Raises:
-            InputError: the picture's file is gone.
+            InputError: the image's file is gone.
         """
         if isinstance(sample.image, np.ndarray):
             name = hashlib.sha256(sample.image.tobytes()).hexdigest()
@@ -65,14 +65,14 @@ class FeatureCache:
         return self.folder / name[:2] / f"{name[:32]}.safetensors"
 
     def __call__(self, sample: RegionSample) -> torch.Tensor:
-        """(C_hr, g, g) of a sample's picture.
+        """(C_hr, g, g) of a sample's image.
 
         Raises:
             InputError: it has not been filled in.
         """
         path = self.path(sample)
         if not path.exists():
-            raise InputError(f"{path}: no features of this picture; fill the cache first")
+            raise InputError(f"{path}: no features of this image; fill the cache first")
         return load_file(path)["features"]
 
     @torch.no_grad()
@@ -81,10 +81,10 @@ class FeatureCache:
         samples: Iterable[RegionSample], rank: int = 0, world: int = 1,
         say: Callable[[str], None] | None = None,
     ) -> int:  # fmt: skip
-        """Runs the towers on every picture that has no file yet.
+        """Runs the towers on every image that has no file yet.
 
         Args:
-            samples: one a picture is enough.
+            samples: one an image is enough.
             rank, world: of several processes, each takes its share.
 
         Returns:
@@ -108,6 +108,6 @@ class FeatureCache:
             temporary.replace(path)
             done += 1
             if say is not None and done % 500 == 0:
-                say(f"features of {done} of {len(told)} pictures")
+                say(f"features of {done} of {len(told)} images")
         model.train(was_training)
         return done

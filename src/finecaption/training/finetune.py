@@ -21,7 +21,7 @@ from safetensors.torch import save_file
 from transformers import TrainerCallback, set_seed
 
 from finecaption.errors import InputError
-from finecaption.model.loading import resolve_model
+from finecaption.io.checkpoint import resolve_model
 from finecaption.model.modeling import FineCaptionForConditionalGeneration
 from finecaption.model.processing import FineCaptionProcessor
 from finecaption.synth import WORLD_VERSION
@@ -149,8 +149,9 @@ def make_feed(
     )  # fmt: skip
     if is_main_process():
         say(
-            f"{len(samples)} questions in {len(units)} images; {packs.steps} steps of "
-            f"{packs.micro} packs, {packs.questions:.1f} questions a step on average"
+            f"{len(samples)} questions in {len(units)} groups that share an image; "
+            f"{packs.steps} steps of {packs.micro} packs, {packs.questions:.1f} questions per step "
+            "on average"
         )
     note = {"packs_a_step": packs.micro, "questions_a_step": round(packs.questions, 1)}
     return Feed(packs, packs.steps, 1, packs.accumulate, note)

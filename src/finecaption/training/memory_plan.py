@@ -24,8 +24,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 
 from finecaption.errors import InputError
+from finecaption.io.checkpoint import resolve_model
 from finecaption.model.configuration import FineCaptionConfig
-from finecaption.model.loading import resolve_model
 from finecaption.model.modeling import FineCaptionForConditionalGeneration
 from finecaption.model.parts import part_of
 from finecaption.model.presets import PRESETS
@@ -106,7 +106,7 @@ class Memory:
 class FourBit(nn.Module):
     """A linear layer in NF4, for planning: its bytes, and the bf16 copy that each use makes.
 
-    bitsandbytes: half a byte a weight, and with double quantisation a byte a 64 and 4 bytes a
+    bitsandbytes: half a byte a weight, and with double quantization a byte a 64 and 4 bytes a
     16,384 weights; forward and backward each undo it into a temporary of the compute type.
     """
 
@@ -234,7 +234,7 @@ def pack_inputs(
 
 
 def pack_shape(stage: StageConfig, model_config: FineCaptionConfig) -> tuple[int, int, int]:
-    """(rows, length, pictures) of a pack that fills the budget at CompositionCap's shape."""
+    """(rows, length, images) of a pack that fills the budget at CompositionCap's shape."""
     prefix = model_config.image_seq_length + 16
     longest = getattr(model_config.text_config, "max_position_embeddings", stage.max_tokens)
     budget = min(stage.max_tokens, longest)
@@ -277,7 +277,7 @@ def measure(
     """Memory of a stage's step, by running it on fake tensors (or on real ones, to compare).
 
     Args:
-        shape: (rows, length, pictures) of the pack; None takes `pack_shape`.
+        shape: (rows, length, images) of the pack; None takes `pack_shape`.
 
     Returns:
         Of one process; FSDP2 is not divided here, see `shared_among`.
@@ -316,7 +316,7 @@ def measure(
 
 
 def shared_among(memory: Memory, world: int) -> Memory:
-    """The same with weights, gradients and optimiser split over processes (FSDP2).
+    """The same with weights, gradients and optimizer split over processes (FSDP2).
 
     Beside its share a process holds the layers that are gathered at the moment; with the embedding
     and the head, which are gathered throughout, in bf16: bounded by a tenth of the weights.
@@ -366,15 +366,15 @@ def plan_table(stage: StageConfig, model: str | Path) -> str:
     memory = measure(planned, model_config)
     lines = [
         f"{stage.recipe}, {stage.name}: {memory.parameters / 1e6:,.1f} M parameters, "
-        f"{memory.moving / 1e6:,.1f} M move; a pack is {rows} regions of {length} tokens on "
-        f"{pictures} pictures, {'bf16' if computes_in_bf16(planned) else 'fp32'}"
+        f"{memory.moving / 1e6:,.1f} M trainable; a pack is {rows} regions of {length} tokens on "
+        f"{pictures} images, {'bf16' if computes_in_bf16(planned) else 'fp32'}"
     ]
     worlds = (1,) if stage.sharding == "none" else (2, 4, 8, 16)
     if stage.sharding != "none" and stage.expected_world_size:
         worlds = (stage.expected_world_size,)
     lines.append(
-        f"{'processes':>9} {'weights':>9} {'gradients':>9} {'optimiser':>9} {'activations':>11} "
-        f"{'peak':>9} {'on a card':>9}  fits"
+        f"{'processes':>9} {'weights':>9} {'gradients':>9} {'optimizer':>9} {'activations':>11} "
+        f"{'peak':>9} {'on a GPU':>9}  fits"
     )
     for world in worlds:
         part = shared_among(memory, world)
@@ -387,7 +387,8 @@ def plan_table(stage: StageConfig, model: str | Path) -> str:
             f"{_size(needed):>9}  {fits}"
         )
     lines.append(
-        f"on a card: peak x {RESERVE} + {CONTEXT / GIB:.1f} GiB for allocator and driver, a guess"
+        f"on a GPU: the peak x {RESERVE} + {CONTEXT / GIB:.1f} GiB, an estimate of what allocator "
+        "and driver add"
     )
     return "\n".join(lines)
 

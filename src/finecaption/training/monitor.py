@@ -1,4 +1,4 @@
-"""What the model says while it trains: a few samples' captions and pictures, in tensorboard.
+"""What the model says while it trains: a few samples' captions and images, in tensorboard.
 
 Decoding goes through the model's own forward only, never through its parts, so that it also works
 where FSDP2 gathers parameters around forward; there all processes must take part.
@@ -63,14 +63,14 @@ def greedy(
 
 
 def picture(sample: RegionSample, text: str) -> np.ndarray:
-    """The picture with its region outlined and the caption beside it: uint8 (h, w, 3)."""
+    """The image with its region outlined and the caption beside it: uint8 (h, w, 3)."""
     name = sample.attribute or sample.task
     caption = Caption(sample.region(), {name: text or "(nothing)"})
     return np.asarray(annotate(load_image(sample.image), [caption]).convert("RGB"))
 
 
 class Board:
-    """Writes captions and pictures where tensorboard finds them."""
+    """Writes captions and images where tensorboard finds them."""
 
     def __init__(self, folder: Path, processor: FineCaptionProcessor) -> None:
         """
@@ -81,7 +81,7 @@ class Board:
         self.writer: SummaryWriter | None = None
 
     def write(self, samples: Sequence[RegionSample], texts: Sequence[str], step: int) -> None:
-        """One entry a sample: question, reference, answer, and the picture."""
+        """One entry a sample: question, reference, answer, and the image."""
         from torch.utils.tensorboard import SummaryWriter
 
         # One file for the whole run: readers take several in the order of their names, in which

@@ -44,7 +44,7 @@ def common_prefix(prompts: Sequence[Sequence[int]]) -> int:
     predicted from its prompt's last one, which must belong to its own segment.
     """
     # What the least and the greatest share, all share. Slices are compared in C: prompts have a
-    # thousand image tokens, and data sets half a million prompts.
+    # thousand image tokens, and datasets half a million prompts.
     least, greatest = min(map(list, prompts)), max(map(list, prompts))
     low, high = 0, min(map(len, prompts)) - 1
     while low < high:

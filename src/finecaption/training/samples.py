@@ -1,8 +1,8 @@
-"""Region samples of any data set as batches in which questions share what they have in common.
+"""Region samples of any dataset as batches in which questions share what they have in common.
 
-The usual way is one question a sample: the picture through every tower and the region's tokens
-through the language model, for each question anew. Here a batch is a *pack* of pictures: the large
-towers see a picture once, CLIP and the adapter a region once, and the questions on a region share
+The usual way is one question a sample: the image through every tower and the region's tokens
+through the language model, for each question anew. Here a batch is a *pack* of images: the large
+towers see an image once, CLIP and the adapter a region once, and the questions on a region share
 one sequence (finecaption.training.packing). Loss and gradients are those of separate samples.
 
 The order is a function of the seed alone, not of how many processes there are, so a run resumes
@@ -65,7 +65,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Unit:
-    """A picture, or a part of its regions: what a pack takes or leaves."""
+    """An image, or a part of its regions: what a pack takes or leaves."""
 
     rows: tuple[Row, ...]
 
@@ -82,14 +82,14 @@ Pack = tuple[Unit, ...]
 
 
 def picture_key(sample: RegionSample) -> str:
-    """Samples of one picture have the same."""
+    """Samples of one image have the same."""
     if isinstance(sample.image, np.ndarray):
         return f"array/{sample.image_id or id(sample.image)}"
     return str(sample.image)
 
 
 def region_key(sample: RegionSample) -> str:
-    """Samples on one region of a picture have the same."""
+    """Samples on one region of an image have the same."""
     if sample.mask is None:
         return "whole"
     if isinstance(sample.mask, np.ndarray):
@@ -101,7 +101,7 @@ def make_units(
     samples: Sequence[RegionSample], processor: FineCaptionProcessor, tokens: int,
     shared: bool = True,
 ) -> list[Unit]:  # fmt: skip
-    """Samples grouped by picture and region, and cut where they exceed the budget.
+    """Samples grouped by image and region, and cut where they exceed the budget.
 
     Args:
         samples: in any order.
@@ -149,7 +149,7 @@ def _rows(
         if prefix + own > tokens:
             sample = samples[index]
             raise InputError(
-                f"a question on picture {sample.image_id or sample.image}, region "
+                f"a question on image {sample.image_id or sample.image}, region "
                 f"{sample.region_id}, takes {prefix + own} tokens, the budget is {tokens}: "
                 "raise max_tokens, or leave the sample out"
             )
@@ -163,7 +163,7 @@ def _rows(
 
 
 def mix_whole(units: Sequence[Unit], samples: Sequence[RegionSample], share: float) -> list[Unit]:
-    """Units with whole-picture questions repeated or thinned to a share of all questions.
+    """Units with whole-image questions repeated or thinned to a fraction of all questions.
 
     Raises:
         InputError: the data lacks one of the two kinds.
@@ -181,7 +181,7 @@ def mix_whole(units: Sequence[Unit], samples: Sequence[RegionSample], share: flo
         lacking = "whole images (task cgic)" if not whole else "regions"
         raise InputError(
             f"whole_image_fraction={share}: the data has no samples on {lacking}; "
-            "add a data set that has some, or set whole_image_fraction=0"
+            "add a dataset that has some, or set whole_image_fraction=0"
         )
     asked = sum(u.questions for u in regions) * share / (1 - share)
     wanted = max(1, round(asked / (sum(u.questions for u in whole) / len(whole))))
@@ -226,8 +226,8 @@ class Encoder:
     """Packs -> their images, for `finecaption.training.objectives.captions`.
 
     Attributes:
-        features: picture -> its large towers' features (C_hr, g, g), read instead of its pixels;
-            None decodes the picture.
+        features: image -> its large towers' features (C_hr, g, g), read instead of its pixels;
+            None decodes the image.
     """
 
     samples: Sequence[RegionSample]
@@ -273,8 +273,8 @@ class Packs(Dataset):
     """A run's packs in order, epoch after epoch; an item is a pack, the whole of a forward pass.
 
     Attributes:
-        micro: packs an optimiser step, all processes together.
-        steps: optimiser steps of the run.
+        micro: packs an optimizer step, all processes together.
+        steps: optimizer steps of the run.
         questions: mean questions a step.
     """
 
@@ -287,7 +287,7 @@ class Packs(Dataset):
         Args:
             units: see `make_units`.
             encode: see `Encoder`.
-            batch: questions an optimiser step.
+            batch: questions an optimizer step.
             steps: 0 works them out from ``epochs``.
             accumulate: packs a process and step; 0 works it out from ``batch``.
             world: processes that share each step.
@@ -355,12 +355,12 @@ def digest(samples: Sequence[RegionSample]) -> str:
 
 
 def read_data(specs: Iterable[str], limit: int = 0) -> list[RegionSample]:
-    """The samples of several data sets.
+    """The samples of several datasets.
 
     Args:
         specs: ``FORMAT:PATH``, or the path of a ``.jsonl`` file, a folder with some, or a store;
             after it may come the reader's options as ``,images=FOLDER,split=train``.
-        limit: of each data set; 0 all.
+        limit: of each dataset; 0 all.
 
     Raises:
         InputError: unknown format or option, no such path, a broken record, or nothing at all.

@@ -1,4 +1,4 @@
-"""Which pixels carried a word of an answer: gradient-weighted attention on the image tokens.
+"""Attribution: the pixels that a word of an answer depends on, by gradient-weighted attention.
 
 The language model's attention from the place where a word is predicted to the image tokens,
 weighted by the gradient of the word's log-probability, in the spirit of Grad-CAM (Selvaraju et al.
@@ -40,7 +40,7 @@ def answer_words(captioner: FineCaption, instruction: str, answer: str) -> list[
     Returns:
         For each word its positions in `processor.prompt_ids(instruction, answer)`, without those
         of punctuation where there are others. Empty for a word that the tokenizer does not tell
-        from its neighbours.
+        from its neighbors.
     """
     processor = captioner.processor
     start = len(processor.prompt_ids(instruction))
@@ -67,7 +67,7 @@ def evidence_map(
     answer: str,
     word_index: int,
 ) -> np.ndarray:
-    """The pixels that carried a word.
+    """The pixels that a word depends on.
 
     Args:
         captioner: whose answer it is. Its language model computes attention the plain way for the

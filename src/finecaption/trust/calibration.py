@@ -1,4 +1,4 @@
-"""How likely is an answer right? From its log-probability, by a map fitted to answers with a truth.
+"""The probability that an answer is right, from its log-probability by a fitted curve.
 
     p = sigmoid(level + slope * -log(SOFTENING - t)),   t = mean log-probability * tokens
 
@@ -69,7 +69,7 @@ class Calibration:
     """Maps of log-probabilities to probabilities of being right, one an attribute and a pooled one.
 
     Right means that everything which the answer states of the attribute is true. The figures hold
-    for greedy answers on pictures like those that the maps were fitted to, and no others.
+    for greedy answers on images like those that the maps were fitted to, and no others.
     """
 
     pooled: Curve

@@ -1,14 +1,14 @@
-"""Does a picture look like those that a model was trained on? If not, its captions are guesses.
+"""Detects images unlike those that a model was trained on, whose captions are guesses.
 
-A Gaussian is fitted to the model's own high-resolution features of pictures that it knows: the
+A Gaussian is fitted to the model's own high-resolution features of images that it knows: the
 full covariance along the principal components, one variance for what they leave (probabilistic
-PCA, Tipping & Bishop 1999). The score of a picture is its Mahalanobis distance, divided by the
-square root of the number of features; the threshold is a quantile of the scores of known pictures
+PCA, Tipping & Bishop 1999). The score of an image is its Mahalanobis distance, divided by the
+square root of the number of features; the threshold is a quantile of the scores of known images
 that were not fitted to. The statistics lie beside the weights as `domain.safetensors`.
 
     python -m finecaption.trust.out_of_domain MODEL_FOLDER  # fits to synthetic scenes, writes it
 
-Legend: C channels, g the side of the feature grid, F = 2 C features a picture, N pictures, K
+Legend: C channels, g the side of the feature grid, F = 2 C features an image, N images, K
 principal components.
 """
 
@@ -34,18 +34,18 @@ from finecaption.results import Notice
 
 DOMAIN_FILE = "domain.safetensors"
 QUANTILE = 0.995
-"""Share of known pictures that get no notice."""
+"""Share of known images that get no notice."""
 
 _COMPONENTS = 64
-_FITTED_SHARE = 0.6  # of the pictures; the rest sets the threshold
+_FITTED_SHARE = 0.6  # of the images; the rest sets the threshold
 
 
 def pool_features(hr_features: np.ndarray, size: Size) -> np.ndarray:
-    """What the detector looks at: mean and standard deviation of each channel over the picture.
+    """The detector's features: mean and standard deviation of each channel over the image.
 
     Args:
-        hr_features: (C, g, g), what `encode_image` gave for one picture.
-        size: (width, height) of the picture; the padding around it does not count.
+        hr_features: (C, g, g), what `encode_image` gave for one image.
+        size: (width, height) of the image; the padding around it does not count.
 
     Returns:
         float32 (2 C,).
@@ -74,10 +74,10 @@ class OutOfDomainDetector:
     threshold: float
     quantile: float = QUANTILE
     knows: str = "pictures"
-    """What the fitted pictures are, in words, for the notice."""
+    """What the fitted images are, in words, for the notice."""
 
     def score(self, features: np.ndarray) -> np.ndarray:
-        """Strangeness of (F,) or (N, F) features: about 1 for known pictures, more for others.
+        """Out-of-domain score of (F,) or (N, F) features: about 1 for known images, else more.
 
         Raises:
             ValueError: another number of features than was fitted.
@@ -94,7 +94,7 @@ class OutOfDomainDetector:
         return np.sqrt(squared / z.shape[-1])
 
     def check(self, features: np.ndarray) -> Notice | None:
-        """A notice if the (F,) features of a picture are stranger than the threshold allows."""
+        """A notice if the (F,) features of an image are stranger than the threshold allows."""
         score = float(self.score(features))
         if score <= self.threshold:
             return None
@@ -156,20 +156,20 @@ def fit(
     components: int = _COMPONENTS,
     knows: str = "pictures",
 ) -> OutOfDomainDetector:
-    """Fits to the first part of the pictures and calibrates on the rest.
+    """Fits to the first part of the images and calibrates on the rest.
 
     Args:
-        features: (N, F), `pool_features` of known pictures in random order.
-        quantile: share of the known pictures to accept.
+        features: (N, F), `pool_features` of known images in random order.
+        quantile: share of the known images to accept.
         components: K at most.
-        knows: what the pictures are, in words.
+        knows: what the images are, in words.
 
     Raises:
-        ValueError: fewer than 20 pictures.
+        ValueError: fewer than 20 images.
     """
     count = len(features)
     if count < 20:
-        raise ValueError(f"{count} pictures are too few to fit to: give 20 or more.")
+        raise ValueError(f"{count} images are too few to fit to: give 20 or more.")
     split = int(count * _FITTED_SHARE)
     seen = features[:split].astype(np.float64)
     mean = seen.mean(axis=0)
@@ -196,7 +196,7 @@ def fit(
 
 
 def features_of(model: Any, pictures: Iterable[Image.Image | np.ndarray]) -> np.ndarray:
-    """Pooled features of pictures, (N, F).
+    """Pooled features of images, (N, F).
 
     Args:
         model: `FineCaptionForConditionalGeneration`.
@@ -231,7 +231,7 @@ def features_of(model: Any, pictures: Iterable[Image.Image | np.ndarray]) -> np.
 
 
 def drawn_scenes(count: int, seed: int = 0, split: str = "val") -> Iterator[Image.Image]:
-    """Scenes of the drawn world, some as they come from the wild: JPEG, other sizes, cropped."""
+    """Scenes of the synthetic world, some of them as JPEG, in other sizes or cropped."""
     from finecaption.synth.compose import render_rgb, scene_svg
     from finecaption.synth.scene import sample_scene
 
@@ -267,13 +267,13 @@ def fit_domain(
     knows: str = "drawn scenes",
     model: Any = None,
 ) -> OutOfDomainDetector:
-    """Fits the detector to pictures that a saved model knows, and writes it into its folder.
+    """Fits the detector to images that a saved model knows, and writes it into its folder.
 
     Args:
         folder: of the model.
         pictures: known ones that it was not trained on, in random order; a thousand are enough.
         quantile, knows: see `fit`.
-        model: the loaded model, if it is at hand.
+        model: the loaded model, if it is available.
     """
     if model is None:
         from finecaption.model import FineCaptionForConditionalGeneration
@@ -285,7 +285,7 @@ def fit_domain(
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Fits a saved model's detector to drawn scenes."""
+    """Fits a saved model's detector to synthetic scenes."""
     parser = argparse.ArgumentParser(
         prog="python -m finecaption.trust.out_of_domain", description=main.__doc__
     )

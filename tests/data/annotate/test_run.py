@@ -66,7 +66,7 @@ def test_what_is_wrong_in_a_folder_is_named(pictures: Path, tmp_path: Path) -> N
 
 
 def test_pictures_that_cannot_be_used_are_left_out_and_named(pictures: Path) -> None:
-    (pictures / "d.png").write_text("no picture")
+    (pictures / "d.png").write_text("no image")
     Image.new("L", (7, 7), 255).save(pictures / "c.mask.png")
     Image.new("L", (7, 7), 255).save(pictures / "gone.mask.png")
     problems = Problems("skip")

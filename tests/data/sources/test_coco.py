@@ -81,7 +81,7 @@ def test_masks_of_another_size(
     file = write_json("mine.json", instances(thing(1, double), thing(2, other)))
     source = open_source("coco-instances", file, problems="skip")
     assert list(source) == []
-    assert "16 x 12 pixels, but the picture is 8 x 6" in source.problems[0].what
+    assert "16 x 12 pixels, but the image is 8 x 6" in source.problems[0].what
     source = open_source("coco-instances", file, problems="skip", resize_masks=True)
     (found,) = source
     assert np.array_equal(found.region().mask, mask)

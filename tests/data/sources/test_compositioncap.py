@@ -41,7 +41,7 @@ def layouts(packed: str, mask: np.ndarray) -> dict[str, Any]:
         {"image": "ü.jpg", "region_id": 2, "mask": packed, "caption": "A boy."},
     ]
     return {
-        "list of pictures": [by_image],
+        "list of images": [by_image],
         "no size": [{"image": "ü.jpg", "entities": [entity]}],
         "bare name": [{"image_id": "ü", "objects": [entity]}],
         "flat entity": [{"image": "data/ü.jpg", "regions": [flat]}],
@@ -51,7 +51,7 @@ def layouts(packed: str, mask: np.ndarray) -> dict[str, Any]:
                                                                "dense": "A boy."}}}],
         "list of entities": [{"image": "ü.jpg", **size, **entity}],
         "a row an attribute": rows,
-        "by picture": {"ü.jpg": {"entities": [entity]}},
+        "by image": {"ü.jpg": {"entities": [entity]}},
         "entities by picture": {"ü.jpg": [entity]},
         "under data": {"info": {"version": 1}, "data": [by_image]},
         "by picture under data": {"test": {"ü.jpg": {"entities": [entity]}}},
@@ -211,7 +211,7 @@ def test_masks_of_another_size_are_fitted_where_their_size_is_known(
     double = np.kron(mask, np.ones((2, 2))).astype(bool)
     packed = {"data": masks.encode_base64_gzip(double), "width": 16, "height": 12}
     file = write_json("train.json", [{"image": "a.jpg", "entities": [entity(mask, mask=packed)]}])
-    with pytest.raises(ProblemError, match="mask: is 16 x 12 pixels, but the picture is 8 x 6"):
+    with pytest.raises(ProblemError, match="mask: is 16 x 12 pixels, but the image is 8 x 6"):
         list(open_source("compositioncap", file))
     (found,) = open_source("compositioncap", file, resize_masks=True)
     assert isinstance(found, RegionSample)

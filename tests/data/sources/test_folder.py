@@ -65,13 +65,13 @@ def test_what_is_wrong_is_named(tmp_path: Path, picture: MakePicture, mask: np.n
     source = open_source("folder", tmp_path, problems="skip")
     assert [sample.image_id for sample in source] == ["nomask"]
     found = {Path(p.file).name: p.what for p in source.problems}
-    assert "not a picture" in found["broken.png"]
+    assert "not an image" in found["broken.png"]
     assert "is empty; write" in found["empty.txt"]
     assert "is empty; mark" in found["masked.txt"]
     assert "mask without text" in found["nomask.2.mask.png"]
     assert "has no text" in found["notext.jpg"]
-    assert "no such picture" in found["orphan.mask.png"]
-    assert "16 x 12 pixels, but the picture is 8 x 6" in found["othersize.txt"]
+    assert "no such image" in found["orphan.mask.png"]
+    assert "16 x 12 pixels, but the image is 8 x 6" in found["othersize.txt"]
     assert len(found) == len(source.problems) == 7
     fitted = open_source("folder", tmp_path, problems="skip", resize_masks=True)
     other = next(sample for sample in fitted if sample.image_id == "othersize")
@@ -80,5 +80,5 @@ def test_what_is_wrong_is_named(tmp_path: Path, picture: MakePicture, mask: np.n
 
 def test_no_folder_of_pictures(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("Words.")
-    with pytest.raises(ProblemError, match="holds no picture"):
+    with pytest.raises(ProblemError, match="holds no image"):
         list(open_source("folder", tmp_path))

@@ -89,7 +89,7 @@ def test_what_is_wrong_is_named(
         ("sa_4.json", "[0]", "objects"),
         ("sa_5.json", "", ""),
     ]
-    assert "3 x 3 pixels, but the picture is 8 x 6" in source.problems[0].what
+    assert "3 x 3 pixels, but the image is 8 x 6" in source.problems[0].what
     (tmp_path / "empty").mkdir()
     with pytest.raises(ProblemError, match=r"has no \*\.json"):
         list(open_source("grand", tmp_path / "empty"))

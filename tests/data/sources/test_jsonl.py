@@ -96,5 +96,5 @@ def test_pictures_elsewhere(tmp_path: Path, picture: MakePicture, mask: np.ndarr
     inside.unlink()
     (tmp_path / "data" / "images" / "ünter" / "ä b.png").unlink()
     picture("data/ä b.png")  # another picture for all that is known
-    with pytest.raises(ProblemError, match="image: .*: no such picture"):
+    with pytest.raises(ProblemError, match="image: .*: no such image"):
         list(open_source("jsonl", file))

@@ -82,7 +82,7 @@ def test_sizes_are_upright(tmp_path: Path) -> None:
     assert picture_size(tmp_path / "a.jpg") == (6, 8)
     assert picture_size(tmp_path / "b.png") == (8, 6)
     (tmp_path / "c.png").write_bytes(b"no picture")
-    with pytest.raises(InputError, match=r"c\.png: not a picture"):
+    with pytest.raises(InputError, match=r"c\.png: not an image"):
         picture_size(tmp_path / "c.png")
     with pytest.raises(InputError, match=r"d\.png: no such file"):
         picture_size(tmp_path / "d.png")

@@ -167,5 +167,5 @@ def test_masks_of_another_size(folder: Path, write_json: WriteJson) -> None:
          "annotations": [{"id": 1719310, "segmentation": rle}]},
     )  # fmt: skip
     save(folder, [ref(1)])
-    with pytest.raises(ProblemError, match="segmentation: is 3 x 3 pixels, but the picture is 8"):
+    with pytest.raises(ProblemError, match="segmentation: is 3 x 3 pixels, but the image is 8"):
         list(open_source("refcoco", folder))

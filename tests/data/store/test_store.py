@@ -302,7 +302,7 @@ def test_damage_is_named(samples: Samples, tmp_path: Path) -> None:
 
 
 def test_what_is_no_store_is_refused(samples: Samples, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is not a stored data set"):
+    with pytest.raises(InputError, match="is not a stored dataset"):
         store.open(tmp_path)
     store.write(samples(2), tmp_path / "out")
     info = tmp_path / "out/info.json"

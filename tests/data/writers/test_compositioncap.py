@@ -99,7 +99,7 @@ def test_what_the_format_cannot_say(tmp_path: Path, samples: list[RegionSample])
     for changes, message in (
         ({"prompt": "Why?"}, r"a/1, region None: prompt: CompositionCap has no questions"),
         ({"image": np.zeros((6, 8, 3), np.uint8)}, "image: is an array"),
-        ({"mask": part}, "mask: a global caption is of the whole picture"),
+        ({"mask": part}, "mask: a global caption is of the whole image"),
     ):
         with pytest.raises(InputError, match=message):
             write_compositioncap([dataclasses.replace(samples[0], **changes)], file)

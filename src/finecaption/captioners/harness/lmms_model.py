@@ -27,7 +27,7 @@ _AT_ONCE = 64
 class FineCaptionModel(lmms):
     """`--model finecaption --model_args pretrained=NAME`, NAME as for `open_captioner`.
 
-    It answers tasks that hand over one picture with the region as its opaque part, or one picture
+    It answers tasks that hand over one image with the region as its opaque part, or one image
     without a region, and ask in the words of `finecaption.attributes`: those of `tasks/`.
 
     Raises:
@@ -94,17 +94,17 @@ def request_of(context: str, pictures: Sequence[Image.Image], where: str) -> Req
         where: for messages.
 
     Raises:
-        InputError: another question, or not one picture.
+        InputError: another question, or not one image.
     """
     if len(pictures) != 1:
-        raise InputError(f"{where}: hands over {len(pictures)} pictures; this model takes one")
+        raise InputError(f"{where}: hands over {len(pictures)} images; this model takes one")
     (picture,) = pictures
     said = context.strip()
     if said == global_instruction():
         return Request(picture.convert("RGB"), whole=True)
     if not said.startswith(REGION_PREFIX) or picture.mode != "RGBA":
         raise InputError(
-            f"{where}: is no question on a region given as the opaque part of a picture; this "
+            f"{where}: is no question on a region given as the opaque part of an image; this "
             "model answers the tasks in finecaption.captioners.harness"
         )
     region, colors = Region(load_mask(picture)), picture.convert("RGB")

@@ -40,7 +40,7 @@ def _shown(settings: Mapping[str, Any] | None) -> str:
 def doc_to_visual(
     doc: Mapping[str, Any], lmms_eval_specific_kwargs: Mapping[str, Any] | None = None
 ) -> list[Image.Image]:
-    """One picture, showing the region as `shown` says; "alpha" is the mask itself."""
+    """One image, showing the region as `shown` says; "alpha" is the mask itself."""
     mask = region_mask(doc)
     return [show(doc["image"].convert("RGB"), mask, _shown(lmms_eval_specific_kwargs)).picture]
 

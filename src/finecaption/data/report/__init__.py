@@ -1,4 +1,4 @@
-"""Pages on a data set that open anywhere: one HTML file each, no script from elsewhere, no font."""
+"""Pages on a dataset that open anywhere: one HTML file each, no script from elsewhere, no font."""
 
 from __future__ import annotations
 

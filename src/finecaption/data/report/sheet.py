@@ -1,4 +1,4 @@
-"""The contact sheet of `finecaption data view`: pictures, regions outlined, texts beside them."""
+"""The contact sheet of `finecaption data view`: images, regions outlined, texts beside them."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from finecaption.io.images import load_image
 from finecaption.types import RegionSample
 
 SIDE = 560
-"""Longer side of a picture on the sheet, in pixels."""
+"""Longer side of an image on the sheet, in pixels."""
 
 
 @dataclass
 class _Shown:
-    """A region (or the picture) with what is said of it."""
+    """A region (or the image) with what is said of it."""
 
     name: str
     mask: np.ndarray | None
@@ -37,10 +37,10 @@ def sheet_html(
     """The page.
 
     Args:
-        groups: samples of one picture each (see `store.rows.group`).
+        groups: samples of one image each (see `store.rows.group`).
         title: heading.
         lead: a line under it.
-        side: longer side of the pictures inside; smaller ones stay as they are.
+        side: longer side of the images inside; smaller ones stay as they are.
     """
     items = [_item(list(group), side) for group in groups]
     return render(
@@ -130,7 +130,7 @@ def region_path(mask: np.ndarray, size: Size) -> tuple[str, tuple[int, int]]:
 
     Args:
         mask: bool (H, W), not empty.
-        size: (width, height) of the picture as it is shown.
+        size: (width, height) of the image as it is shown.
 
     Returns:
         `d` of a path (even-odd) and (x, y), at least 11 pixels from the edges, in shown pixels.

@@ -22,7 +22,7 @@ MOST_WORDS = 200_000
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 
 AREA_EDGES = (0, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0000001)
-"""Edges of the shares of the picture that regions take."""
+"""Edges of the shares of the image that regions take."""
 
 
 @dataclass
@@ -71,10 +71,10 @@ def _steps(first: float, last: float, width: float) -> tuple[float, ...]:
 
 
 class Statistics:
-    """Fed one sample after the other; pictures and regions are told apart by their neighbours.
+    """Fed one sample after the other; images and regions are distinguished by their neighbors.
 
-    A picture whose samples are not neighbours counts once all the same (8 bytes are kept of it),
-    but its regions are then measured once for each run of neighbours.
+    An image whose samples are not neighbors counts once all the same (8 bytes are kept of it),
+    but its regions are then measured once for each run of neighbors.
     """
 
     def __init__(self) -> None:
@@ -173,7 +173,7 @@ class Statistics:
         return self.finish()
 
     def finish(self) -> Statistics:
-        """Closes the last picture; to be called once, after the last sample."""
+        """Closes the last image; to be called once, after the last sample."""
         self._close_picture()
         self._now = None
         return self

@@ -24,7 +24,7 @@ def stats_html(
 
     Args:
         statistics: finished.
-        title: heading, usually the data set's path.
+        title: heading, usually the dataset's path.
         problems: records that were left out, listed at the end.
         lead: a line under the heading.
     """

@@ -1,4 +1,4 @@
-"""The readers by name. One file a data set; each is imported when it is asked for.
+"""The readers by name. One file a dataset; each is imported when it is asked for.
 
 for sample in open_source("refcoco", "data/refcoco", split="train"):
     ...
@@ -49,7 +49,7 @@ def source_class(name: str) -> type[Source]:
         near = difflib.get_close_matches(name, SOURCE_NAMES, n=2)
         hint = f"did you mean {' or '.join(near)}?" if near else ""
         raise InputError(
-            f"unknown data set format {name!r}; {hint or 'choose from ' + ', '.join(SOURCE_NAMES)}"
+            f"unknown dataset format {name!r}; {hint or 'choose from ' + ', '.join(SOURCE_NAMES)}"
         )
     module, _, attribute = _READERS[name].partition(":")
     found: type[Source] = getattr(import_module(f"{__name__}.{module}"), attribute)
@@ -67,7 +67,7 @@ def source_options(name: str) -> dict[str, Any]:
 
 
 def open_source(name: str, path: str | os.PathLike[str], **options: Any) -> Source:
-    """A data set on disk, by the name of its reader.
+    """A dataset on disk, by the name of its reader.
 
     Args:
         name: one of `SOURCE_NAMES`.

@@ -1,4 +1,4 @@
-"""What all readers share: options, where pictures are looked for, checks, problems, counts."""
+"""What all readers share: options, where images are looked for, checks, problems, counts."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ def checked_id(value: object, field: str) -> int | str:
 
 
 class Source(ABC):
-    """A data set on disk: iterating gives its samples, from the start each time.
+    """A dataset on disk: iterating gives its samples, from the start each time.
 
-    Nothing is read before that. Samples hold their masks as COCO RLE and their pictures as paths.
+    Nothing is read before that. Samples hold their masks as COCO RLE and their images as paths.
     """
 
     name: ClassVar[str]
     """As the registry and `RegionSample.source` have it."""
     licence: ClassVar[str] = ""
-    """Note on the terms of the data set, as its publishers state them."""
+    """Note on the terms of the dataset, as its publishers state them."""
     resizes_masks: ClassVar[bool] = False
-    """Whether masks of another size than their picture are usual in it."""
+    """Whether masks of another size than their image are usual in it."""
 
     def __init__(
         self,
@@ -59,14 +59,14 @@ class Source(ABC):
         """
         Args:
             path: the folder or file of annotations.
-            images: folder of the pictures, where they are not beside the annotations.
-            split: name of the split: which one to read where the data set has several in one
+            images: folder of the images, where they are not beside the annotations.
+            split: name of the split: which one to read where the dataset has several in one
                 file, else a label for the samples.
             problems: "raise" stops at the first with a ProblemError, "skip" leaves the record
                 out and notes it in `problems`.
-            deep: decode every picture and mask too, and compare their sizes.
-            resize_masks: fit masks of another size to their picture, nearest neighbour, where the
-                shape agrees (default: as is usual in the data set).
+            deep: decode every image and mask too, and compare their sizes.
+            resize_masks: fit masks of another size to their image, nearest neighbor, where the
+                shape agrees (default: as is usual in the dataset).
 
         Raises:
             InputError: there is no such path.
@@ -76,14 +76,14 @@ class Source(ABC):
             raise InputError(f"{self.path}: no such file or folder; check the path")
         self.images = None if images is None else Path(images)
         if self.images is not None and not self.images.is_dir():
-            raise InputError(f"{self.images}: is not a folder; give the folder of the pictures")
+            raise InputError(f"{self.images}: is not a folder; give the folder of the images")
         self.split = split
         self.deep = deep
         self.resize_masks = self.resizes_masks if resize_masks is None else resize_masks
         self.counts: Counter[str] = Counter()
-        """What was recognised, and what was passed over that is no problem, since the start."""
+        """What was recognized, and what was passed over that is no problem, since the start."""
         self._problems = Problems(problems)
-        # the last picture, of which many records follow one another
+        # the last image, of which many records follow one another
         self._seen: tuple[Path, Size] | None = None  # decoded, when deep
         self._found: tuple[tuple[str, ...], Path] | None = None
         self._header: tuple[Path, Size] | None = None
@@ -115,14 +115,14 @@ class Source(ABC):
     def find_picture(
         self, name: object, *folders: str, field: str = "image", bare: bool = True
     ) -> Path:
-        """A picture's file: by its path, then (if `bare`) by its name without folders; in
+        """An image's file: by its path, then (if `bare`) by its name without folders; in
         `images`, or else in the usual folders beside the annotations.
 
         Raises:
             InputError: it is nowhere.
         """
         if not isinstance(name, str) or not name.strip() or "\0" in name:
-            raise InputError(f"{field}: must be the name of a picture file; got {name!r}")
+            raise InputError(f"{field}: must be the name of an image file; got {name!r}")
         if self._found is not None and self._found[0] == (name, *folders):
             return self._found[1]
         if self.images is not None:
@@ -137,12 +137,12 @@ class Source(ABC):
                     return place / known
         looked = ", ".join(str(place) for place in dict.fromkeys(places))
         raise InputError(
-            f"{field}: {name}: no such picture in {looked}; give the folder of the pictures "
+            f"{field}: {name}: no such image in {looked}; give the folder of the images "
             "(images), or download it"
         )
 
     def size_of(self, picture: Path, width: object = None, height: object = None) -> Size:
-        """(width, height) as the annotation gives it, else from the picture's header."""
+        """(width, height) as the annotation gives it, else from the image's header."""
         if width is None and height is None:
             if self._header is None or self._header[0] != picture:
                 self._header = picture, picture_size(picture)
@@ -155,7 +155,7 @@ class Source(ABC):
         return size
 
     def mask_rle(self, segmentation: Any, size: Size, field: str = "mask") -> dict[str, Any]:
-        """COCO RLE (compressed or not), COCO polygons or a bool array -> RLE of the picture.
+        """COCO RLE (compressed or not), COCO polygons or a bool array -> RLE of the image.
 
         Raises:
             InputError: as `masks.decode_rle`, `masks.decode_polygons`; of another size (unless
@@ -189,7 +189,7 @@ class Source(ABC):
         return masks.encode_rle(mask)
 
     def box_rle(self, box: Any, size: Size, field: str = "box") -> dict[str, Any]:
-        """A filled xyxy box as RLE; what lies outside the picture is cut."""
+        """A filled xyxy box as RLE; what lies outside the image is cut."""
         return masks.encode_rle(masks.mask_from_box(box, size, field))
 
     def sample(
@@ -208,7 +208,7 @@ class Source(ABC):
         prompt: str | None = None,
         source: str | None = None,
     ) -> RegionSample:
-        """A checked sample of this data set; text is stripped, ids become text.
+        """A checked sample of this dataset; text is stripped, ids become text.
 
         Raises:
             InputError: as `RegionSample`; when `deep`, also what cannot be decoded.
@@ -240,8 +240,8 @@ class Source(ABC):
         found = self._seen[1]
         if found != sample.size:
             raise InputError(
-                f"size: the picture {image.name} is {found[0]} x {found[1]} pixels, but the record "
-                f"is for {sample.size[0]} x {sample.size[1]}; use the data set's own pictures"
+                f"size: the image {image.name} is {found[0]} x {found[1]} pixels, but the record "
+                f"is for {sample.size[0]} x {sample.size[1]}; use the dataset's own images"
             )
         if sample.mask is not None:
             sample.region()

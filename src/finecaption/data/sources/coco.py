@@ -1,7 +1,7 @@
-"""COCO instances and captions, and every data set in their layout.
+"""COCO instances and captions, and every dataset in their layout.
 
 Layout: `annotations/instances_<split>.json` or `captions_<split>.json`: an object with `images`
-(`id, file_name, width, height`), `annotations` and, for instances, `categories`. Pictures in
+(`id, file_name, width, height`), `annotations` and, for instances, `categories`. Images in
 `<split>` or `images/<split>`, beside or above the annotations. A segmentation is a list of
 polygons, or RLE (of crowds uncompressed). Split names: `train2017`, `val2014`, ...
 """
@@ -97,7 +97,7 @@ class CocoFile(Source):
     def picture_of(
         self, file: Path, annotation: dict[str, Any], tables: CocoTables
     ) -> tuple[Path, Size]:
-        """The picture of an annotation, and its size."""
+        """The image of an annotation, and its size."""
         image_id = checked_id(annotation.get("image_id"), "image_id")
         if image_id not in tables.images:
             raise InputError(f"image_id: {image_id!r} is not among the images of the file")
@@ -140,7 +140,7 @@ class CocoInstances(CocoFile):
 
 
 class CocoCaptions(CocoFile):
-    """Captions of whole pictures: one sentence each."""
+    """Captions of whole images: one sentence each."""
 
     name = "coco-captions"
     licence = CocoInstances.licence
@@ -149,7 +149,7 @@ class CocoCaptions(CocoFile):
     def __init__(self, *args: Any, task: Literal["cgic", "aarc"] = "cgic", **options: Any) -> None:
         """
         Args:
-            task: cgic, or aarc: One-Sentence Description of the whole picture as a region, for
+            task: cgic, or aarc: One-Sentence Description of the whole image as a region, for
                 mixtures in which cgic is to mean a paragraph.
         """
         super().__init__(*args, **options)

@@ -7,7 +7,7 @@ PNG files of COCO panoptic, or with a `segmentation` of its own. Caption keys: `
 
 Pix2Cap-COCO: `pix2cap_coco_train.json`, `pix2cap_coco_val.json`, panoptic with `description`, as
 in geshang777/pix2cap, datasets/registration/register_pix2cap_coco.py. URECA is read as annotations
-with captions; its own layout was not at hand when this was written.
+with captions; its own layout was not available when this was written.
 """
 
 from __future__ import annotations

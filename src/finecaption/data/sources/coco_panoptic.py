@@ -102,7 +102,7 @@ def decode_id_map(file: Path) -> np.ndarray:
     """
     picture = open_picture(file)
     if picture.mode not in ("RGB", "RGBA"):
-        raise InputError(f"{file}: must be an RGB picture of segment ids; got mode {picture.mode}")
+        raise InputError(f"{file}: must be an RGB image of segment ids; got mode {picture.mode}")
     rgb = np.asarray(picture.convert("RGB")).astype(np.int32)
     ids: np.ndarray = rgb[..., 0] + 256 * rgb[..., 1] + 65536 * rgb[..., 2]
     return ids

@@ -1,15 +1,15 @@
 """CompositionCap: the paper's data; attribute, dense and global captions on masked entities.
 
 The exact keys of its JSON are not public, so this reader is tolerant: it looks for each thing under
-the names of `compositioncap_keys` in any spelling, says in `counts` what it recognised and what it
+the names of `compositioncap_keys` in any spelling, says in `counts` what it recognized and what it
 passed over, keeps attributes that it does not know, and names the path of a record that it cannot
 use.
 
-Layouts: a JSON list of pictures, each with its entities; a list of entities, each with its picture;
+Layouts: a JSON list of images, each with its entities; a list of entities, each with its image;
 an object of either by name, or under `data`; COCO's `images` + `annotations`; JSON lines; or a
 folder of such files. Masks are `base64(gzip(uint8 H x W))` (the paper);
 RLE, polygons, rows of 0 and 1 and PNG files are taken too. H and W come from the record, else from
-the picture. The form that `finecaption.data.writers.compositioncap` writes is one of these.
+the image. The form that `finecaption.data.writers.compositioncap` writes is one of these.
 """
 
 from __future__ import annotations
@@ -57,19 +57,19 @@ _PICTURE_SUFFIX = re.compile(r"\.(png|jpe?g|bmp|tiff?|webp)$", re.I)
 
 @dataclass(frozen=True)
 class _Picture:
-    """What the entities of a picture share."""
+    """What the entities of an image share."""
 
     path: Path
     size: Size
     image_id: object
     labels: dict[str, str]
-    """split, source, licence where the record has them."""
+    """split, source, license where the record has them."""
     keys: set[str] = field(default_factory=set)
     """Those of the record that were used."""
 
 
 class CompositionCap(Source):
-    """See the module. Missing ids are counted from 1 in each picture."""
+    """See the module. Missing ids are counted from 1 in each image."""
 
     name = "compositioncap"
     licence = "see the data set's page; pictures of the test set: Open Images, CC BY 2.0"
@@ -115,12 +115,12 @@ class CompositionCap(Source):
                     yield from self._by_id(file, item.place, item.value, images)
                 elif item.key is None or kind in (*RECORDS, *ENTITIES, "images"):
                     yield from self._nested(file, item.place, item.value, kind)
-                else:  # an object by picture: its record, or one of its entities
+                else:  # an object by image: its record, or one of its entities
                     yield from self._record(file, item.place, item.value, item.key)
 
     @staticmethod
     def _is_by_id(value: Any, kind: str) -> bool:
-        """Whether it is an entity that names its picture by id alone, as COCO's annotations do."""
+        """Whether it is an entity that names its image by id alone, as COCO's annotations do."""
         return (
             kind in ENTITIES
             and isinstance(value, dict)
@@ -129,7 +129,7 @@ class CompositionCap(Source):
         )
 
     def _nested(self, file: Path, place: str, value: Any, kind: str) -> Iterator[RegionSample]:
-        """A record; or, under a key such as `data`, an object of records by picture."""
+        """A record; or, under a key such as `data`, an object of records by image."""
         inner = isinstance(value, dict) and kind in (*RECORDS, "images") and value
         if inner and all(isinstance(entry, dict | list) for entry in value.values()):
             for name, entry in value.items():
@@ -155,7 +155,7 @@ class CompositionCap(Source):
     def _record(
         self, file: Path, place: str, record: Any, name: str | None
     ) -> Iterator[RegionSample]:
-        """A picture with entities, or one entity with its picture."""
+        """An image with entities, or one entity with its image."""
         if not isinstance(record, dict):
             raise InputError(f"must be an object; got {type(record).__name__}")
         entities = find_key(record, ENTITIES)
@@ -194,7 +194,7 @@ class CompositionCap(Source):
     def _picture(
         self, file: Path, record: dict[str, Any], name: str | None, not_id: tuple[str, ...] = ()
     ) -> _Picture:
-        """The picture of a record; `not_id` are keys that do not hold its id here."""
+        """The image of a record; `not_id` are keys that do not hold its id here."""
         key = next((k for k in find_keys(record, IMAGE) if isinstance(record[k], str)), None)
         id_key = find_key(record, tuple(n for n in IMAGE_ID if n not in not_id))
         given = record[key] if key else name

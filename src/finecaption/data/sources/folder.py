@@ -1,14 +1,14 @@
-"""A plain folder of your own pictures.
+"""A plain folder of your own images.
 
 Layout, at any depth::
 
-    x.jpg          a picture (JPEG, PNG, WebP, TIFF, BMP, GIF)
-    x.mask.png     the region; without it the transparency of x.png; without that, the whole picture
+    x.jpg          an image (JPEG, PNG, WebP, TIFF, BMP, GIF)
+    x.mask.png     the region; without it the transparency of x.png; without that, the whole image
     x.txt          the caption, UTF-8; `Attribute: sentence` lines become one sample each
 
 Several regions: `x.1.mask.png` with `x.1.txt`, and so on. A text of which every line begins with a
 known attribute's name and a colon gives attribute captions; any other text is one caption, dense
-for a region, global for the whole picture.
+for a region, global for the whole image.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Folder(Source):
 
     def _samples(self) -> Iterator[RegionSample]:
         if not self.path.is_dir():
-            raise InputError(f"{self.path}: is a file; give the folder that holds the pictures")
+            raise InputError(f"{self.path}: is a file; give the folder that holds the images")
         found = False
         for picture in sorted(self.path.rglob("*")):
             hidden = any(p.startswith(".") for p in picture.relative_to(self.path).parts)
@@ -53,14 +53,14 @@ class Folder(Source):
                 yield from self._picture(picture)
         if not found:
             with self.at(self.path):
-                raise InputError(f"holds no picture ({', '.join(SUFFIXES)}); check the path")
+                raise InputError(f"holds no image ({', '.join(SUFFIXES)}); check the path")
 
     def _check_owner(self, mask: Path) -> None:
         base = re.sub(r"\.\d+$", "", mask.stem.removesuffix(".mask"))
         names = {base, mask.stem.removesuffix(".mask")}
         if not any((mask.parent / f"{n}{s}").exists() for n in names for s in _both_cases()):
             raise InputError(
-                f"is the mask of {base}, but there is no such picture; add it or remove the mask"
+                f"is the mask of {base}, but there is no such image; add it or remove the mask"
             )
 
     def _picture(self, picture: Path) -> Iterator[RegionSample]:
@@ -68,7 +68,7 @@ class Folder(Source):
         regions = self._regions(picture)
         if not regions:
             raise InputError(
-                f"has no text; write its caption to {picture.stem}.txt, or remove the picture"
+                f"has no text; write its caption to {picture.stem}.txt, or remove the image"
             )
         upright = open_picture(picture)
         for region_id, text_file, mask_file in regions:
@@ -91,7 +91,7 @@ class Folder(Source):
                     )  # fmt: skip
 
     def _regions(self, picture: Path) -> list[tuple[str, Path, Path | None]]:
-        """(region id, text, mask if there is one) of a picture; the id is "" for the plain pair."""
+        """(region id, text, mask if there is one) of an image; the id is "" for the plain pair."""
         stem = picture.stem
         own = re.compile(re.escape(stem) + r"(?:\.(\d+))?\.mask\.png", re.I)
         texts = re.compile(re.escape(stem) + r"(?:\.(\d+))?\.txt", re.I)
@@ -119,7 +119,7 @@ def _both_cases() -> tuple[str, ...]:
 
 
 def _alpha(opened: Image.Image) -> np.ndarray | None:
-    """The region by transparency, or None where the picture has none."""
+    """The region by transparency, or None where the image has none."""
     if "A" not in opened.getbands() and "transparency" not in opened.info:
         return None
     alpha = np.asarray(opened.convert("RGBA").getchannel("A"))

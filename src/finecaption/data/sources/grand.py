@@ -1,6 +1,6 @@
-"""GranD (GLaMM): SA-1B pictures with machine-made masks, labels, attributes and captions.
+"""GranD (GLaMM): SA-1B images with machine-made masks, labels, attributes and captions.
 
-Layout: one JSON a picture, at any depth: `{"sa_1.jpg": {"objects": [...], "floating_objects":
+Layout: one JSON an image, at any depth: `{"sa_1.jpg": {"objects": [...], "floating_objects":
 [...], "short_captions": [...], "dense_caption": {...}}}`. An object has `id`, `bbox` (xyxy),
 `segmentation` (COCO RLE; floating objects mostly have none), `labels` (list) and `attributes`
 (text, list or null). Which attributes are taken: as in groundingLMM,
@@ -106,7 +106,7 @@ class Grand(Source):
         else:
             self.counts["objects without mask passed over"] += 1
             return
-        # of several, those that name the thing: the others are about its neighbours
+        # of several, those that name the thing: the others are about its neighbors
         fitting = [text for text in said if any(label in text for label in labels)] or said[:1]
         told = [("Category Name", label) for label in labels[:1]]
         told += [("One-Sentence Description", text) for text in fitting]

@@ -1,4 +1,4 @@
-"""Our own JSONL: a sample a line, as `finecaption.data.record` says; pictures relative to it.
+"""Our own JSONL: a sample a line, as `finecaption.data.record` says; images relative to it.
 
 Layout: a file, or a folder with `*.jsonl` files.
 """
@@ -15,7 +15,7 @@ from finecaption.types import RegionSample
 
 
 class Jsonl(Source):
-    """Lines keep their own split, source and licence; `split` reads only that split's."""
+    """Lines keep their own split, source and license; `split` reads only that split's."""
 
     name = "jsonl"
 

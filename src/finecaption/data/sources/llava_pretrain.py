@@ -1,7 +1,7 @@
-"""LLaVA-Pretrain: 558,128 pictures with a caption each; what stage 1 trains the adapter on.
+"""LLaVA-Pretrain: 558,128 images with a caption each; what stage 1 trains the adapter on.
 
 Layout: `blip_laion_cc_sbu_558k.json`, a list of `{"id", "image", "conversations": [{"from":
-"human", "value": "...\\n<image>"}, {"from": "gpt", "value": "..."}]}`, pictures in folders beside
+"human", "value": "...\\n<image>"}, {"from": "gpt", "value": "..."}]}`, images in folders beside
 it (`00453/004539375.jpg`). `<image>` stands before or after the text.
 """
 

@@ -1,9 +1,9 @@
 """Open Images V5-V7 instance segmentation: class names of masked things.
 
 Layout: `<split>-annotations-object-segmentation.csv` with the columns `MaskPath, ImageID,
-LabelName, BoxID, BoxXMin, BoxXMax, BoxYMin, BoxYMax, PredictedIoU, Clicks` (boxes normalised);
+LabelName, BoxID, BoxXMin, BoxXMax, BoxYMin, BoxYMax, PredictedIoU, Clicks` (boxes normalized);
 class names in `*class-descriptions*.csv` (`/m/01g317,Person`); masks as PNG in `<split>-masks*`,
-`masks` or beside it, of any size; pictures `<ImageID>.jpg` in `<split>`, `images` or beside it.
+`masks` or beside it, of any size; images `<ImageID>.jpg` in `<split>`, `images` or beside it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _NEEDED = ("MaskPath", "ImageID", "LabelName", "BoxID")
 
 
 class OpenImages(Source):
-    """Masks are fitted to their pictures, nearest neighbour: theirs is often another size."""
+    """Masks are fitted to their images, nearest neighbor: theirs is often another size."""
 
     name = "open-images"
     licence = "annotations: CC BY 4.0 (Google); pictures: CC BY 2.0 as listed by Open Images"
@@ -86,7 +86,7 @@ class OpenImages(Source):
 
     def _mask_file(self, name: str, split: str) -> Path:
         root = self.root if self.masks is None else self.masks
-        # published as 16 archives a split, by the first digit of the picture's id
+        # published as 16 archives a split, by the first digit of the image's id
         folders = (f"{split}-masks-{name[:1]}", f"{split}-masks", "masks", "")
         for folder in folders:
             if (root / folder / name).is_file():

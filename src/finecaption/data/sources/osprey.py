@@ -1,4 +1,4 @@
-"""Osprey-724K: questions and descriptions on masked regions of COCO and other pictures.
+"""Osprey-724K: questions and descriptions on masked regions of COCO and other images.
 
 Layout: JSON files (`osprey_conversation.json`, `osprey_detail_description.json`,
 `osprey_short_form.json`, `osprey_part_level.json`, `osprey_lvis_positive_negative.json`), each a

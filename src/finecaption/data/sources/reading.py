@@ -205,7 +205,7 @@ def parse_json(text: str) -> Any:
 
 
 def picture_size(path: str | os.PathLike[str]) -> Size:
-    """(width, height) of a picture file as it stands upright, from its header where that will do.
+    """(width, height) of an image file as it stands upright, from its header where that will do.
 
     Raises:
         InputError: as `images.open_picture`.

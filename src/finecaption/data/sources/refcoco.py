@@ -1,7 +1,7 @@
-"""RefCOCO, RefCOCO+, RefCOCOg: referring expressions on COCO train2014 pictures.
+"""RefCOCO, RefCOCO+, RefCOCOg: referring expressions on COCO train2014 images.
 
 Layout, as github.com/lichengunc/refer has it: `refcoco/refs(unc).p` and `refcoco/instances.json`;
-likewise `refcoco+` (unc) and `refcocog` (umd, google). Pictures in `images/mscoco/images/train2014`
+likewise `refcoco+` (unc) and `refcocog` (umd, google). Images in `images/mscoco/images/train2014`
 or `train2014`, beside or above. Splits: train, val, testA, testB; of RefCOCOg train, val, test.
 """
 
@@ -30,7 +30,7 @@ _PICTURES = tuple(
 
 
 class RefCoco(Source):
-    """A sample a sentence; `source` is the folder's name, so that the three can be told apart."""
+    """One sample per sentence; `source` is the folder's name, which distinguishes the three."""
 
     name = "refcoco"
     licence = "annotations: Apache-2.0 (lichengunc/refer); pictures: COCO, their owners' on Flickr"
@@ -63,7 +63,7 @@ class RefCoco(Source):
                 return self.path / f"refs({name}).p"
         raise InputError(
             f"{self.path}: has no {' or '.join(f'refs({name}).p' for name in wanted)}; give the "
-            "folder of one data set (refcoco, refcoco+ or refcocog)"
+            "folder of one dataset (refcoco, refcoco+ or refcocog)"
         )
 
     def _samples(self) -> Iterator[RegionSample]:

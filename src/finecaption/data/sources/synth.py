@@ -1,6 +1,6 @@
-"""The drawn world on disk: the folder that `finecaption synth render` writes.
+"""The synthetic world on disk: the folder that `finecaption synth render` writes.
 
-Layout: `annotations.jsonl`, a record a region, and `images/`; see docs/drawn-world.md.
+Layout: `annotations.jsonl`, a record a region, and `images/`; see docs/synthetic-world.md.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Layout: `region_descriptions.json`, `[{"id", "regions": [{"region_id", "image_id", "x", "y",
 "width", "height", "phrase"}]}]`; pictures `VG_100K/<id>.jpg` and `VG_100K_2/<id>.jpg`; their sizes
-from `image_data.json` where it is there, else from the pictures.
+from `image_data.json` where it is there, else from the images.
 """
 
 from __future__ import annotations

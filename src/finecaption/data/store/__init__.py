@@ -1,10 +1,10 @@
-"""Stored form of a data set: Parquet shards, read in any order, a little at a time.
+"""Stored form of a dataset: Parquet shards, read in any order, a little at a time.
 
     from finecaption.data import store
 
     store.write(samples, "out/coco", embed=True)
     for item in store.open("out/coco").items(rank=0, world=1, worker=0, workers=1, start=0):
-        picture, samples = item.picture(), item.samples()
+        image, samples = item.picture(), item.samples()
 
 What a training loop needs (`Store.items`, `Store.stream`, `streams.consumed`): see `streams`.
 """

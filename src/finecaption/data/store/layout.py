@@ -58,7 +58,7 @@ class Info:
     """What `info.json` says.
 
     Attributes:
-        embed: whether the pictures' files are inside.
+        embed: whether the images' files are inside.
         images: of a store without them, the folder that their paths are relative to (relative to
             the store, or absolute).
         shards: the files, in order.
@@ -77,7 +77,7 @@ class Info:
 
     @property
     def pictures(self) -> int:
-        """Rows in all shards; a picture whose samples were not neighbours has several."""
+        """Rows in all shards; an image whose samples were not neighbors has several."""
         return sum(shard.pictures for shard in self.shards)
 
     def to_dict(self) -> dict[str, Any]:
@@ -118,7 +118,7 @@ def load_info(folder: str | os.PathLike[str]) -> Info:
             if (root / JOURNAL).exists()
             else "give a folder that `finecaption data convert` wrote"
         )
-        raise InputError(f"{root}: is not a stored data set ({INFO} is missing); {hint}") from error
+        raise InputError(f"{root}: is not a stored dataset ({INFO} is missing); {hint}") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         if isinstance(error, InputError):
             raise

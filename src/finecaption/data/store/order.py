@@ -15,7 +15,7 @@ from finecaption.errors import InputError
 
 
 class Order:
-    """A permutation of units (samples or pictures) that lie in blocks.
+    """A permutation of units (samples or images) that lie in blocks.
 
     Args:
         counts: units of each block.

@@ -43,7 +43,7 @@ _COLUMNS: dict[str, Any] = {  # name -> type, or the fields of a list's elements
 
 
 def schema() -> Any:
-    """The columns as a `pyarrow.Schema`, with what makes `datasets` read `image` as pictures.
+    """The columns as a `pyarrow.Schema`, with what makes `datasets` read `image` as images.
 
     Written out here, and compared with `datasets.Features` by a test: importing `datasets` takes
     longer than most conversions.

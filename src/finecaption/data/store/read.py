@@ -1,4 +1,4 @@
-"""Reading a store: in any order, by sample or by picture, with a bounded number of blocks held."""
+"""Reading a store: in any order, by sample or by image, with a bounded number of blocks held."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class _Blocks(ABC):
 
     @property
     def pictures(self) -> int:
-        """Rows; a picture whose samples were not neighbours has several."""
+        """Rows; an image whose samples were not neighbors has several."""
         return sum(self._pictures)
 
     @abstractmethod
@@ -86,7 +86,7 @@ class _Blocks(ABC):
         Args:
             seed: shuffles; None keeps the order of the files.
             epoch: each has its own shuffle.
-            buffer: samples (or pictures) that are shuffled among each other, beside the blocks.
+            buffer: samples (or images) that are shuffled among each other, beside the blocks.
                 As many are in memory at most, and the blocks that they lie in.
             by: "sample" (one question) or "picture" (a row, with all its questions).
             origin: name that the items carry.
@@ -134,7 +134,7 @@ class Store(_Blocks):
 
     Args:
         folder: that `store.write` or `finecaption data convert` wrote.
-        images: of a store without pictures, the folder that they are in now.
+        images: of a store without images, the folder that they are in now.
 
     Raises:
         InputError: no store, not finished, or a file is missing or cut.
@@ -201,8 +201,8 @@ class SampleList(_Blocks):
     """Samples in memory with the ways of a store: for small data, and for tests.
 
     Args:
-        samples: whose pictures stay files; arrays are kept as PNG.
-        block: pictures that make a block.
+        samples: whose images stay files; arrays are kept as PNG.
+        block: images that make a block.
     """
 
     def __init__(self, samples: Iterable[RegionSample], block: int = 64) -> None:

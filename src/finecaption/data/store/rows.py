@@ -1,7 +1,7 @@
-"""Rows: a picture with its regions and questions, kept once however many samples it has.
+"""Rows: an image with its regions and questions, kept once however many samples it has.
 
-A `RegionSample` is one question; a picture of CompositionCap has some fifty. Neighbours in a stream
-that share a picture become one row, and the row gives them back equal and in order.
+A `RegionSample` is one question; an image of CompositionCap has some fifty. Neighbours in a stream
+that share an image become one row, and the row gives them back equal and in order.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from finecaption.io.images import load_image
 from finecaption.types import RegionSample, Task
 
 MOST_QUESTIONS = 1024
-"""Of one row: a stream that never changes its picture is cut into rows of this many."""
+"""Of one row: a stream that never changes its image is cut into rows of this many."""
 
 _COMMON = ("image_id", "split", "source", "licence")
 
@@ -42,13 +42,13 @@ class Question:
 
 @dataclass(frozen=True)
 class Row:
-    """A picture with its questions.
+    """An image with its questions.
 
     Attributes:
-        path: the picture's file; with `data`, its name alone.
-        data: the picture's encoded file, if embedded.
+        path: the image's file; with `data`, its name alone.
+        data: the image's encoded file, if embedded.
         size: (width, height).
-        regions: (region_id, counts of the COCO RLE) of each region; counts None: the whole picture.
+        regions: (region_id, counts of the COCO RLE) of each region; counts None: the whole image.
         questions: one a sample, in order.
         image_id, split, source, licence: as of RegionSample.
     """
@@ -64,7 +64,7 @@ class Row:
     licence: str = ""
 
     def rle(self, region: int) -> dict[str, Any] | None:
-        """Compressed COCO RLE of a region; None: all of the picture."""
+        """Compressed COCO RLE of a region; None: all of the image."""
         counts = None if region < 0 else self.regions[region][1]
         if counts is None:
             return None
@@ -82,11 +82,11 @@ class Row:
         return masks.decode_rle(rle, self.size)
 
     def picture(self) -> Image.Image:
-        """The picture, RGB and upright; errors as `images.load_image`."""
+        """The image, RGB and upright; errors as `images.load_image`."""
         return load_image(self.path if self.data is None else self.data)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON and Arrow, without the picture's bytes."""
+        """Plain values for JSON and Arrow, without the image's bytes."""
         return {
             "width": self.size[0],
             "height": self.size[1],
@@ -137,11 +137,11 @@ class Item:
         return self.row.questions[self.first : self.first + self.count]
 
     def picture(self) -> Image.Image:
-        """The picture, RGB and upright."""
+        """The image, RGB and upright."""
         return self.row.picture()
 
     def samples(self) -> list[RegionSample]:
-        """The samples; an embedded picture is decoded once, to uint8 (H, W, 3)."""
+        """The samples; an embedded image is decoded once, to uint8 (H, W, 3)."""
         row = self.row
         image: Any = row.path if row.data is None else np.asarray(row.picture())
         return [
@@ -161,7 +161,7 @@ class Item:
 
 
 def group(samples: Iterable[RegionSample]) -> Iterator[list[RegionSample]]:
-    """Neighbours of one picture together, at most MOST_QUESTIONS at once."""
+    """Neighbors of one image together, at most MOST_QUESTIONS at once."""
     pending: list[RegionSample] = []
     for sample in samples:
         if pending and (len(pending) >= MOST_QUESTIONS or not _alike(pending[0], sample)):
@@ -183,15 +183,15 @@ def _alike(a: RegionSample, b: RegionSample) -> bool:
 
 
 def make_row(samples: list[RegionSample], *, embed: bool, images: str | os.PathLike[str]) -> Row:
-    """A row of samples that share a picture.
+    """A row of samples that share an image.
 
     Args:
         samples: of `group`.
-        embed: take the picture's file into the row; else only its path, relative to `images`.
+        embed: take the image's file into the row; else only its path, relative to `images`.
         images: folder.
 
     Raises:
-        InputError: the picture's file cannot be read, or an array is not to be embedded.
+        InputError: the image's file cannot be read, or an array is not to be embedded.
     """
     first = samples[0]
     regions: dict[tuple[str | None, str | None], int] = {}

@@ -2,7 +2,7 @@
 
 What training glue needs, without torch:
 
-- `stream[i]` is a pure function of its number: wrap it as a map-style data set, and a sampler that
+- `stream[i]` is a pure function of its number: wrap it as a map-style dataset, and a sampler that
   skips the items already seen resumes at the same batch.
 - `stream.items(rank, world, worker, workers, start)` is one reader's share, in order. Shares are
   disjoint, together they are everything, and their lengths differ by one at most. `start` skips
@@ -61,7 +61,7 @@ class Stream:
     def items(
         self, rank: int = 0, world: int = 1, worker: int = 0, workers: int = 1, start: int = 0
     ) -> Iterator[Item]:
-        """The share of one reader.
+        """The fraction of one reader.
 
         Args:
             rank, world: of the training process.

@@ -50,14 +50,14 @@ def write(
     Args:
         samples: any stream; memory holds one block of it.
         folder: made if need be; a finished store of the same settings is left as it is.
-        embed: take the pictures' files in; else their paths.
+        embed: take the images' files in; else their paths.
         images: folder that kept paths are relative to, by default `folder` itself.
         settings: what the data is made of (plain JSON values): another call's must be equal.
         shard_samples: samples after which a shard is closed.
         done: called with the number of samples that are on disk or dropped so far.
 
     Raises:
-        InputError: the folder was begun with other settings or other data; a picture is missing.
+        InputError: the folder was begun with other settings or other data; an image is missing.
     """
     if shard_samples < 1:
         raise InputError(f"shard_samples: is {shard_samples}; it must be at least 1")
@@ -92,7 +92,7 @@ def write(
 
 
 def _kept_path(base: Path, root: Path) -> str:
-    """Where the pictures are: by a relative path if they lie within the store, else absolute."""
+    """Where the images are: by a relative path if they lie within the store, else absolute."""
     own, pictures = root.resolve(), base.resolve()
     if pictures.is_relative_to(own):
         return pictures.relative_to(own).as_posix()

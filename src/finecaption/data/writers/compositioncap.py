@@ -1,7 +1,7 @@
 """Samples -> CompositionCap's shape, masks as `base64(gzip(uint8 H x W))`.
 
 The exact keys of the published JSON are not public; these are this project's choice, and
-`finecaption.data.sources.compositioncap` reads them back equal. A list with an object a picture::
+`finecaption.data.sources.compositioncap` reads them back equal. A list with an object an image::
 
     {"image": "a.jpg", "image_id": "a", "height": 6, "width": 8, "split": "train",
      "source": "own", "licence": "CC BY 4.0",
@@ -29,18 +29,18 @@ from finecaption.types import RegionSample
 
 
 def write_compositioncap(samples: Iterable[RegionSample], path: str | os.PathLike[str]) -> int:
-    """Writes samples as a CompositionCap file; in memory is one picture's at a time.
+    """Writes samples as a CompositionCap file; in memory is one image's at a time.
 
-    Samples of a picture that follow one another come into one record; a picture that comes again
-    later gets another. Picture paths are written relative to the file. The file is complete or not
+    Samples of an image that follow one another come into one record; an image that comes again
+    later gets another. Image paths are written relative to the file. The file is complete or not
     there: it is written under another name first.
 
     Returns:
-        The number of pictures.
+        The number of images.
 
     Raises:
-        InputError: a sample that the format cannot say: a picture as array, a question of its own
-            (`prompt`), a cgic sample on a part of the picture; or an empty mask.
+        InputError: a sample that the format cannot say: an image as array, a question of its own
+            (`prompt`), a cgic sample on a part of the image; or an empty mask.
     """
     out = Path(path)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -57,7 +57,7 @@ def write_compositioncap(samples: Iterable[RegionSample], path: str | os.PathLik
 def picture_records(
     samples: Iterable[RegionSample], root: str | os.PathLike[str]
 ) -> Iterator[dict[str, Any]]:
-    """The records of `write_compositioncap`, one a picture, paths relative to `root`."""
+    """The records of `write_compositioncap`, one an image, paths relative to `root`."""
     current: tuple[Any, ...] | None = None
     record: dict[str, Any] = {}
     entities: dict[tuple[Any, ...], dict[str, Any]] = {}
@@ -92,7 +92,7 @@ def _check(sample: RegionSample) -> None:
             f"{where}: prompt: CompositionCap has no questions of a sample's own; write JSONL"
         )
     if sample.task == "cgic" and sample.mask is not None and not sample.region().mask.all():
-        raise InputError(f"{where}: mask: a global caption is of the whole picture")
+        raise InputError(f"{where}: mask: a global caption is of the whole image")
 
 
 def _picture(sample: RegionSample, root: str | os.PathLike[str]) -> dict[str, Any]:

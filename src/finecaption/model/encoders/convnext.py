@@ -29,7 +29,7 @@ class ConvNextTower(nn.Module):
                 module.eps = norm_eps
 
     def forward(self, pixel_values: torch.Tensor) -> torch.Tensor:
-        """(B, 3, S, S) normalised -> (B, C, S / 32, S / 32), `ConvNextModel.last_hidden_state`."""
+        """(B, 3, S, S) normalized -> (B, C, S / 32, S / 32), `ConvNextModel.last_hidden_state`."""
         weight = self.model.embeddings.patch_embeddings.weight
         hidden = self.model.embeddings(pixel_values.to(weight.dtype))
         for stage in self.model.encoder.stages:

@@ -3,7 +3,7 @@
 After Alpha-CLIP (SunzeY/AlphaCLIP, `alpha_clip/model.py`): `E_seq = Flatten(E_patch + E_mask)^T`,
 added before the class token and the position embeddings.
 
-Legend: B pictures, R regions, s the side in pixels, g = s / patch, W the width, L = 1 + g * g.
+Legend: B images, R regions, s the side in pixels, g = s / patch, W the width, L = 1 + g * g.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class MaskAwareCLIP(nn.Module):
                 f"({size}, {size}): use the processor that was saved with the model."
             )
         dtype = embeddings.patch_embedding.weight.dtype
-        # The picture's patches are the same for all its regions: once a picture, then indexed.
+        # The image's patches are the same for all its regions: once per image, then indexed.
         patches = embeddings.patch_embedding(pixel_values.to(dtype))  # (B, W, g, g)
         if image_index is not None:
             patches = patches[image_index]  # (R, W, g, g)
@@ -79,12 +79,12 @@ class MaskAwareCLIP(nn.Module):
         """The whole tower, as in contrastive training.
 
         Args:
-            pixel_values: (B, 3, s, s), normalised.
-            alpha: (R, 1, s, s), normalised masks; None leaves the alpha convolution out.
-            image_index: (R,) int64, the picture of each region; None pairs them one to one.
+            pixel_values: (B, 3, s, s), normalized.
+            alpha: (R, 1, s, s), normalized masks; None leaves the alpha convolution out.
+            image_index: (R,) int64, the image of each region; None pairs them one to one.
 
         Returns:
-            `last_hidden_state` (R, L, W) and `pooler_output` (R, W), the normalised class token,
+            `last_hidden_state` (R, L, W) and `pooler_output` (R, W), the normalized class token,
             as `CLIPVisionModel` returns them.
         """
         hidden = self._embed(pixel_values, alpha, image_index)

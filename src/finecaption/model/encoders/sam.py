@@ -25,10 +25,10 @@ class SamTower(nn.Module):
         """The neck's output, which SAM's mask decoder takes.
 
         Args:
-            pixel_values: (B, 3, S, S), normalised.
+            pixel_values: (B, 3, S, S), normalized.
 
         Returns:
-            (B, C, S / 16, S / 16). The picture is placed centred in the square, as for the other
+            (B, C, S / 16, S / 16). The image is placed centered in the square, as for the other
             towers, not in the top left corner as SAM itself does.
         """
         encoder = self.model.vision_encoder
@@ -44,5 +44,5 @@ class SamTower(nn.Module):
         return F.pixel_shuffle(features, self.unshuffle)
 
     def forward(self, pixel_values: torch.Tensor) -> torch.Tensor:
-        """(B, 3, S, S) normalised -> (B, C * u * u, S / 16 / u, S / 16 / u)."""
+        """(B, 3, S, S) normalized -> (B, C * u * u, S / 16 / u, S / 16 / u)."""
         return self.fold(self.image_embeddings(pixel_values))

@@ -7,9 +7,9 @@ import { make } from "./text.js";
 
 const HINTS = {
   select: "Click on a region to choose it.",
-  click: "Click on a thing. + (or Shift) adds to it, − (or Alt) takes away.",
-  box: "Drag a box around a thing, or click two corners.",
-  brush: "Paint over a thing; + and − correct it.",
+  click: "Click on an object. + (or Shift) adds to it, − (or Alt) takes away.",
+  box: "Drag a box around an object, or click two corners.",
+  brush: "Paint over an object; + and − correct it.",
 };
 
 export async function start(element) {
@@ -71,8 +71,8 @@ export async function start(element) {
     for (const job of jobs.values()) job.abort();
     jobs.clear();
     root.setAttribute("aria-busy", "true");
-    if (state.open) busy("Looking at the picture");
-    else parts.drop.querySelector(".fc-drop-title").textContent = "Looking at the picture …";
+    if (state.open) busy("Encoding the image");
+    else parts.drop.querySelector(".fc-drop-title").textContent = "Encoding the image …";
     try {
       const query = `${path}${path.includes("?") ? "&" : "?"}model=${encodeURIComponent(state.model)}`;
       const opened = await postBytes(query, body, { "x-file-name": encodeURIComponent(name) });
@@ -94,7 +94,7 @@ export async function start(element) {
     } finally {
       busy(null);
       root.removeAttribute("aria-busy");
-      parts.drop.querySelector(".fc-drop-title").textContent = "Drop a picture here";
+      parts.drop.querySelector(".fc-drop-title").textContent = "Drop an image here";
     }
   }
   const openFile = (file) => file && openPicture("/open", file, file.name || "picture");
@@ -163,18 +163,18 @@ export async function start(element) {
   }
 
   async function everything() {
-    busy("Looking for things", 0.02);
+    busy("Looking for objects", 0.02);
     parts.work.querySelector('[data-do="everything"]').disabled = true;
     try {
       let found = [];
       await stream("/everything", {}, (news) => {
         if (news.regions) found = news.regions;
-        else busy("Looking for things", news.progress);
+        else busy("Looking for objects", news.progress);
       });
       found.forEach((item) => put(item, false));
       setTool("select");
       drawAll();
-      if (!found.length) toast("Nothing else was found; click on what you mean.");
+      if (!found.length) toast("No further objects were found. Click on the object you mean.");
       else { busy("Naming them", 1); await describe(found.map((item) => item.id), config.naming, false); }
     } catch (error) { failed(error); } finally {
       busy(null);
@@ -238,7 +238,7 @@ export async function start(element) {
       await image.decode();
       if (run !== evidenceRun) return;
       stage.show({ canvas: heat(image), region });
-      const shares = found.share === null ? "" : ` ${Math.round(found.share * 100)} % of it lies on the region, which is ${(found.area * 100).toFixed(1)} % of the picture.`;
+      const shares = found.share === null ? "" : ` ${Math.round(found.share * 100)} % of it lies on the region, which is ${(found.area * 100).toFixed(1)} % of the image.`;
       parts.evidence.replaceChildren(
         make("span", {}, "Pixels that carried ", make("b", { text: `“${found.word.replace(/[.,;]$/, "")}”` }), `.${shares}`),
         make("button", { "data-do": "hide-evidence", text: "Close" }));
@@ -266,7 +266,7 @@ export async function start(element) {
   async function changeModel(name) {
     state.model = name;
     if (!state.open) return;
-    busy("Looking at the picture with the other model");
+    busy("Encoding the image with the other model");
     try {
       const answer = await post("/model", { name });
       notice(answer.notice);

@@ -5,7 +5,7 @@ const LEAD = "One-Sentence Description";
 const EXPORTS = [
   ["json", "JSON", "Masks and texts, as the command line prints them"],
   ["coco", "COCO", "Instances file for training and evaluation tools"],
-  ["png", "PNG", "The picture with outlines and texts"],
+  ["png", "PNG", "The image with outlines and captions"],
   ["html", "HTML", "A page that stands alone"],
   ["graph", "Graph, JSON", "Regions and relations"],
   ["dot", "Graph, DOT", "For Graphviz"],
@@ -64,13 +64,13 @@ export class Panel {
 
   region() {
     const item = this.state.items.get(this.state.current);
-    if (!item) return make("p", { class: "fc-empty", text: this.state.items.size ? "Choose a region to read about it." : "Click on a thing in the picture to read about it." });
+    if (!item) return make("p", { class: "fc-empty", text: this.state.items.size ? "Choose a region to read about it." : "Click on an object in the image to read about it." });
     const colour = this.act.colour(item.id);
     const head = make("div", { class: "fc-head", style: `--c:${colour}` },
       make("h2", {}, make("span", { class: "fc-dot" }), `${item.id}  ${this.act.label(item.id)}`),
       make("button", { class: "fc-btn", "data-do": "describe", title: "D", text: item.dense || Object.keys(item.captions).length ? "Describe again" : "Describe" }),
       make("button", { class: "fc-btn", "data-do": "remove", title: "Del", text: "Remove" }));
-    const facts = make("p", { class: "fc-hint", text: `${(item.area * 100).toFixed(1)} % of the picture` + (item.score === null ? "" : `; mask expected to be right to ${Math.round(item.score * 100)} %`) + ". Click on a word to see which pixels carried it." });
+    const facts = make("p", { class: "fc-hint", text: `${(item.area * 100).toFixed(1)} % of the image` + (item.score === null ? "" : `; mask expected to be right to ${Math.round(item.score * 100)} %`) + ". Click on a word to see which pixels carried it." });
     if (!Object.keys(item.captions).length && !item.dense && ![...this.state.writing].some((key) => key.startsWith(`${item.id}/`))) return [head, facts];
     const rest = this.state.attributes.filter((name) => name !== LEAD).map((name) => this.card(item.id, name, "card"));
     const [does, not] = [rest.filter((card) => !card.classList.contains("fc-na")), rest.filter((card) => card.classList.contains("fc-na"))];
@@ -78,15 +78,15 @@ export class Panel {
   }
 
   whole() {
-    const head = make("div", { class: "fc-head" }, make("h2", { text: "The whole picture" }),
+    const head = make("div", { class: "fc-head" }, make("h2", { text: "The whole image" }),
       make("button", { class: "fc-btn", "data-do": "whole", title: "G", text: this.state.whole ? "Describe again" : "Describe" }));
-    if (!this.state.whole && !this.state.writing.has("null/global")) return [head, make("p", { class: "fc-empty", text: "A paragraph on everything that is in the picture." })];
+    if (!this.state.whole && !this.state.writing.has("null/global")) return [head, make("p", { class: "fc-empty", text: "A paragraph about everything in the image." })];
     return [head, this.card(null, "global", "block")];
   }
 
   compare() {
     const all = [...this.state.items.values()];
-    if (all.length < 2) return make("p", { class: "fc-empty", text: "Two regions or more can be compared side by side: click on another thing." });
+    if (all.length < 2) return make("p", { class: "fc-empty", text: "Two regions or more can be compared side by side: click on another object." });
     if (!this.state.compared.size) for (const item of all.slice(0, 4)) this.state.compared.add(item.id);
     const picks = make("div", { class: "fc-pick" }, ...all.map((item) => {
       const input = make("input", { type: "checkbox", "data-compare": String(item.id), checked: this.state.compared.has(item.id) });
@@ -100,13 +100,13 @@ export class Panel {
       const same = new Set(texts).size === 1 && texts.length > 1;
       return make("tr", { class: same ? "fc-same" : "" }, make("th", { text: name === "dense" ? "In detail" : name }), ...texts.map((text) => make("td", { text: text || "–" })));
     }).filter(Boolean);
-    if (!rows.length) rows.push(make("tr", {}, make("th"), make("td", { colspan: String(Math.max(1, chosen.length)), text: "Nothing was said of them yet." })));
+    if (!rows.length) rows.push(make("tr", {}, make("th"), make("td", { colspan: String(Math.max(1, chosen.length)), text: "They have not been described yet." })));
     return [picks, make("div", { class: "fc-scroll" }, make("table", { class: "fc-table" }, make("thead", {}, head), make("tbody", {}, ...rows)))];
   }
 
   relations() {
     const all = this.state.links.relations.filter((one) => this.state.items.has(one.source) && this.state.items.has(one.target));
-    if (!all.length) return make("p", { class: "fc-empty", text: "Describe two things that have to do with each other: what the texts say of both appears here." });
+    if (!all.length) return make("p", { class: "fc-empty", text: "Describe two related objects: what the texts say about both appears here." });
     const tag = (id) => make("span", { class: "fc-tag", "data-go": String(id), "data-targets": String(id), tabindex: "0", style: `--c:${this.act.colour(id)}` }, make("i"), `${id} ${this.act.label(id)}`);
     return make("ul", { class: "fc-rel" }, ...all.map((one) => make("li", {}, tag(one.source), ` ${one.label} `, tag(one.target), make("small", { text: one.from === "mask" ? "its mask lies there" : one.text }))));
   }
