@@ -25,7 +25,7 @@ ASKED: dict[str, dict[str, Any]] = {
         "regions": [
             EXAMPLES / "twins" / "rabbit.png",
             EXAMPLES / "twins" / "hoop.png",
-            (320, 215, 450, 420),
+            (280, 225, 467, 473),
             {"points": [(130, 290), (140, 234, False)]},
         ]
     },

@@ -25,7 +25,7 @@ def main(model: str = "finecaption-mini") -> None:
         print(f"mask {file.stem}: {region.captions['One-Sentence Description']}")
 
     # A box around the thing: pixels, x0, y0, x1, y1.
-    result = captioner.caption(park, box=(320, 215, 450, 420), attributes=["Color", "Shape"])
+    result = captioner.caption(park, box=(280, 225, 467, 473), attributes=["Color", "Shape"])
     for name, text in result.regions[0].captions.items():
         print(f"box, {name}: {text}")
 
