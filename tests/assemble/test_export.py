@@ -104,7 +104,7 @@ def test_a_loaded_model_and_the_command_line_write_the_same(
     assert main(words) == 2
     assert "exists" in capsys.readouterr().err
     assert main([*words[:-1], str(tmp_path / "new"), "--llm", "x"]) == 2
-    assert "--llm: is for assembling" in capsys.readouterr().err
+    assert "--llm: cannot be combined with --export-llm" in capsys.readouterr().err
 
 
 def test_rounded_weights_are_not_exported(untied: Path, tmp_path: Path) -> None:

@@ -68,9 +68,9 @@ def test_without_regions(live: Live, park: str, rabbit: str) -> None:
         ({"regions": [{"points": [[1, 1]] * 65}]}, "at most 64"),
         ({"regions": [{"mask": small((0, 0, 0))}]}, "the mask is empty"),
         ({"regions": [{"mask": small((255, 255, 255), (9, 9))}]}, "9 x 9"),
-        ({"regions": [{"mask": "AAAA"}]}, "regions[0].mask: not a picture"),
+        ({"regions": [{"mask": "AAAA"}]}, "regions[0].mask: not an image"),
         ({"regions": "all"}, "regions: Input should be a valid list"),
-        ({"image": data_uri(b"no picture")}, "image: not a picture"),
+        ({"image": data_uri(b"no picture")}, "image: not an image"),
         ({"image": data_uri(RABBIT.read_bytes()[:300])}, "broken"),
         ({"image": ""}, "image: is empty"),
         ({"image": "data:image/png,abc"}, "must begin like data:image/png;base64,"),
@@ -150,7 +150,7 @@ def test_runs_that_wrap_around_are_refused() -> None:
 
 
 def test_sizes_are_compared_before_memory_is_taken() -> None:
-    with pytest.raises(InputError, match=r"\[10000, 10000\] is not the picture's"):
+    with pytest.raises(InputError, match=r"\[10000, 10000\] is not the image's"):
         region({"size": [10_000, 10_000], "counts": [0, 100_000_000]})
 
 

@@ -1,7 +1,7 @@
-"""Stage 0 of the SAM tower: dense labels and clicks at once, on the same pictures.
+"""Stage 0 of the SAM tower: dense labels and clicks at once, on the same images.
 
-Legend: B pictures, P prompts a picture, N = B * P, K points a prompt, d = 128 the side of the id
-map, S the side of the pictures, rows the regions of the fullest picture and the backdrop (row 0).
+Legend: B images, P prompts an image, N = B * P, K points a prompt, d = 128 the side of the id
+map, S the side of the images, rows the regions of the fullest image and the backdrop (row 0).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from finecaption.training.objectives.dense import (
 )
 from finecaption.training.scenes.labels import HEADS
 
-PROMPTS = 4  # a picture
+PROMPTS = 4  # an image
 POINTS = 5  # the most a prompt
 MIN_AREA = 12  # of a clickable region, cells of the id map
 
@@ -50,11 +50,11 @@ class Prompts(NamedTuple):
     targets: torch.Tensor
     """bool (B, P, d, d)."""
     valid: torch.Tensor
-    """bool (B, P): false where a picture has fewer clickable regions than prompts."""
+    """bool (B, P): false where an image has fewer clickable regions than prompts."""
 
 
 def choose_regions(ids: torch.Tensor, rows: int, prompts: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Different regions of each picture, by chance, among those with enough pixels of their own.
+    """Different regions of each image, by chance, among those with enough pixels of their own.
 
     Args:
         ids: uint8 (B, d, d).
@@ -208,7 +208,7 @@ def click_loss(
     """Cross-entropy + dice + squared error of the expected IoU, and the mean IoU.
 
     The cross-entropy of a prompt is divided by the geometric mean of the region's and the
-    picture's area: a plain mean would leave small regions to the dice alone.
+    image's area: a plain mean would leave small regions to the dice alone.
 
     Args:
         logits: (B, P, 1, m, m).

@@ -1,10 +1,10 @@
-"""Stage 0 of the mask-aware CLIP: pictures and regions against their texts.
+"""Stage 0 of the mask-aware CLIP: images and regions against their texts.
 
-CLIP's own objective (whole picture, mask all ones) plus Alpha-CLIP's (a region by its mask, the
+CLIP's own objective (whole image, mask all ones) plus Alpha-CLIP's (a region by its mask, the
 region's sentence), which is what the checkpoints that the 8B starts from were trained on. The
 region part can be left out, to see what the alpha convolution owes to it.
 
-Legend: B pictures, R regions, E the projection's width.
+Legend: B images, R regions, E the projection's width.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def multi_positive_loss(
 
     Args:
         a, b: unit vectors (R, E).
-        names: int64 (R,), equal for equal texts: on drawn scenes "a red ball" comes often, and
+        names: int64 (R,), equal for equal texts: on synthetic scenes "a red ball" comes often, and
             calling one of two right answers wrong would teach noise.
         scale: logit scale ().
     """
@@ -80,14 +80,14 @@ class ContrastivePretraining(nn.Module):
         """
         Args:
             pixel_values_clip: uint8 (B, 3, s, s).
-            region_masks: uint8 (R, s, s); all 255 for a whole picture.
-            image_index: (R,) the picture of each region.
-            whole: bool (R,), whether the row is a whole picture with its caption.
+            region_masks: uint8 (R, s, s); all 255 for a whole image.
+            image_index: (R,) the image of each region.
+            whole: bool (R,), whether the row is a whole image with its caption.
             input_ids, attention_mask: (R, L) of the texts.
             names: (R,), equal for equal texts.
 
         Returns:
-            loss (), accuracy (2,): share of rows whose text is found, whole pictures and regions.
+            loss (), accuracy (2,): share of rows whose text is found, whole images and regions.
         """
         if not self.regions:
             keep = whole

@@ -149,7 +149,7 @@ class DensePretraining(nn.Module):
         self.statistics = statistics
         self.head = DenseHead(channels, grid)
         # Deep supervision: the stage before the last is asked as well, which brings the gradient
-        # nearer to where colour and texture are seen (docs/log.md).
+        # nearer to where color and texture are seen (docs/log.md).
         self.middle_head: DenseHead | None = None
         self._middle: list[torch.Tensor] = []
         if isinstance(tower, ConvNextTower):

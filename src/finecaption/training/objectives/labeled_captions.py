@@ -1,6 +1,6 @@
 """The whole model with class labels beside its captions: stage 3 of the small model.
 
-The pictures pass the high-resolution towers for the captions anyway; asking their features for the
+The images pass the high-resolution towers for the captions anyway; asking their features for the
 classes of every patch, and the adapter's tokens for those of the region, costs next to nothing, and
 teaches what captions alone teach slowly (docs/log.md). The paper has captions alone here; weights
 of 0 are that.

@@ -1,6 +1,6 @@
-"""Which region is meant: its classes read off its image tokens.
+"""Which region is referred to: its classes read off its image tokens.
 
-The mask enters at CLIP alone, and a caption tells the adapter very indirectly which of a picture's
+The mask enters at CLIP alone, and a caption tells the adapter very indirectly which of an image's
 features to let through. Asking the adapter's output for the region's classes says it outright; the
 reading was learned in minutes where captions took hours (docs/log.md, docs/decisions/0010).
 
@@ -55,7 +55,7 @@ def region_loss(
     Args:
         logits: as RegionHead gives them.
         classes: int8 (R, heads), IGNORE where a head does not apply; a region with nothing but
-            IGNORE (a whole picture) counts nothing.
+            IGNORE (a whole image) counts nothing.
     """
     losses, right = [], []
     asked = (classes != IGNORE).any(dim=1).sum().clamp(min=1)

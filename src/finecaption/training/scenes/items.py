@@ -29,7 +29,7 @@ AnswerIds = Callable[[str], list[int]]  # answer -> ids, end token included
 TurnIds = Callable[[str], list[int]]  # instruction -> ids of a further turn, behind an answer
 
 
-_TALKS = 0.5  # chance of a conversation in text without pictures, that of SceneCaptions
+_TALKS = 0.5  # chance of a conversation in text without images, that of SceneCaptions
 
 
 def _pixels(array: np.ndarray) -> torch.Tensor:
@@ -63,7 +63,7 @@ class PoolItems(Dataset):
 
 
 class DenseItems(PoolItems):
-    """Pictures with their id map, class rows, and the row that each row is a part of (0: none)."""
+    """Images with their id map, class rows, and the row that each row is a part of (0: none)."""
 
     def __getitem__(self, item: int) -> dict[str, Any]:
         scene = self.scene(item)
@@ -96,7 +96,7 @@ class Wording:
 
 
 class CaptionItems(PoolItems):
-    """A picture, some of its regions, and packed questions on each."""
+    """An image, some of its regions, and packed questions on each."""
 
     def __init__(
         self, pool: Pool, items: int, seed: int,
@@ -178,7 +178,7 @@ def choose_regions(truth: SceneTruth, rng: random.Random, most: int) -> list[Reg
 
 
 class TextItems(PoolItems):
-    """The world's text without its pictures: packed dialogs on one region, or on the scene."""
+    """The world's text without its images: packed dialogs on one region, or on the scene."""
 
     def __init__(
         self, pool: Pool, items: int, seed: int,
@@ -196,7 +196,7 @@ class TextItems(PoolItems):
 
 
 class ContrastItems(PoolItems):
-    """A picture with the texts of up to ``regions`` regions, and of the whole."""
+    """An image with the texts of up to ``regions`` regions, and of the whole."""
 
     def __init__(self, pool: Pool, items: int, seed: int, regions: int = 4) -> None:
         super().__init__(pool, items, seed)

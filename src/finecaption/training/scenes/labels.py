@@ -1,4 +1,4 @@
-"""The drawn world's truth as class numbers: what dense pretraining asks of every pixel."""
+"""The synthetic world's truth as class numbers: what dense pretraining asks of every pixel."""
 
 from __future__ import annotations
 

@@ -2,8 +2,8 @@
 
 A pool is a folder of shards; a shard holds, for its scenes and their regions:
 
-    clip.npy     uint8 (N, s, s, 3)      the picture at CLIP's size
-    hr.npy       uint8 (N, S, S, 3)      the picture at the high resolution
+    clip.npy     uint8 (N, s, s, 3)      the image at CLIP's size
+    hr.npy       uint8 (N, S, S, 3)      the image at the high resolution
     ids.npy      uint8 (N, 128, 128)     region id a pixel, parts before wholes, 0 the backdrop
     labels.npy   int8 (N + R, heads)     class rows (scenes.labels), a backdrop row before each
                                          scene's regions

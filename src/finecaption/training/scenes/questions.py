@@ -1,4 +1,4 @@
-"""Which questions a training picture asks, and what it answers."""
+"""Which questions a training image asks, and what it answers."""
 
 from __future__ import annotations
 
@@ -91,5 +91,5 @@ def region_dialogs(
 
 
 def scene_question(truth: SceneTruth, rng: random.Random) -> Question:
-    """The question on the whole picture."""
+    """The question on the whole image."""
     return global_instruction(), scene_paragraph(truth, rng)
