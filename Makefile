@@ -17,7 +17,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 
-DEMO_SCENE ?= examples/park.png
+DEMO_SCENE ?= examples/room.png
 DEMO_REGION ?= --mask examples/twins/rabbit.png
 
 # Bytecode is written even where the user's environment forbids it: dozens of processes import torch.

@@ -32,7 +32,7 @@ CLASSES = (
 )
 COMMANDS = {
     "first caption": [
-        sys.executable, "-m", "finecaption", "caption", str(ROOT / "examples/park.png"),
+        sys.executable, "-m", "finecaption", "caption", str(ROOT / "examples/room.png"),
         "--box", "200,320,316,440", "--attribute", "Color",
     ],
     "imports": [sys.executable, "-c", CLASSES],

@@ -50,7 +50,7 @@ from finecaption.model import (
 )
 
 ROOT = Path(__file__).resolve().parents[1]
-PICTURE = ROOT / "examples" / "park.png"
+PICTURE = ROOT / "examples" / "room.png"
 MOST_TOKENS = 64
 BOX_TOKENS = 30  # of a prompt that gives a box in numbers and asks a question
 

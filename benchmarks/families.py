@@ -1,6 +1,6 @@
 """Every family, and ours, describes one region of one picture, each on a tiny checkpoint.
 
-    python benchmarks/families.py [--picture examples/park.png] [--box X0,Y0,X1,Y1]
+    python benchmarks/families.py [--picture examples/room.png] [--box X0,Y0,X1,Y1]
 
 The checkpoints have random weights, so what they say means nothing; what is shown is that every
 family is found by its config, given the region in its own format, and answers, with no network.
@@ -58,7 +58,7 @@ def rows(picture: str, box: str) -> list[dict[str, Any]]:
 def main() -> None:
     """Prints the table and writes the JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--picture", default=str(ROOT / "examples" / "park.png"))
+    parser.add_argument("--picture", default=str(ROOT / "examples" / "room.png"))
     parser.add_argument("--box", default="326,262,458,338")
     given = parser.parse_args()
     from rich.console import Console

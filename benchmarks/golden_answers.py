@@ -21,16 +21,16 @@ ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
 
 ASKED: dict[str, dict[str, Any]] = {
-    "park.png": {
+    "room.png": {
         "regions": [
             EXAMPLES / "twins" / "rabbit.png",
             EXAMPLES / "twins" / "hoop.png",
-            (280, 225, 467, 473),
-            {"points": [(130, 290), (140, 234, False)]},
+            (151, 311, 382, 452),
+            {"points": [(434, 315), (225, 347, False)]},
         ]
     },
-    "room.png": {"regions": [(60, 60, 240, 400), {"points": [(200, 200)]}]},
-    "street.png": {"regions": [(100, 100, 300, 400), {"box": (40, 60, 200, 300)}]},
+    "park.png": {"regions": [(129, 122, 228, 334), {"points": [(358, 389)]}]},
+    "street.png": {"regions": [(14, 78, 502, 348), {"box": (310, 411, 469, 479)}]},
 }
 
 

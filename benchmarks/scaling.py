@@ -30,7 +30,7 @@ import numpy as np
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
-PICTURE = ROOT / "examples" / "park.png"
+PICTURE = ROOT / "examples" / "room.png"
 PLOTS = ROOT / "docs" / "speed"
 REGIONS = (1, 2, 4, 8, 16, 32, 64)
 QUESTIONS = (1, 2, 4, 8, 12, 18)

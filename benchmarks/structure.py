@@ -119,7 +119,7 @@ def _is_request(node: ast.ClassDef) -> bool:
 def trace(checkout: Path) -> dict[str, list[str]]:
     """Frames from the command line to the first logits, and modules imported by the end."""
     command = [
-        sys.executable, "-c", TRACED, str(checkout), "caption", str(ROOT / "examples/park.png"),
+        sys.executable, "-c", TRACED, str(checkout), "caption", str(ROOT / "examples/room.png"),
         "--box", "200,320,316,440", "--attribute", "Color",
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, env=_environment(checkout))
@@ -140,7 +140,7 @@ def cold_start(checkout: Path, runs: int) -> dict[str, float]:
     """Ratio of the first caption to the imports alone: by wall clock and by CPU time."""
     commands = {
         "caption": [
-            sys.executable, "-m", "finecaption", "caption", str(ROOT / "examples/park.png"),
+            sys.executable, "-m", "finecaption", "caption", str(ROOT / "examples/room.png"),
             "--box", "200,320,316,440", "--attribute", "Color",
         ],
         "imports": [sys.executable, "-c", CLASSES],

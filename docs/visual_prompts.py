@@ -58,7 +58,7 @@ def sheet(picture: Image.Image, mask: np.ndarray, columns: int = 3) -> Image.Ima
 
 
 def main() -> None:
-    """Draws the sheet: the cat of examples/park.png."""
+    """Draws the sheet: the cat of examples/room.png."""
     seen = observe(sample_scene("test", 4, 286))
     (cat,) = (region for region in seen.truth.regions if region.category == "cat")
     picture = Image.fromarray(render_rgb(seen.svg))

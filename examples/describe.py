@@ -14,30 +14,30 @@ HERE = Path(__file__).parent
 
 
 def main(model: str = "finecaption-mini") -> None:
-    """Describes regions of the park with a model, by name or folder."""
+    """Describes regions of the room with a model, given by name or folder."""
     captioner = FineCaption.from_pretrained(model)
-    park = captioner.encode(HERE / "park.png")  # once, for all the questions below
+    room = captioner.encode(HERE / "room.png")  # once, for all the questions below
 
-    # Two things whose boxes nearly coincide: the mask says which one is meant.
+    # Two objects whose boxes nearly coincide: the mask says which one is meant.
     twins = [HERE / "twins" / "rabbit.png", HERE / "twins" / "hoop.png"]
-    result = captioner.caption(park, regions=twins, attributes=["One-Sentence Description"])
+    result = captioner.caption(room, regions=twins, attributes=["One-Sentence Description"])
     for file, region in zip(twins, result.regions, strict=True):
         print(f"mask {file.stem}: {region.captions['One-Sentence Description']}")
 
-    # A box around the thing: pixels, x0, y0, x1, y1.
-    result = captioner.caption(park, box=(280, 225, 467, 473), attributes=["Color", "Shape"])
+    # A box around the table: x0, y0, x1, y1 in pixels.
+    result = captioner.caption(room, box=(151, 311, 382, 452), attributes=["Color", "Shape"])
     for name, text in result.regions[0].captions.items():
         print(f"box, {name}: {text}")
 
-    # A click on the man, and one on his scarf, which is not meant (False).
-    clicks = [(130, 290), (140, 234, False)]
-    result = captioner.caption(park, points=clicks, attributes=["Hair", "pose"], dense=True)
+    # A click on the man, and one on the table, which is not meant (False).
+    clicks = [(434, 315), (225, 347, False)]
+    result = captioner.caption(room, points=clicks, attributes=["Hair", "pose"], dense=True)
     for name, text in result.regions[0].captions.items():
         print(f"click, {name}: {text}")
     print(f"click, in detail: {result.regions[0].dense}")
 
-    # The whole picture.
-    print(f"whole picture: {captioner.caption(park).whole}")
+    # The whole image.
+    print(f"whole image: {captioner.caption(room).whole}")
 
 
 if __name__ == "__main__":

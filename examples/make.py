@@ -1,11 +1,10 @@
-"""Draws the pictures of this folder and the two masks in twins/.
+"""Renders the images of this folder and the two masks in twins/.
 
     python examples/make.py [FOLDER]
 
-The scenes are of the test split of the synthetic world, chosen by eye: no model was trained on
-them. They are of the version of that world that the shipped model was trained on (WORLD). Code that
-renders another version refuses to replace them: the model would be asked about images unlike those
-it knows.
+The scenes are from the test split of the synthetic world: no model was trained on them. They are of
+the version of that world that the shipped model was trained on (WORLD). Code that renders another
+version refuses to replace them: the model would be asked about images unlike those it knows.
 """
 
 from __future__ import annotations
@@ -21,9 +20,10 @@ from finecaption.synth.compose import render_rgb
 from finecaption.synth.observe import observe
 from finecaption.synth.scene import sample_scene
 
-WORLD = 1
-SCENES = {"park": (4, 286), "room": (3, 384), "street": (1, 967)}  # name -> seed, index
-TWINS = ("rabbit", "hoop")  # two things of the park whose boxes nearly coincide
+WORLD = 2
+SCENES = {"park": (13, 272), "room": (2, 342), "street": (2, 25)}  # name -> seed, index
+# Two objects of the room whose boxes nearly coincide.
+TWINS = (("orange", "rabbit"), ("black", "hoop"))
 
 
 def make(folder: Path) -> None:
@@ -36,14 +36,14 @@ def make(folder: Path) -> None:
     (folder / "twins").mkdir(parents=True, exist_ok=True)
     for name, (seed, index) in SCENES.items():
         seen = observe(sample_scene("test", seed, index))
-        picture = Image.fromarray(render_rgb(seen.svg))
-        # 256 colours are enough for flat drawings, and a third of the bytes
-        picture.quantize(256, dither=Image.Dither.NONE).save(folder / f"{name}.png", optimize=True)
+        image = Image.fromarray(render_rgb(seen.svg))
+        # 256 colors are enough for flat artwork, and a third of the bytes
+        image.quantize(256, dither=Image.Dither.NONE).save(folder / f"{name}.png", optimize=True)
         for region in seen.truth.regions:
             mask = seen.masks[region.region_id]
             x, y, _ = interior_point(mask)
             print(f"{name}.png  {x:.0f},{y:.0f}  {region.colour} {region.category}")
-            if name == "park" and region.category in TWINS:
+            if name == "room" and (region.colour, region.category) in TWINS:
                 file = folder / "twins" / f"{region.category}.png"
                 Image.fromarray(mask).save(file, optimize=True)
 

@@ -19,7 +19,7 @@ from finecaption.segmentation.click import ClickDecoder, save_segmenter
 from finecaption.synth import WORLD_VERSION
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
-FILES = ("park.png", "room.png", "street.png", "twins/rabbit.png", "twins/hoop.png")
+FILES = ("room.png", "park.png", "street.png", "twins/rabbit.png", "twins/hoop.png")
 
 
 def run_make(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,5 +83,5 @@ def test_describe_runs(
     main(str(folder))
     lines = capsys.readouterr().out.splitlines()
     starts = ("mask rabbit: ", "mask hoop: ", "box, Color: ", "box, Shape: ", "click, Hair: ",
-              "click, Body Pose/Gesture: ", "click, in detail: ", "whole picture: ")  # fmt: skip
+              "click, Body Pose/Gesture: ", "click, in detail: ", "whole image: ")  # fmt: skip
     assert [next(s for s in starts if line.startswith(s)) for line in lines] == list(starts)

@@ -206,7 +206,7 @@ def test_readme_shows_what_the_demo_does() -> None:
 def test_answers_in_the_readme_are_those_of_the_shipped_model() -> None:
     """A model that answers otherwise needs another excerpt, of answers that are right."""
     golden = json.loads((ROOT / "benchmarks/results/golden_answers.json").read_text("utf-8"))
-    captions = golden["park.png"]["regions"][0]["captions"]  # examples/twins/rabbit.png
+    captions = golden["room.png"]["regions"][0]["captions"]  # examples/twins/rabbit.png
     readme = (ROOT / "README.md").read_text("utf-8")
     quoted = dict(re.findall(r"(\w[\w/ -]+): \*([^*]+)\*(?:<br>| \|)", readme))
     assert len(quoted) == 7

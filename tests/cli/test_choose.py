@@ -10,7 +10,7 @@ from PIL import Image
 
 from finecaption.cli import main
 
-PARK = str(Path(__file__).parents[2] / "examples" / "park.png")
+PARK = str(Path(__file__).parents[2] / "examples" / "room.png")
 REGION = [PARK, "--point", "128,300"]
 
 

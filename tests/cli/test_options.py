@@ -98,7 +98,7 @@ def test_wherever_a_captioner_is_chosen_the_option_is_model() -> None:
 def test_quiet_leaves_results_alone(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, tiny_folder: Path
 ) -> None:
-    image = Path(__file__).parents[2] / "examples/park.png"
+    image = Path(__file__).parents[2] / "examples/room.png"
     arguments = ("caption", image, "--model", tiny_folder, "--max-new-tokens", "2")
     code, out, err = run_command(capsys, *arguments)
     assert code == 0 and "describing the whole image" in err

@@ -10,7 +10,7 @@ from PIL import Image
 from finecaption.cli import main
 from finecaption.io.masks import decode_rle, load_mask
 
-PARK = str(Path(__file__).parents[2] / "examples" / "park.png")
+PARK = str(Path(__file__).parents[2] / "examples" / "room.png")
 
 
 def test_click_to_png_rle_and_coco(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -20,11 +20,11 @@ def test_click_to_png_rle_and_coco(tmp_path: Path, capsys: pytest.CaptureFixture
     assert names == ["001.png", "coco.json", "rle.json"]
     mask = load_mask(tmp_path / "m" / "001.png", (512, 512))
     rle = json.loads((tmp_path / "m" / "rle.json").read_text())
-    assert rle["image"] == "park.png" and rle["size"] == [512, 512]
+    assert rle["image"] == "room.png" and rle["size"] == [512, 512]
     np.testing.assert_array_equal(decode_rle(rle["regions"][0]["mask"]), mask)
     coco = json.loads((tmp_path / "m" / "coco.json").read_text())
     assert coco["annotations"][0]["area"] == mask.sum()
-    assert coco["images"][0]["file_name"] == "park.png"
+    assert coco["images"][0]["file_name"] == "room.png"
 
 
 def test_two_boxes_into_one_document(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ def mini() -> FineCaption:
 
 def test_the_shipped_model_says_the_same_in_a_batch(mini: FineCaption) -> None:
     """Every third question on two regions of a drawn picture; of half, stock generate's answer."""
-    picture = load_image(EXAMPLES / "park.png")
+    picture = load_image(EXAMPLES / "room.png")
     masks = [
         mask_from_box(box, picture.size) for box in ((60, 150, 200, 460), (300, 250, 480, 500))
     ]

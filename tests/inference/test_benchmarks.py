@@ -50,7 +50,7 @@ def test_necessary_work_is_counted_by_hand(monkeypatch: pytest.MonkeyPatch) -> N
 
     module = load("describe", monkeypatch)
     captioner = module.random_model("tiny", "cpu", torch.float32)
-    picture = load_image(ROOT / "examples/park.png")
+    picture = load_image(ROOT / "examples/room.png")
     inputs = captioner.processor.image_processor(
         [picture], module.box_masks(2, picture.size), [0, 0], return_tensors="pt"
     )

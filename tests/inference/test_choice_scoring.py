@@ -29,7 +29,7 @@ from finecaption.types import Region, RegionPrompt
 COLOR = region_instruction("Color")
 SENTENCES = ["A red cup.", "A red table.", "A red cup stands.", "A left cup on the table.", "Cup.",
              "A red cup stands on the left table.", "table"]  # fmt: skip
-PARK = Path(__file__).parents[2] / "examples" / "park.png"
+PARK = Path(__file__).parents[2] / "examples" / "room.png"
 
 
 def picture() -> Image.Image:

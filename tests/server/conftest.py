@@ -26,7 +26,7 @@ from finecaption.server.running import in_background
 from finecaption.server.service import Service
 
 ROOT = Path(__file__).resolve().parents[2]
-PARK = ROOT / "examples/park.png"
+PARK = ROOT / "examples/room.png"
 RABBIT = ROOT / "examples/twins/rabbit.png"
 NAME = "finecaption-mini"
 PATIENCE = 120  # seconds; what a test waits for takes milliseconds on a machine with time to spare
