@@ -10,8 +10,8 @@ from PIL import Image
 
 from finecaption.cli import main
 
-PARK = str(Path(__file__).parents[2] / "examples" / "room.png")
-REGION = [PARK, "--point", "128,300"]
+ROOM = str(Path(__file__).parents[2] / "examples" / "room.png")
+REGION = [ROOM, "--point", "434,315"]
 
 
 def test_json(capsys: pytest.CaptureFixture[str]) -> None:
@@ -27,12 +27,12 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_lines(capsys: pytest.CaptureFixture[str], tiny_folder: Path, tmp_path: Path) -> None:
-    with Image.open(PARK) as picture:
+    with Image.open(ROOM) as picture:
         mask = Image.new("L", picture.size)
     mask.paste(255, (60, 80, 200, 400))
     mask.save(tmp_path / "mask.png")
     code = main(
-        ["choose", PARK, "red", "cup", "--attribute", "Color", "--mask", str(tmp_path / "mask.png"),
+        ["choose", ROOM, "red", "cup", "--attribute", "Color", "--mask", str(tmp_path / "mask.png"),
          "--template", "A {choice}.", "--model", str(tiny_folder)]
     )  # fmt: skip
     out = capsys.readouterr().out.splitlines()
@@ -44,11 +44,11 @@ def test_lines(capsys: pytest.CaptureFixture[str], tiny_folder: Path, tmp_path: 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([PARK, "red", "--attribute", "Color"], "region: give one of"),
-        ([*REGION, "--mask", PARK, "red", "--attribute", "Color"], "region: give one of"),
+        ([ROOM, "red", "--attribute", "Color"], "region: give one of"),
+        ([*REGION, "--mask", ROOM, "red", "--attribute", "Color"], "region: give one of"),
         ([*REGION, "red", "--attribute", "Colr"], "unknown attribute"),
         (["none.png", "--point", "1,1", "red", "--attribute", "Color"], "none.png"),
-        ([PARK, "--point", "9999,1", "red", "--attribute", "Color"], "point"),
+        ([ROOM, "--point", "9999,1", "red", "--attribute", "Color"], "point"),
     ],
 )
 def test_refused(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,11 +10,11 @@ from PIL import Image
 from finecaption.cli import main
 from finecaption.io.masks import decode_rle, load_mask
 
-PARK = str(Path(__file__).parents[2] / "examples" / "room.png")
+ROOM = str(Path(__file__).parents[2] / "examples" / "room.png")
 
 
 def test_click_to_png_rle_and_coco(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["segment", PARK, "--point", "400,430", "--out", str(tmp_path / "m")]) == 0
+    assert main(["segment", ROOM, "--point", "400,430", "--out", str(tmp_path / "m")]) == 0
     assert "1 mask in" in capsys.readouterr().err
     names = sorted(path.name for path in (tmp_path / "m").iterdir())
     assert names == ["001.png", "coco.json", "rle.json"]
@@ -30,16 +30,16 @@ def test_click_to_png_rle_and_coco(tmp_path: Path, capsys: pytest.CaptureFixture
 def test_two_boxes_into_one_document(tmp_path: Path) -> None:
     out = tmp_path / "masks.json"
     boxes = ["--box", "60,120,180,440", "--box", "340,230,440,440"]
-    assert main(["segment", PARK, *boxes, "--format", "rle", "--out", str(out)]) == 0
+    assert main(["segment", ROOM, *boxes, "--format", "rle", "--out", str(out)]) == 0
     assert len(json.loads(out.read_text())["regions"]) == 2
-    assert main(["segment", PARK, *boxes, "--out", str(tmp_path / "one.png")]) == 2
+    assert main(["segment", ROOM, *boxes, "--out", str(tmp_path / "one.png")]) == 2
 
 
 def test_everything(tmp_path: Path) -> None:
     out = tmp_path / "all.json"
     command = [
         "segment",
-        PARK,
+        ROOM,
         "--everything",
         "--grid",
         "8",

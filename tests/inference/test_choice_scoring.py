@@ -29,7 +29,7 @@ from finecaption.types import Region, RegionPrompt
 COLOR = region_instruction("Color")
 SENTENCES = ["A red cup.", "A red table.", "A red cup stands.", "A left cup on the table.", "Cup.",
              "A red cup stands on the left table.", "table"]  # fmt: skip
-PARK = Path(__file__).parents[2] / "examples" / "room.png"
+ROOM = Path(__file__).parents[2] / "examples" / "room.png"
 
 
 def picture() -> Image.Image:
@@ -211,8 +211,8 @@ def test_unknown_attribute(captioner: FineCaption) -> None:
 
 
 def test_mini_chooses(mini: FineCaption) -> None:
-    encoded = mini.encode(PARK)
-    man = RegionPrompt(((128, 300, True),))  # type: ignore[arg-type]  # it makes a Point of it
+    encoded = mini.encode(ROOM)
+    man = RegionPrompt(((434, 315, True),))  # type: ignore[arg-type]  # it makes a Point of it
     kinds = mini.choice_scores(encoded, man, "category", ["cat", "man", "chair", "rabbit"])
     assert next(iter(kinds.probabilities)) == "man"
     assert kinds.probabilities["man"] > 0.9
@@ -221,7 +221,7 @@ def test_mini_chooses(mini: FineCaption) -> None:
 
 
 def test_mini_against_each_alone(mini: FineCaption) -> None:
-    encoded = mini.encode(PARK)
+    encoded = mini.encode(ROOM)
     soft = mini.processor.image_processor.region_inputs(None, encoded.size)
     with torch.inference_mode():
         features = mini.model.encode_regions(

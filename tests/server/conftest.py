@@ -26,7 +26,7 @@ from finecaption.server.running import in_background
 from finecaption.server.service import Service
 
 ROOT = Path(__file__).resolve().parents[2]
-PARK = ROOT / "examples/room.png"
+ROOM = ROOT / "examples/room.png"
 RABBIT = ROOT / "examples/twins/rabbit.png"
 NAME = "finecaption-mini"
 PATIENCE = 120  # seconds; what a test waits for takes milliseconds on a machine with time to spare
@@ -50,13 +50,13 @@ def small(color: tuple[int, ...] = (200, 40, 40), size: tuple[int, int] = (32, 2
 @pytest.fixture(scope="session")
 def park() -> str:
     """The park, as a data URI."""
-    return data_uri(PARK.read_bytes())
+    return data_uri(ROOM.read_bytes())
 
 
 @pytest.fixture(scope="session")
 def rabbit() -> str:
     """The park with the rabbit's mask as its alpha."""
-    picture = Image.open(PARK).convert("RGB")
+    picture = Image.open(ROOM).convert("RGB")
     picture.putalpha(Image.open(RABBIT).convert("L").point(lambda value: 255 if value else 0))
     return data_uri(png(picture))
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from finecaption.io.masks import encode_base64_gzip, encode_polygons, encode_rle, load_mask
 
-from .conftest import NAME, PARK, PATIENCE, RABBIT, Live, chat_body, small
+from .conftest import NAME, ROOM, PATIENCE, RABBIT, Live, chat_body, small
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def truth(live: Live) -> Any:
 
     def ask(captioner: Any) -> Any:
         return captioner.caption(
-            str(PARK), mask=str(RABBIT), attributes=["Color", "Category Name"], dense=True,
+            str(ROOM), mask=str(RABBIT), attributes=["Color", "Category Name"], dense=True,
             whole=True,
         )  # fmt: skip
 

@@ -15,7 +15,7 @@ from finecaption.io.masks import decode_rle, encode_rle, load_mask, mask_iou
 from finecaption.server.region_field import to_region
 from finecaption.server.schemas import RegionModel
 
-from .conftest import PARK, PATIENCE, RABBIT, Live, data_uri, small
+from .conftest import ROOM, PATIENCE, RABBIT, Live, data_uri, small
 
 
 def ask(live: Live, path: str = "/v1/regions", **body: Any) -> Any:
@@ -25,7 +25,7 @@ def ask(live: Live, path: str = "/v1/regions", **body: Any) -> Any:
 
 
 def test_as_the_command_line(live: Live, park: str, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["caption", str(PARK), "--mask", str(RABBIT), "--box", "200,320,316,440", "--point",
+    words = ["caption", str(ROOM), "--mask", str(RABBIT), "--box", "200,320,316,440", "--point",
              "128,300", "--attribute", "Color", "--attribute", "Hair", "--dense", "--global",
              "--json"]  # fmt: skip
     # one box with points is one region; so the rabbit's mask and that
@@ -99,7 +99,7 @@ def test_a_click(live: Live, park: str, form: str) -> None:
     assert found[300, 128] and entry["area"] == int(found.sum())
 
     def click(captioner: Any) -> Any:
-        encoded = captioner.segmenter.encode(str(PARK))
+        encoded = captioner.segmenter.encode(str(ROOM))
         return captioner.segmenter.predict(encoded, [(128, 300)])
 
     truth = live.service.run(click).result(PATIENCE)
