@@ -52,7 +52,7 @@ def place(quantizable_folder: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 def shortened(words: list[str]) -> list[str]:
-    if "train" not in words:
+    if "--recipe" not in words:
         return words
     words = ["models/stage0" if word == "finecaption-mini" else word for word in words]
     return [*words, *(SHORT_LORA if {"lora", "qlora"} & set(words) else SHORT)]

@@ -86,7 +86,7 @@ class CaptionScorer:
         """
         if tokeniser not in TOKENISERS:
             raise InputError(
-                f"tokenizer: must be one of {', '.join(TOKENISERS)}; got {tokeniser!r}"
+                f"tokeniser: must be one of {', '.join(TOKENISERS)}; got {tokeniser!r}"
             )
         self.keep_cross_references = keep_cross_references
         self.tokeniser: Kind = tokeniser
