@@ -1,4 +1,4 @@
-"""Draws the pictures of this folder and the two masks in twins/.
+"""Renders the images of this folder and the two masks in twins/.
 
     python examples/make.py [FOLDER]
 
@@ -37,7 +37,7 @@ def make(folder: Path) -> None:
     for name, (seed, index) in SCENES.items():
         seen = observe(sample_scene("test", seed, index))
         picture = Image.fromarray(render_rgb(seen.svg))
-        # 256 colours are enough for flat drawings, and a third of the bytes
+        # 256 colors are enough for flat drawings, and a third of the bytes
         picture.quantize(256, dither=Image.Dither.NONE).save(folder / f"{name}.png", optimize=True)
         for region in seen.truth.regions:
             mask = seen.masks[region.region_id]

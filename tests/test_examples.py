@@ -83,5 +83,5 @@ def test_describe_runs(
     main(str(folder))
     lines = capsys.readouterr().out.splitlines()
     starts = ("mask rabbit: ", "mask hoop: ", "box, Color: ", "box, Shape: ", "click, Hair: ",
-              "click, Body Pose/Gesture: ", "click, in detail: ", "whole picture: ")  # fmt: skip
+              "click, Body Pose/Gesture: ", "click, in detail: ", "whole image: ")  # fmt: skip
     assert [next(s for s in starts if line.startswith(s)) for line in lines] == list(starts)
