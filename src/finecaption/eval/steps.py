@@ -30,7 +30,7 @@ from finecaption.protocol import Captioner
 from finecaption.request import DENSE, WHOLE, Request
 from finecaption.types import Region, Task
 
-CLICKS = 5  # clicks a region; the table shows 1, 3 and 5
+CLICKS = 5  # clicks per region; the table shows 1, 3 and 5
 TOLD_APART = ("Category Name", "Color")  # what twins are asked
 
 Progress = Callable[[str, int, "int | None"], None]  # step, records so far, records wanted
