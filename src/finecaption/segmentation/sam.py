@@ -2,8 +2,8 @@
 
 The methods are those of `finecaption.segmentation.click.Segmenter`, on a separate `SamModel`:
 Meta's ViT-B, L and H, or any other checkpoint of that class. It returns three masks per click, from
-part to whole, and accepts the previous mask with the next click (Kirillov et al. 2023, arXiv:2304.02643,
-section 3).
+part to whole, and accepts the previous mask with the next click (Kirillov et al. 2023,
+arXiv:2304.02643, section 3).
 
 Legend: S the side of the model's square, m = S / 4 that of its masks, P prompts, K masks per
 prompt.
