@@ -3,13 +3,13 @@
 #   make demo      describe a region of an example image; the annotated image goes to out/
 #   make test      ruff, mypy, import direction, tests
 #   make test-random  the tests in random order; make test-random SEED=1 repeats an order
-#   make lint      the first three of these
+#   make lint      the checks without the tests
 #   make bench     the benchmarks of speed that need no GPU; results in benchmarks/results
-#   make ablation  the paper's ablation in miniature: hours; goes on where it was left
-#   make ablation-smoke  the same in minutes, to see that it runs; its figures mean nothing
-#   make docs      the site, in site/; fails on a broken link
-#   make gallery   draw the contact sheets of docs/gallery.md again
-#   make setup     only the environment
+#   make ablation  the paper's ablation in miniature: hours; resumes where it was stopped
+#   make ablation-smoke  the same in minutes, to check that it runs; its results mean nothing
+#   make docs      build the site in site/; fails on a broken link
+#   make gallery   render the contact sheets of docs/gallery.md again
+#   make setup     create the environment only
 # Another interpreter: make PYTHON=python3.12 setup
 
 PYTHON ?= python3
@@ -44,7 +44,7 @@ $(STAMP): pyproject.toml constraints.txt
 demo: setup
 	@mkdir -p out
 	$(VENV)/bin/finecaption caption $(DEMO_SCENE) $(DEMO_REGION) --all --save out/demo.png
-	@echo "Annotated picture: out/demo.png"
+	@echo "Annotated image: out/demo.png"
 
 gallery: setup
 	@$(VENV)/bin/finecaption synth gallery --out docs/gallery --page docs/gallery.md

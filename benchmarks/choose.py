@@ -27,7 +27,7 @@ from rich.progress import track
 
 from finecaption.attributes import region_instruction
 from finecaption.captioner import FineCaption
-from finecaption.eval.data import EvalPicture, open_source
+from finecaption.eval.data import EvalImage, open_source
 from finecaption.inference.batch_decoder import answers
 from finecaption.inference.choice_scoring import score_choices, slots
 from finecaption.inference.vision import encode_images
@@ -74,7 +74,7 @@ def few(values: tuple[str, ...], accepted: tuple[str, ...], seed: str) -> list[s
 
 
 @torch.inference_mode()
-def ask(captioner: FineCaption, picture: EvalPicture) -> list[dict[str, Any]]:
+def ask(captioner: FineCaption, picture: EvalImage) -> list[dict[str, Any]]:
     """A row for each question on a picture's regions."""
     model, processor = captioner.model, captioner.processor
     count = len(picture.regions)

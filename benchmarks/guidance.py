@@ -23,7 +23,7 @@ from typing import Any
 
 from finecaption.captioners import ModelSpec
 from finecaption.decoding import Decoding
-from finecaption.eval.data import EvalPicture, SynthSource
+from finecaption.eval.data import EvalImage, SynthSource
 from finecaption.eval.run import evaluate
 from finecaption.request import Request
 
@@ -66,23 +66,23 @@ class Held:
     def __init__(self, source: SynthSource) -> None:
         self._source = source
         self._drawn = {"pictures": source.pictures(), "twins": source.twins()}
-        self._held: dict[str, list[EvalPicture]] = {"pictures": [], "twins": []}
+        self._held: dict[str, list[EvalImage]] = {"pictures": [], "twins": []}
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._source, name)
 
-    def _again(self, kind: str) -> Iterator[EvalPicture]:
+    def _again(self, kind: str) -> Iterator[EvalImage]:
         held = self._held[kind]
         for at in itertools.count():
             if at == len(held):
                 held.append(next(self._drawn[kind]))
             yield held[at]
 
-    def pictures(self, start: int = 0) -> Iterator[EvalPicture]:
+    def pictures(self, start: int = 0) -> Iterator[EvalImage]:
         """From the first on: a run here is never resumed."""
         return self._again("pictures")
 
-    def twins(self, start: int = 0) -> Iterator[EvalPicture]:
+    def twins(self, start: int = 0) -> Iterator[EvalImage]:
         """As `pictures`."""
         return self._again("twins")
 

@@ -31,7 +31,7 @@ from benchmarks.table2.region_prompts import ROWS, Row, find_row
 from benchmarks.table2.report import answers, differences, plot, report
 from benchmarks.table2.training import Asked, Budget
 from finecaption.errors import InputError
-from finecaption.eval.data import EvalPicture, EvalRegion, Source, open_source
+from finecaption.eval.data import EvalImage, EvalRegion, Source, open_source
 from finecaption.eval.records import read_json
 from finecaption.eval.score import scores
 from finecaption.eval.steps import predictions, twins
@@ -72,7 +72,7 @@ class Examples:
             self.features[id(picture.image)] = tower_features(base, [large])[0]
 
 
-def _until(pictures: Iterator[EvalPicture], count: Any, wanted: int) -> Iterator[EvalPicture]:
+def _until(pictures: Iterator[EvalImage], count: Any, wanted: int) -> Iterator[EvalImage]:
     total = 0
     while total < wanted:
         picture = next(pictures)
@@ -138,14 +138,14 @@ class _Fixed:
 
     examples: Examples
 
-    def pictures(self, start: int = 0) -> Iterator[EvalPicture]:
+    def pictures(self, start: int = 0) -> Iterator[EvalImage]:
         return iter(self.examples.pictures[start:])
 
-    def twins(self, start: int = 0) -> Iterator[EvalPicture]:
+    def twins(self, start: int = 0) -> Iterator[EvalImage]:
         return iter(self.examples.twins[start:])
 
 
-def _ngrams(pictures: Sequence[EvalPicture], records: Sequence[Record]) -> Record:
+def _ngrams(pictures: Sequence[EvalImage], records: Sequence[Record]) -> Record:
     regions: dict[tuple[str, int], EvalRegion] = {
         (p.name, r.region_id): r for p in pictures for r in p.regions
     }

@@ -57,7 +57,7 @@ class Captioner(Protocol):
             progress: see `Progress`.
 
         Returns:
-            A result a request, in order, or the error that its image or one of its regions makes.
+            One result per request, in order, or the error caused by its image or a region.
 
         Raises:
             finecaption.errors.CaptionerError: a server does not answer.

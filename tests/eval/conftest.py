@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from finecaption.eval.data import EvalPicture, EvalRegion, SynthSource, twin_pairs
+from finecaption.eval.data import EvalImage, EvalRegion, SynthSource, twin_pairs
 from finecaption.io.geometry import Point
 from finecaption.request import DENSE, Request
 from finecaption.results import CaptionResult, caption_of
@@ -28,15 +28,15 @@ SCENES = 4
 class ListSource:
     """Pictures from a list."""
 
-    items: Sequence[EvalPicture]
+    items: Sequence[EvalImage]
     unseen_only: bool = False
     identity: dict[str, Any] = field(default_factory=lambda: {"name": "a list", "length": 1})
     drawn: bool = True
 
-    def pictures(self, start: int = 0) -> Iterator[EvalPicture]:
+    def pictures(self, start: int = 0) -> Iterator[EvalImage]:
         return (p for p in self.items if p.index >= start)
 
-    def twins(self, start: int = 0) -> Iterator[EvalPicture]:
+    def twins(self, start: int = 0) -> Iterator[EvalImage]:
         return (p for p in self.pictures(start) if twin_pairs(p))
 
 
@@ -107,7 +107,7 @@ class DiskClicker:
 
 
 @pytest.fixture(scope="session")
-def drawn() -> tuple[list[EvalPicture], dict[bytes, RegionTruth]]:
+def drawn() -> tuple[list[EvalImage], dict[bytes, RegionTruth]]:
     """The first scenes of the test split, and who is behind each mask."""
     pictures = list(itertools.islice(SynthSource("test", 0, workers=0).pictures(), SCENES))
     known = {}
@@ -130,7 +130,7 @@ def region(number: int, box: tuple[int, int, int, int], **more: Any) -> EvalRegi
 
 
 @pytest.fixture
-def plain() -> list[EvalPicture]:
+def plain() -> list[EvalImage]:
     """Seven small pictures with 1, 2, 3, 1, 2, 3, 1 regions, apart from each other."""
     out = []
     for i in range(7):
@@ -138,5 +138,5 @@ def plain() -> list[EvalPicture]:
             region(k + 1, (2, 12 * k + 1, 8 + i, 12 * k + 9), category=name)
             for k, name in enumerate(("car", "tree", "cup")[: i % 3 + 1])
         )
-        out.append(EvalPicture(i, f"plain-{i}", np.full((40, 40, 3), i, np.uint8), regions))
+        out.append(EvalImage(i, f"plain-{i}", np.full((40, 40, 3), i, np.uint8), regions))
     return out

@@ -14,7 +14,7 @@ import finecaption
 from finecaption.errors import InputError
 from finecaption.eval.data import (
     TWIN_IOU,
-    EvalPicture,
+    EvalImage,
     FolderSource,
     SynthSource,
     ahead,
@@ -28,7 +28,7 @@ from finecaption.synth.dataset import render_split
 from .conftest import region
 
 
-def same(a: EvalPicture, b: EvalPicture) -> bool:
+def same(a: EvalImage, b: EvalImage) -> bool:
     return (
         a.name == b.name
         and np.array_equal(a.image, b.image)
@@ -43,7 +43,7 @@ def same(a: EvalPicture, b: EvalPicture) -> bool:
 
 
 def test_a_rendered_folder_is_the_same_as_the_split_drawn_on_the_way(
-    tmp_path: Path, drawn: tuple[list[EvalPicture], dict]
+    tmp_path: Path, drawn: tuple[list[EvalImage], dict]
 ) -> None:
     list(render_split("test", 2, 0, tmp_path / "folder", workers=1))
     source = open_source(str(tmp_path / "folder"), workers=0)
@@ -54,7 +54,7 @@ def test_a_rendered_folder_is_the_same_as_the_split_drawn_on_the_way(
     assert [p.index for p in source.pictures(1)] == [1]
 
 
-def test_another_process_draws_the_same(drawn: tuple[list[EvalPicture], dict]) -> None:
+def test_another_process_draws_the_same(drawn: tuple[list[EvalImage], dict]) -> None:
     stream = SynthSource("test", 0, workers=1).pictures(start=1)
     assert same(next(stream), drawn[0][1])
     stream.close()
@@ -124,7 +124,7 @@ def test_which_pairs_are_twins() -> None:
         (region(2, near, category="tree", part_of=1), 0),
         (region(2, (0, 0, 20, 11), category="tree"), 0),
     ):
-        picture = EvalPicture(0, "x", np.zeros((40, 40, 3), np.uint8), (a, other))
+        picture = EvalImage(0, "x", np.zeros((40, 40, 3), np.uint8), (a, other))
         assert len(twin_pairs(picture)) == expected
 
 

@@ -14,7 +14,7 @@ import pytest
 _RUN = """
 import sys, time
 import numpy as np
-from finecaption.eval.data import EvalPicture, EvalRegion
+from finecaption.eval.data import EvalImage, EvalRegion
 from finecaption.eval.run import predict
 from finecaption.results import CaptionResult, caption_of
 
@@ -30,7 +30,7 @@ class Source:
                 EvalRegion(k + 1, "", None, False, m, {}, {"Color": ("It is red.",)}, ("Red.",))
                 for k, m in enumerate(masks)
             )
-            yield EvalPicture(i, f"p{i}", np.full((8, 8, 3), i, np.uint8), regions, ("All.",))
+            yield EvalImage(i, f"p{i}", np.full((8, 8, 3), i, np.uint8), regions, ("All.",))
     def twins(self, start=0):
         return iter(())
 

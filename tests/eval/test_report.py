@@ -14,7 +14,7 @@ import pytest
 
 from finecaption.errors import InputError
 from finecaption.eval.compare import compare, pair
-from finecaption.eval.data import EvalPicture
+from finecaption.eval.data import EvalImage
 from finecaption.eval.difference import write_comparison
 from finecaption.eval.examples import best_and_worst, open_run
 from finecaption.eval.groups import FITS, SIZES, _bin, _percent
@@ -26,7 +26,7 @@ from finecaption.metrics.captions import CaptionScorer
 
 from .conftest import Blind, ListSource, Oracle
 
-Drawn = tuple[list[EvalPicture], dict]
+Drawn = tuple[list[EvalImage], dict]
 
 
 class Fixed:

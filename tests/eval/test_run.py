@@ -12,14 +12,14 @@ import pytest
 
 from finecaption.captioners import ModelSpec
 from finecaption.errors import InputError
-from finecaption.eval.data import EvalPicture
+from finecaption.eval.data import EvalImage
 from finecaption.eval.records import read_records
 from finecaption.eval.run import evaluate, model_to_evaluate, rescore
 from finecaption.io.checkpoint import fingerprint
 
 from .conftest import ListSource
 
-Drawn = tuple[list[EvalPicture], dict]
+Drawn = tuple[list[EvalImage], dict]
 
 
 def model_of(folder: Path) -> ModelSpec:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from finecaption.eval import steps
-from finecaption.eval.data import EvalPicture
+from finecaption.eval.data import EvalImage
 from finecaption.eval.records import Record, RunFolder, read_records
 from finecaption.eval.score import (
     Mark,
@@ -22,7 +22,7 @@ from finecaption.synth.truth import RegionTruth
 
 from .conftest import Blind, ListSource, Oracle
 
-Drawn = tuple[list[EvalPicture], dict[bytes, RegionTruth]]
+Drawn = tuple[list[EvalImage], dict[bytes, RegionTruth]]
 
 
 def scored(path: Path, drawn: Drawn, captioner: Any) -> Record:

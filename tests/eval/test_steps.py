@@ -9,7 +9,7 @@ import pytest
 
 from finecaption.errors import InputError
 from finecaption.eval import steps
-from finecaption.eval.data import EvalPicture
+from finecaption.eval.data import EvalImage
 from finecaption.eval.questions import trick_question
 from finecaption.eval.records import RunFolder, read_records
 from finecaption.eval.shards import merge, shard_folder
@@ -44,13 +44,13 @@ class Echo:
         return CaptionResult((caption_of(region, names, texts),))
 
 
-def run(path: Path, pictures: list[EvalPicture], echo: Echo, limit: int = 12) -> bytes:
+def run(path: Path, pictures: list[EvalImage], echo: Echo, limit: int = 12) -> bytes:
     folder = RunFolder(path, {"limit": limit})
     run_step(steps.predictions(ListSource(pictures), echo), folder, limit, batch=2)
     return (path / "predictions.jsonl").read_bytes()
 
 
-def test_a_record_a_region_up_to_the_limit(tmp_path: Path, plain: list[EvalPicture]) -> None:
+def test_a_record_a_region_up_to_the_limit(tmp_path: Path, plain: list[EvalImage]) -> None:
     run(tmp_path, plain, Echo(), limit=5)
     records = read_records(tmp_path / "predictions.jsonl")
     assert [(r["picture"], r["region_id"]) for r in records] == [
@@ -63,7 +63,7 @@ def test_a_record_a_region_up_to_the_limit(tmp_path: Path, plain: list[EvalPictu
     assert first["trick"]["answer"] == f"{first['trick']['attribute']} 48"
 
 
-def test_a_source_that_ends_early(tmp_path: Path, plain: list[EvalPicture]) -> None:
+def test_a_source_that_ends_early(tmp_path: Path, plain: list[EvalImage]) -> None:
     run(tmp_path, plain, Echo(), limit=100)
     assert len(read_records(tmp_path / "predictions.jsonl")) == 13
     assert RunFolder.existing(tmp_path).done("predictions")
@@ -71,7 +71,7 @@ def test_a_source_that_ends_early(tmp_path: Path, plain: list[EvalPicture]) -> N
 
 @pytest.mark.parametrize("dies_at", [1, 2, 3])
 def test_a_run_that_died_ends_the_same(
-    tmp_path: Path, plain: list[EvalPicture], dies_at: int
+    tmp_path: Path, plain: list[EvalImage], dies_at: int
 ) -> None:
     whole = run(tmp_path / "a", plain, Echo())
     with pytest.raises(KeyboardInterrupt):
@@ -81,7 +81,7 @@ def test_a_run_that_died_ends_the_same(
 
 @pytest.mark.parametrize("share", [0.0, 0.2, 0.45, 0.71, 0.99, 1.0])
 def test_a_file_torn_anywhere_ends_the_same(
-    tmp_path: Path, plain: list[EvalPicture], share: float
+    tmp_path: Path, plain: list[EvalImage], share: float
 ) -> None:
     whole = run(tmp_path / "a", plain, Echo())
     torn = RunFolder(tmp_path / "b", {"limit": 12}).records("predictions")
@@ -89,7 +89,7 @@ def test_a_file_torn_anywhere_ends_the_same(
     assert run(tmp_path / "b", plain, Echo()) == whole
 
 
-def test_paragraphs_are_asked_where_the_task_is(tmp_path: Path, plain: list[EvalPicture]) -> None:
+def test_paragraphs_are_asked_where_the_task_is(tmp_path: Path, plain: list[EvalImage]) -> None:
     told = [
         replace(p, whole=("A picture.",) if p.index % 2 else (), path=f"p{p.index}.png")
         for p in plain
@@ -106,7 +106,7 @@ def test_paragraphs_are_asked_where_the_task_is(tmp_path: Path, plain: list[Eval
     assert wholes[0]["references"] == ["A picture."] and wholes[0]["size"] == [40, 40]
 
 
-def test_without_the_attribute_task_none_is_asked(tmp_path: Path, plain: list[EvalPicture]) -> None:
+def test_without_the_attribute_task_none_is_asked(tmp_path: Path, plain: list[EvalImage]) -> None:
     step = steps.predictions(ListSource(plain), Echo(), ("rdc",))
     run_step(step, RunFolder(tmp_path, {}), 2, 2)
     record = read_records(tmp_path / "predictions.jsonl")[0]
@@ -116,7 +116,7 @@ def test_without_the_attribute_task_none_is_asked(tmp_path: Path, plain: list[Ev
 @pytest.mark.parametrize("of", [1, 2, 3, 5])
 @pytest.mark.parametrize("limit", [None, 6])
 def test_shards_come_together_as_one_run(
-    tmp_path: Path, plain: list[EvalPicture], of: int, limit: int | None
+    tmp_path: Path, plain: list[EvalImage], of: int, limit: int | None
 ) -> None:
     whole = RunFolder(tmp_path / "whole", {})
     run_step(steps.predictions(ListSource(plain), Echo()), whole, limit, 2)
@@ -132,7 +132,7 @@ def test_shards_come_together_as_one_run(
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.6, 0.97, 1.0])
-def test_a_torn_shard_ends_the_same(tmp_path: Path, plain: list[EvalPicture], share: float) -> None:
+def test_a_torn_shard_ends_the_same(tmp_path: Path, plain: list[EvalImage], share: float) -> None:
     shard, told = Shard(0, 2), []
     for name in ("a", "b"):
         folder = RunFolder(tmp_path / name, {})
@@ -146,7 +146,7 @@ def test_a_torn_shard_ends_the_same(tmp_path: Path, plain: list[EvalPicture], sh
 
 
 def test_a_finished_batch_of_a_shard_is_not_asked_again(
-    tmp_path: Path, plain: list[EvalPicture]
+    tmp_path: Path, plain: list[EvalImage]
 ) -> None:
     whole, again, shard = Echo(), Echo(), Shard(0, 2)
     for path, echo in ((tmp_path / "a", whole), (tmp_path / "b", again)):
@@ -164,14 +164,14 @@ def test_shards_that_are_none(wrong: str) -> None:
         Shard.parse(wrong)
 
 
-def test_what_is_done_is_not_asked_again(tmp_path: Path, plain: list[EvalPicture]) -> None:
+def test_what_is_done_is_not_asked_again(tmp_path: Path, plain: list[EvalImage]) -> None:
     run(tmp_path, plain, Echo())
     again = Echo()
     run(tmp_path, plain, again)
     assert again.batches == 0
 
 
-def test_progress_is_told_after_each_batch(tmp_path: Path, plain: list[EvalPicture]) -> None:
+def test_progress_is_told_after_each_batch(tmp_path: Path, plain: list[EvalImage]) -> None:
     told: list[tuple[str, int, int]] = []
     step = steps.predictions(ListSource(plain), Echo())
     run_step(step, RunFolder(tmp_path, {}), 5, 2, lambda *state: told.append(state))
@@ -181,8 +181,8 @@ def test_progress_is_told_after_each_batch(tmp_path: Path, plain: list[EvalPictu
 def test_twins_are_pairs_with_both_answers(tmp_path: Path) -> None:
     near = region(1, (0, 0, 20, 20)), region(2, (0, 0, 20, 19), category="tree")
     pictures = [
-        EvalPicture(0, "none", np.zeros((40, 40, 3), np.uint8), near[:1]),
-        EvalPicture(1, "pair", np.zeros((40, 40, 3), np.uint8), near),
+        EvalImage(0, "none", np.zeros((40, 40, 3), np.uint8), near[:1]),
+        EvalImage(1, "pair", np.zeros((40, 40, 3), np.uint8), near),
     ]
     run_step(steps.twins(ListSource(pictures), Echo()), RunFolder(tmp_path, {}), 9, 2)
     (record,) = read_records(tmp_path / "twins.jsonl")
@@ -197,7 +197,7 @@ def test_twins_are_pairs_with_both_answers(tmp_path: Path) -> None:
 def test_clicks_follow_the_error(tmp_path: Path) -> None:
     y, x = np.mgrid[:40, :40]
     disk = np.hypot(y - 20, x - 20) < 12
-    picture = EvalPicture(
+    picture = EvalImage(
         3, "disk", np.full((40, 40, 3), 3, np.uint8), (region(1, (0, 0, 9, 9), mask=disk),)
     )
     step = steps.clicks(ListSource([picture]), DiskClicker({3: disk}, exact_after=3))

@@ -70,7 +70,7 @@ def test_stages_are_joined_in_natural_order(tmp_path: Any) -> None:
     assert header == ["", "stage-2/test", "stage-2/unseen", "stage-10/test"]
     by_name = {row[0]: row[1:] for row in rows}
     assert by_name["Hair"] == ["40.0", "30.0", "90.0"]
-    assert by_name["Twins told apart"] == ["97.5", "97.5", "–"]
+    assert by_name["Near-duplicate boxes named right"] == ["97.5", "97.5", "–"]
     assert by_name["One click, wholes (IoU)"] == ["0.850", "0.850", "–"]
     assert by_name["One click, parts (IoU)"] == ["–", "–", "–"]
     assert by_name["Regions"] == ["40", "40", "40"]

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from finecaption.server import picture_cache
-from finecaption.server.picture_cache import PictureCache
+from finecaption.server import image_cache
+from finecaption.server.image_cache import ImageCache
 
 
 def encoded(pixels: int = 10) -> Any:
     return SimpleNamespace(size=(pixels, 1))
 
 
-def kept(cache: PictureCache, names: str) -> str:
+def kept(cache: ImageCache, names: str) -> str:
     """The names among these that the cache holds; asks without using them."""
     return "".join(name for name in names if name.encode() in cache._kept)
 
@@ -32,7 +32,7 @@ def kept(cache: PictureCache, names: str) -> str:
     ],
 )
 def test_the_least_recently_used_goes_first(used: str, left: str) -> None:
-    cache = PictureCache(3, 1000)
+    cache = ImageCache(3, 1000)
     for name in "abc":
         cache.put(name.encode(), encoded())
     for name in used:
@@ -51,14 +51,14 @@ def test_the_least_recently_used_goes_first(used: str, left: str) -> None:
     ],
 )
 def test_pixels_of_all_together(sizes: tuple[int, ...], left: str) -> None:
-    cache = PictureCache(5, 100)
+    cache = ImageCache(5, 100)
     for name, size in zip("abc", sizes, strict=True):
         cache.put(name.encode(), encoded(size))
     assert kept(cache, "abc") == left
 
 
 def test_what_goes_gives_its_pixels_back() -> None:
-    cache = PictureCache(1, 100)
+    cache = ImageCache(1, 100)
     for name in "abcdef":
         cache.put(name.encode(), encoded(60))
     assert kept(cache, "abcdef") == "f"
@@ -66,17 +66,17 @@ def test_what_goes_gives_its_pixels_back() -> None:
 
 
 def test_a_cache_of_none_keeps_none() -> None:
-    cache = PictureCache(0, 100)
+    cache = ImageCache(0, 100)
     cache.put(b"a", encoded())
     assert cache.get(b"a") is None and not cache.seen(b"a") and not cache.seen(b"a")
-    some = PictureCache(1, 100)
+    some = ImageCache(1, 100)
     some.put(b"", encoded())
     assert some.get(b"") is None and not some.seen(b"") and not some.seen(b"")
 
 
 def test_seen_is_of_the_last_few(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(picture_cache, "_REMEMBERED", 2)
-    cache = PictureCache(1, 100)
+    monkeypatch.setattr(image_cache, "_REMEMBERED", 2)
+    cache = ImageCache(1, 100)
     assert [cache.seen(name) for name in (b"a", b"b", b"a", b"c")] == [False, False, True, False]
     assert cache.seen(b"a"), "it came again after b"
     assert not cache.seen(b"b")

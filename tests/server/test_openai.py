@@ -254,17 +254,17 @@ def test_a_transparent_picture_marks_nothing(client: openai.OpenAI) -> None:
 
 def test_colours_under_transparency_are_kept() -> None:
     """The picture that the model gets is the one that was marked, not a cut-out on white."""
-    from finecaption.server.pictures import decode_picture
+    from finecaption.server.images import decode_image
 
     from .conftest import png
 
     picture = Image.new("RGBA", (8, 4), (10, 200, 30, 0))
     picture.paste((10, 200, 30, 255), (0, 0, 4, 4))
-    loaded = decode_picture(png(picture), 100, True, "image")
+    loaded = decode_image(png(picture), 100, True, "image")
     assert loaded.mask is not None and loaded.mask.sum() == 16
     assert loaded.picture.getcolors() == [(32, (10, 200, 30))]
-    opaque = decode_picture(png(picture.convert("RGB")), 100, True, "image")
+    opaque = decode_image(png(picture.convert("RGB")), 100, True, "image")
     assert opaque.digest == loaded.digest, "one picture with many masks is encoded once"
-    flat = decode_picture(png(picture), 100, False, "image")
+    flat = decode_image(png(picture), 100, False, "image")
     assert flat.mask is None and flat.picture.getpixel((7, 0)) == (255, 255, 255)
     assert flat.digest != loaded.digest

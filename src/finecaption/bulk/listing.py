@@ -27,7 +27,7 @@ def is_pattern(text: str) -> bool:
     return _MAGIC.search(text) is not None
 
 
-def is_picture(name: str) -> bool:
+def is_image(name: str) -> bool:
     """Whether a file name is that of an image to be described."""
     stem, suffix = os.path.splitext(name)
     return (
@@ -151,7 +151,7 @@ class _Near:
         given = []
         for name in names:
             stem, suffix = os.path.splitext(name)
-            if is_picture(name):
+            if is_image(name):
                 (near.shared if stem in stems else stems).add(stem)
             elif stem.endswith(_MASK) and suffix.lower() in SUFFIXES and name[0] != ".":
                 given.append((stem.removesuffix(_MASK), name))
@@ -177,7 +177,7 @@ def _of_folder(
 ) -> Iterator[Job | Bad]:
     near = _Near.of(directory, names)
     for name in names:
-        if is_picture(name) and wanted(name):
+        if is_image(name) and wanted(name):
             yield _job(directory, relative, name, near)
     for name, base in near.orphans:
         if wanted(name):

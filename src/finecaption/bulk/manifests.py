@@ -145,7 +145,7 @@ def _distinct(regions: list[RegionSpec]) -> Iterator[RegionSpec]:
 # --- coco.json --------------------------------------------------------------------------------
 
 
-class CocoPictures:
+class CocoImages:
     """The images of a file in COCO's layout with their annotations as regions.
 
     A segmentation is a region; where there is none, the box goes to the segmenter. Crowds are

@@ -19,7 +19,7 @@ from finecaption.bulk.listing import (
     list_jobs,
     pattern_jobs,
 )
-from finecaption.bulk.manifests import CocoPictures, manifest_jobs, plain_stem
+from finecaption.bulk.manifests import CocoImages, manifest_jobs, plain_stem
 from finecaption.data.opening import FORMATS, STORE, guess_format, open_data
 from finecaption.errors import InputError
 from finecaption.types import RegionSample
@@ -96,7 +96,7 @@ def _open(given: list[str], images: Path | None) -> Jobs:
     if path.suffix.lower() == ".jsonl" and path.is_file():
         return _counted(_name("manifest", text, images), lambda: manifest_jobs(path, images))
     if path.suffix.lower() == ".json" and path.is_file():
-        coco = CocoPictures(path, images)
+        coco = CocoImages(path, images)
         return Jobs(_name("coco", text, images), lambda: iter(coco), lambda: len(coco))
     if path.is_file():
         return Jobs(_name("files", text), lambda: list_jobs([text]), lambda: 1)

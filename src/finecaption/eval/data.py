@@ -73,7 +73,7 @@ class EvalRegion:
 
 
 @dataclass(frozen=True)
-class EvalPicture:
+class EvalImage:
     """An image: its place in the source's order, its name, uint8 (H, W, 3) RGB, its regions.
 
     `whole` are paragraphs on all of it that are right; `path` is its file, if it has one.
@@ -87,7 +87,7 @@ class EvalPicture:
     path: str | None = None
 
 
-def twin_pairs(picture: EvalPicture) -> list[tuple[EvalRegion, EvalRegion, float]]:
+def twin_pairs(picture: EvalImage) -> list[tuple[EvalRegion, EvalRegion, float]]:
     """Pairs of whole objects whose boxes have an IoU of TWIN_IOU or more, with that IoU.
 
     Pairs of one category and one color are left out: no caption tells these apart.
@@ -102,7 +102,7 @@ def twin_pairs(picture: EvalPicture) -> list[tuple[EvalRegion, EvalRegion, float
     return out
 
 
-def _only_twins(picture: EvalPicture) -> EvalPicture:
+def _only_twins(picture: EvalImage) -> EvalImage:
     """The image with those regions alone that have a twin."""
     kept = {r.region_id for a, b, _ in twin_pairs(picture) for r in (a, b)}
     return replace(picture, regions=tuple(r for r in picture.regions if r.region_id in kept))
@@ -127,11 +127,11 @@ class Source(Protocol):
     @property
     def drawn(self) -> bool: ...
 
-    def pictures(self, start: int = 0) -> Iterator[EvalPicture]:
+    def pictures(self, start: int = 0) -> Iterator[EvalImage]:
         """Images with at least one region, from this index on."""
         ...
 
-    def twins(self, start: int = 0) -> Iterator[EvalPicture]:
+    def twins(self, start: int = 0) -> Iterator[EvalImage]:
         """Images with twins, from this index on, with those regions alone."""
         ...
 
@@ -182,7 +182,7 @@ def _end_with(process: Any) -> None:
 # --- drawn on the way -----------------------------------------------------------------------
 
 
-def _observe(scene: Scene, unseen_only: bool, twins: bool) -> EvalPicture | None:
+def _observe(scene: Scene, unseen_only: bool, twins: bool) -> EvalImage | None:
     """The scene as an image, or None when it has no region to ask about."""
     seen = observe(scene)
     # as synth.dataset.records draws them, so that a rendered folder has the same
@@ -198,7 +198,7 @@ def _observe(scene: Scene, unseen_only: bool, twins: bool) -> EvalPicture | None
     )  # fmt: skip
     name = f"{scene.split}-{scene.seed}-{scene_name(scene.index)}"
     empty = np.zeros((0, 0, 3), np.uint8)
-    picture = EvalPicture(scene.index, name, empty, regions, (told[0]["cgic"],))
+    picture = EvalImage(scene.index, name, empty, regions, (told[0]["cgic"],))
     picture = _choose(picture, unseen_only, twins)
     return replace(picture, image=render_rgb(seen.svg)) if picture.regions else None
 
@@ -211,7 +211,7 @@ def _references(told: dict[str, Any]) -> dict[str, tuple[str, ...]]:
     return {name: tuple(sentences) for name, sentences in told.get("aarc", {}).items()}
 
 
-def _choose(picture: EvalPicture, unseen_only: bool, twins: bool) -> EvalPicture:
+def _choose(picture: EvalImage, unseen_only: bool, twins: bool) -> EvalImage:
     if twins:
         return _only_twins(picture)
     if unseen_only:
@@ -219,7 +219,7 @@ def _choose(picture: EvalPicture, unseen_only: bool, twins: bool) -> EvalPicture
     return picture
 
 
-def _draw(job: tuple[str, int, int, bool, bool]) -> EvalPicture | None:
+def _draw(job: tuple[str, int, int, bool, bool]) -> EvalImage | None:
     split, seed, index, unseen_only, twins = job
     scene = sample_scene(split, seed, index)
     if twins:
@@ -255,15 +255,15 @@ class SynthSource:
     def drawn(self) -> bool:
         return True
 
-    def _stream(self, start: int, twins: bool) -> Iterator[EvalPicture]:
+    def _stream(self, start: int, twins: bool) -> Iterator[EvalImage]:
         jobs = ((self.split, self.seed, i, self.unseen_only, twins) for i in itertools.count(start))
         yield from (p for p in ahead(_draw, jobs, self.workers) if p is not None)
 
-    def pictures(self, start: int = 0) -> Iterator[EvalPicture]:
+    def pictures(self, start: int = 0) -> Iterator[EvalImage]:
         """See Source."""
         return self._stream(start, twins=False)
 
-    def twins(self, start: int = 0) -> Iterator[EvalPicture]:
+    def twins(self, start: int = 0) -> Iterator[EvalImage]:
         """See Source."""
         return self._stream(start, twins=True)
 
@@ -332,7 +332,7 @@ class FolderSource:
     def drawn(self) -> bool:
         return True
 
-    def _stream(self, start: int, twins: bool) -> Iterator[EvalPicture]:
+    def _stream(self, start: int, twins: bool) -> Iterator[EvalImage]:
         groups = list(self._groups.items())
         jobs = (
             (str(self.root), i, group, self._wholes.get(image, ()), self.unseen_only, twins)
@@ -340,16 +340,16 @@ class FolderSource:
         )
         yield from (p for p in ahead(_load, jobs, self.workers) if p is not None)
 
-    def pictures(self, start: int = 0) -> Iterator[EvalPicture]:
+    def pictures(self, start: int = 0) -> Iterator[EvalImage]:
         """See Source."""
         return self._stream(start, twins=False)
 
-    def twins(self, start: int = 0) -> Iterator[EvalPicture]:
+    def twins(self, start: int = 0) -> Iterator[EvalImage]:
         """See Source."""
         return self._stream(start, twins=True)
 
 
-def _load(job: tuple[str, int, list[dict[str, Any]], Any, bool, bool]) -> EvalPicture | None:
+def _load(job: tuple[str, int, list[dict[str, Any]], Any, bool, bool]) -> EvalImage | None:
     root, index, group, whole, unseen_only, twins = job
     first = group[0]
     name = str(first["image"])
@@ -369,7 +369,7 @@ def _load(job: tuple[str, int, list[dict[str, Any]], Any, bool, bool]) -> EvalPi
         for r in group
     )
     path = str((Path(root) / first["image"]).resolve())
-    empty = EvalPicture(index, name, np.zeros((0, 0, 3), np.uint8), regions, whole, path)
+    empty = EvalImage(index, name, np.zeros((0, 0, 3), np.uint8), regions, whole, path)
     picture = _choose(empty, unseen_only, twins)
     if not picture.regions:
         return None

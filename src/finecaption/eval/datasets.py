@@ -13,7 +13,7 @@ import numpy as np
 
 from finecaption.data.opening import open_data
 from finecaption.data.record import compact_rle
-from finecaption.eval.data import EvalPicture, EvalRegion, ahead
+from finecaption.eval.data import EvalImage, EvalRegion, ahead
 from finecaption.io.images import load_image
 from finecaption.types import RegionSample
 
@@ -56,17 +56,17 @@ class DatasetSource:
             if index >= start:
                 yield index, list(samples)
 
-    def pictures(self, start: int = 0) -> Iterator[EvalPicture]:
+    def pictures(self, start: int = 0) -> Iterator[EvalImage]:
         """See Source."""
         found = ahead(_gather, self._jobs(start), self.workers)
         yield from (p for p in found if p is not None)
 
-    def twins(self, start: int = 0) -> Iterator[EvalPicture]:
+    def twins(self, start: int = 0) -> Iterator[EvalImage]:
         """None: what tells two regions apart is not known in values."""
         return iter(())
 
 
-def _gather(job: tuple[int, list[RegionSample]]) -> EvalPicture | None:
+def _gather(job: tuple[int, list[RegionSample]]) -> EvalImage | None:
     """The samples of one image as an image; None without anything to score."""
     index, samples = job
     regions: dict[str, list[RegionSample]] = {}
@@ -84,7 +84,7 @@ def _gather(job: tuple[int, list[RegionSample]]) -> EvalPicture | None:
     picture = np.asarray(load_image(first.image))
     path = None if isinstance(first.image, np.ndarray) else str(Path(first.image).resolve())
     name = first.image_id or Path(str(path)).name
-    return EvalPicture(index, f"{name}", picture, made, tuple(dict.fromkeys(wholes)), path)
+    return EvalImage(index, f"{name}", picture, made, tuple(dict.fromkeys(wholes)), path)
 
 
 def _region(number: int, samples: Sequence[RegionSample]) -> EvalRegion:

@@ -137,7 +137,7 @@ def html_comparison(result: Record, shown: Sequence[tuple[str, Example]]) -> str
     body = [
         f'<h1>{escape(title)}</h1><p class="lead">{escape(lead(result))}</p>',
         f'<div class="figures">{"".join(tiles)}</div><div class="cards">',
-        card("What came out", "".join(f"<p>{escape(v)}</p>" for v in told), METHOD, True),
+        card("Result", "".join(f"<p>{escape(v)}</p>" for v in told), METHOD, True),
     ]
     for task, columns in result["tasks"].items():
         for column, found in columns.items():

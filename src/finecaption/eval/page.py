@@ -8,7 +8,7 @@ from typing import Any
 
 from finecaption.eval import report
 from finecaption.eval.examples import Example, Run, best_and_worst, contradictions
-from finecaption.eval.pictures import QUALITY, outlined
+from finecaption.eval.images import QUALITY, outlined
 from finecaption.eval.published import COLUMNS
 from finecaption.eval.records import Record
 from finecaption.eval.table import interval, percent
@@ -88,15 +88,15 @@ def _cards(scores: Record) -> list[str]:
             for name, own in scores["attributes"].items()
         ]
         note = (
-            "Mean share of facets stated right, in percent; whiskers: 95 % bootstrap over "
-            "images; small: questions."
+            "Mean fraction of facets stated correctly, in percent. Whiskers: 95 % bootstrap over "
+            "images. Small numbers: questions."
         )
         out.append(card("Accuracy by attribute", _rows(meters), note))
     kinds = "".join(_group(g) for g in scores.get("groups", {}).values() if len(g["groups"]) > 1)
     beside = []
     if kinds:
         note = (
-            "Accuracy (ROUGE-L where no truth in values is known), mean over answers; small: "
+            "Accuracy (ROUGE-L if there is no structured ground truth), mean over answers. Small: "
             "regions."
         )
         beside.append(card("By kind of region", kinds, note))
@@ -107,20 +107,26 @@ def _cards(scores: Record) -> list[str]:
             "</p></div>"
             for name, value, note in told
         )
-        beside.append(card("What else was measured, %", f'<div class="facts">{facts}</div>'))
+        beside.append(card("Other measures, %", f'<div class="facts">{facts}</div>'))
     if beside:
         out.append(f'<div class="stack">{"".join(beside)}</div>')
-    out.append(card("Beside the paper", _paper(scores), " ".join(report.paper_notes(scores)), True))
+    out.append(
+        card(
+            "Comparison with the paper", _paper(scores), " ".join(report.paper_notes(scores)), True
+        )
+    )
     if scores.get("captions"):
         header, rows = report.task_rows(scores)
-        note = "Times 100. In brackets, where the figure is a mean over captions: 95 % interval."
+        note = (
+            "Times 100. In brackets: the 95 % interval, for metrics that are means over captions."
+        )
         text = table(header, rows)
         out.append(card("Captions against references", text, note, True))
     header, rows = report.attribute_rows(scores)
     if rows:
         note = (
-            "Caption figures are means of the captions' own, times 100; of a whole set BLEU and "
-            "METEOR are not."
+            "Caption metrics are means over captions, times 100, except BLEU and METEOR, which are "
+            "computed for the whole set."
         )
         out.append(card("Every attribute", table(header, rows), note, True))
     rows = report.conflict_rows(scores)
@@ -134,7 +140,7 @@ def _cards(scores: Record) -> list[str]:
         classes = [*[""] * (len(rows) - 1), "all"]
         text = _rows(meters) + "<br>" + table(report.CONFLICT_HEADER, rows, classes)
         out.append(
-            card("One attribute at a time against all at once", text, report.CONFLICT_NOTE, True)
+            card("Contradictions between answers and paragraphs", text, report.CONFLICT_NOTE, True)
         )
     return out
 
@@ -165,8 +171,8 @@ def _examples(run: Run) -> list[str]:
         ("Best", "The regions whose answers score highest, one per image.", best),
         ("Worst", "The regions whose answers score lowest, one per image.", worst),
         (
-            "Most different at once",
-            "Regions of which the paragraph states another value than the answer alone.",
+            "Contradictions",
+            "Regions whose paragraph states another value than the single answer.",
             contradictions(run),
         ),
     ):

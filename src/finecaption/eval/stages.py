@@ -53,7 +53,10 @@ def stage_table(columns: Mapping[str, Mapping[str, Any]]) -> tuple[list[str], li
     ]
     rows.append(["Mean over attributes", *(percent(s["mean_accuracy"]) for s in columns.values())])
     rows.append(["95 % interval", *(interval(s["mean_interval"]) for s in columns.values())])
-    for label, key in (("Twins told apart", "twins"), ("Abstains rightly", "abstention")):
+    for label, key in (
+        ("Near-duplicate boxes named right", "twins"),
+        ("Inapplicable questions rejected", "abstention"),
+    ):
         rows.append(
             [label, *(percent((s.get(key) or {}).get("accuracy")) for s in columns.values())]
         )
@@ -61,7 +64,7 @@ def stage_table(columns: Mapping[str, Mapping[str, Any]]) -> tuple[list[str], li
         rows.append([label, *(_one_click(s, key) for s in columns.values())])
     for label, key in (
         ("Regions", "regions"),
-        ("Pictures", "pictures"),
+        ("Images", "pictures"),
         ("Questions", "questions"),
     ):
         rows.append([label, *(str(s.get(key, "–")) for s in columns.values())])

@@ -19,7 +19,7 @@ import numpy as np
 
 from finecaption.attributes import custom_attribute
 from finecaption.errors import InputError
-from finecaption.eval.data import EvalPicture, EvalRegion, Source, twin_pairs
+from finecaption.eval.data import EvalImage, EvalRegion, Source, twin_pairs
 from finecaption.eval.interior import interior_point, next_click
 from finecaption.eval.questions import trick_question
 from finecaption.eval.records import Record, RunFolder
@@ -30,7 +30,7 @@ from finecaption.protocol import Captioner
 from finecaption.request import DENSE, WHOLE, Request
 from finecaption.types import Region, Task
 
-CLICKS = 5  # clicks a region; the table shows 1, 3 and 5
+CLICKS = 5  # clicks per region; the table shows 1, 3 and 5
 TOLD_APART = ("Category Name", "Color")  # what twins are asked
 
 Progress = Callable[[str, int, "int | None"], None]  # step, records so far, records wanted
@@ -53,9 +53,9 @@ class Step:
     """A step: what it reads, how many records an image makes, and how they are made."""
 
     name: str
-    stream: Callable[[int], Iterator[EvalPicture]]
-    count: Callable[[EvalPicture], int]
-    make: Callable[[Sequence[EvalPicture]], list[Record]]
+    stream: Callable[[int], Iterator[EvalImage]]
+    count: Callable[[EvalImage], int]
+    make: Callable[[Sequence[EvalImage]], list[Record]]
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def run_step(
     number = 0
     try:
         while total < most:
-            taken: list[EvalPicture] = []
+            taken: list[EvalImage] = []
             coming = 0
             for picture in itertools.islice(pictures, batch):
                 taken.append(picture)
@@ -166,7 +166,7 @@ def _truth(region: EvalRegion, names: Sequence[str]) -> Record:
     return {n: {f: list(v) for f, v in region.truth[n].items()} for n in names}
 
 
-def _trick(picture: EvalPicture, region: EvalRegion) -> str | None:
+def _trick(picture: EvalImage, region: EvalRegion) -> str | None:
     if not region.truth:  # whether a question applies is known of the synthetic world alone
         return None
     return trick_question(region.category, picture.name, region.region_id)
@@ -177,7 +177,7 @@ def _names(region: EvalRegion) -> tuple[str, ...]:
     return tuple(region.truth) or tuple(region.references)
 
 
-def _asked(picture: EvalPicture, region: EvalRegion, tasks: Collection[Task]) -> tuple[str, ...]:
+def _asked(picture: EvalImage, region: EvalRegion, tasks: Collection[Task]) -> tuple[str, ...]:
     """The attributes asked about a region: those that can be scored, and one that cannot apply."""
     own = _names(region) if "aarc" in tasks else ()
     trick = _trick(picture, region)
@@ -185,7 +185,7 @@ def _asked(picture: EvalPicture, region: EvalRegion, tasks: Collection[Task]) ->
 
 
 def _request(
-    picture: EvalPicture, mask: np.ndarray, names: Sequence[str], dense: bool = False
+    picture: EvalImage, mask: np.ndarray, names: Sequence[str], dense: bool = False
 ) -> Request:
     return Request(picture.image, [Region(mask)], list(map(custom_attribute, names)), dense)
 
@@ -200,7 +200,7 @@ def _answers(captioner: Captioner, requests: Sequence[Request]) -> list[dict[str
     return found
 
 
-def _place(picture: EvalPicture, region: EvalRegion) -> Record:
+def _place(picture: EvalImage, region: EvalRegion) -> Record:
     """Where a region is, for breakdowns and for showing it."""
     return {
         "box": list(region.box),
@@ -211,7 +211,7 @@ def _place(picture: EvalPicture, region: EvalRegion) -> Record:
 
 
 def _prediction(
-    picture: EvalPicture, region: EvalRegion, told: dict[str, str], tasks: Collection[Task]
+    picture: EvalImage, region: EvalRegion, told: dict[str, str], tasks: Collection[Task]
 ) -> Record:
     trick = _trick(picture, region)
     own = _names(region) if "aarc" in tasks else ()
@@ -249,7 +249,7 @@ def predictions(
 
     dense = "rdc" in tasks
 
-    def make(batch: Sequence[EvalPicture]) -> list[Record]:
+    def make(batch: Sequence[EvalImage]) -> list[Record]:
         regions = [(p, region, _asked(p, region, tasks)) for p in batch for region in p.regions]
         requests = [
             _request(p, region.mask, names, dense) for p, region, names in regions if names or dense
@@ -273,13 +273,13 @@ def wholes(source: Source, captioner: Captioner, last: int | None = None) -> Ste
         last: index of the last image; None: no end.
     """
 
-    def stream(start: int) -> Iterator[EvalPicture]:
+    def stream(start: int) -> Iterator[EvalImage]:
         for picture in source.pictures(start):
             if last is not None and picture.index > last:
                 return
             yield picture
 
-    def make(batch: Sequence[EvalPicture]) -> list[Record]:
+    def make(batch: Sequence[EvalImage]) -> list[Record]:
         known = [p for p in batch if p.whole]
         if not known:
             return []
@@ -306,7 +306,7 @@ def twins(source: Source, captioner: Captioner) -> Step:
     unseen, truth, answers.
     """
 
-    def make(batch: Sequence[EvalPicture]) -> list[Record]:
+    def make(batch: Sequence[EvalImage]) -> list[Record]:
         requests = [_request(p, r.mask, TOLD_APART) for p in batch for r in p.regions]
         answers = iter(_answers(captioner, requests))
         out = []
@@ -344,7 +344,7 @@ def clicks(source: Source, segmenter: Clickable) -> Step:
     click is made and its IoU stands).
     """
 
-    def make(batch: Sequence[EvalPicture]) -> list[Record]:
+    def make(batch: Sequence[EvalImage]) -> list[Record]:
         out = []
         for picture in batch:
             encoded = segmenter.encode(picture.image)

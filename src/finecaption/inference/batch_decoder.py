@@ -7,7 +7,7 @@ once (`shared_prefix`); then all (region, question) rows are decoded together (`
 `beam_search`), and rows that have ended leave the batch. In fp32 greedy answers are those of
 `model.generate(do_sample=False)` for each row alone, token for token.
 
-Legend: B images, R regions, T image tokens a region, D the language model's width.
+Legend: B images, R regions, T image tokens per region, D the language model's width.
 """
 
 from __future__ import annotations
@@ -181,7 +181,7 @@ def _steps(
     limit: int,
     cuts: _Cuts,
 ) -> Iterator[list[Row]]:
-    """The rows that changed, a list a step."""
+    """The rows that changed, one list per step."""
     of_region: dict[int, list[Row]] = {}
     for row, job in rows.items():
         of_region.setdefault(job.region, []).append(row)

@@ -5,7 +5,7 @@ The rules are those of transformers' `generate(num_beams=B, length_penalty=1, ea
 B best that do not end run on; an ended one among the B best is kept with its mean log-probability;
 a row is over once the best running beam's mean is below that of its B-th best ended one.
 
-Legend: R regions, Q queries a region (its running beams), n rows not yet over, B beams, V the
+Legend: R regions, Q queries per region (its running beams), n rows not yet over, B beams, V the
 vocabulary; see `shared_prefix`.
 """
 
@@ -57,7 +57,7 @@ def search(
     limit: int,
     whole: torch.Tensor | None = None,
 ) -> Iterator[list[Row]]:
-    """The likeliest answer of each row; rows that are over, a list a step.
+    """The likeliest answer of each row; rows that are over, one list per step.
 
     Arguments as for `decode_loop.decode`; `decoding.beams` and its guidance count here. A row's
     `token_ids` and `logprobs` stay empty until it is over.

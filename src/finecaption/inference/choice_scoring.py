@@ -10,7 +10,7 @@ The prefix (image tokens and question) goes through the model once. All sentence
 as a tree of tokens: beginnings that they share are computed once, each token sees the prefix and
 its own ancestors, and nothing of the prefix is copied.
 
-Legend: T image tokens a region, D the language model's width, P tokens of the prefix, L nodes.
+Legend: T image tokens per region, D the language model's width, P tokens of the prefix, L nodes.
 """
 
 from __future__ import annotations
@@ -200,7 +200,7 @@ def token_logprobs(
         max_nodes: tokens that go through the model at once (one answer always does).
 
     Returns:
-        For each answer, a number a token; float32 arithmetic in the softmax.
+        For each answer, one number per token; float32 arithmetic in the softmax.
     """
     if not prompt or prompt[-1] == model.config.image_token_id:
         raise ValueError("the prompt must end in a token that is no image placeholder.")

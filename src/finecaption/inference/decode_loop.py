@@ -1,6 +1,6 @@
 """Rows, each one question about one region, decoded together token by token.
 
-Legend: R regions, Q queries a region (questions or beams), V the vocabulary, n rows that have not
+Legend: R regions, Q queries per region (questions or beams), V the vocabulary, n rows that have not
 ended; see `shared_prefix`.
 """
 
@@ -71,7 +71,9 @@ def decode(
     whole: torch.Tensor | None = None,
     is_finished: IsFinished | None = None,
 ) -> Iterator[list[Row]]:
-    """Greedy or sampled answers; the rows that changed, a list a step. Ended rows leave the batch.
+    """Decodes greedily or by sampling; yields the rows that changed, one list per step.
+
+    Finished rows leave the batch.
 
     Args:
         features: (R, T, D) from `encode_regions`.

@@ -5,9 +5,9 @@ of its questions. The suffixes of all questions stand in the same sequence; an a
 which columns each question sees: the prefix and its own tokens. So an answer that ends just leaves
 the mask, and a beam that splits is one more row of it: no key or value is copied for either.
 
-Legend: R regions, Q queries a region (a query is one question or one beam; regions with fewer are
+Legend: R regions, Q queries per region (a query is one question or one beam; regions with fewer are
 padded), P tokens of the prefix, C columns of keys and values, M tokens put in at once,
-D the language model's width, T image tokens a region, V the vocabulary.
+D the language model's width, T image tokens per region, V the vocabulary.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Runs images and regions through the encoders and the adapter, each only once.
 
 Legend: B images, R regions, S / s the sides of the squares, g the grid of image tokens, T image
-tokens a region, H the adapter's width, D the language model's.
+tokens per region, H the adapter's width, D the language model's.
 """
 
 from __future__ import annotations

@@ -106,7 +106,7 @@ class FineCaptionConfig(PreTrainedConfig):
             `image_size`, because its position embeddings depend on it.
         text_config: any causal language model that `AutoModel` knows, Llama if no `model_type`.
         image_size: side in pixels of the high-resolution square (HR).
-        image_stride: HR pixels an image token, 32 in the paper. ConvNeXt's own stride must equal
+        image_stride: HR pixels per image token, 32 in the paper. ConvNeXt's own stride must equal
             it, and SAM's patch size must divide it; the pixel-unshuffle factor follows.
         image_token_id: id of the placeholder token, one for each image token.
         clip_select_layer: which hidden state of CLIP is read, as an index into `hidden_states`
@@ -193,7 +193,7 @@ class FineCaptionConfig(PreTrainedConfig):
 
     @property
     def image_seq_length(self) -> int:
-        """Image tokens a region, `image_grid ** 2`."""
+        """Image tokens per region, `image_grid ** 2`."""
         return self.image_grid**2
 
     @property

@@ -1,7 +1,7 @@
 """Image + masks + text -> tensors, saved beside the weights.
 
 Legend: B images, R regions, N sequences, s / S the side of the low / high resolution square, T
-the image tokens a region.
+the image tokens per region.
 """
 
 from __future__ import annotations
@@ -324,7 +324,7 @@ class FineCaptionProcessor(ProcessorMixin):
     def _get_num_multimodal_tokens(
         self, image_sizes: Sequence[Any] | None = None, **kwargs: Any
     ) -> MultiModalData:
-        """What transformers-based servers ask: T tokens an image, whatever its size."""
+        """What transformers-based servers ask: T tokens per image, whatever its size."""
         if image_sizes is None:
             return MultiModalData()
         count = len(image_sizes)

@@ -7,7 +7,7 @@ first ones, as small decoders give one mask a click, not three. And they are ran
 they are and how far the clicks inside them agree on them, as the IoU that a small decoder expects
 of its own mask says little (docs/segment.md has the measurements).
 
-Legend: P prompts, K masks a prompt, N candidates, t x u the thumbnail's rows and columns, m the
+Legend: P prompts, K masks per prompt, N candidates, t x u the thumbnail's rows and columns, m the
 side of the decoder's logits.
 """
 

@@ -5,7 +5,7 @@ The decoder is SAM's (Kirillov et al. 2023, arXiv:2304.02643; transformers' `Sam
 image's resolution, too coarse for a bicycle's frame at 256 px; for small models a refinement
 doubles it.
 
-Legend: B images, P prompts an image, K points a prompt, S the side of the high-resolution
+Legend: B images, P prompts per image, K points per prompt, S the side of the high-resolution
 square in pixels, n = S / 16 the neck's grid and C its channels, m the side of the mask logits.
 """
 

@@ -3,7 +3,7 @@
 It sees the raw pixels, in the spirit of HQ-SAM (arXiv:2306.01567) and SAM 2 (arXiv:2408.00714),
 through a convolution made for each prompt, as in CondInst (arXiv:2003.05664).
 
-Legend: B images, P prompts an image, N = B * P, K points a prompt, S the side of the
+Legend: B images, P prompts per image, N = B * P, K points per prompt, S the side of the
 high-resolution square in pixels, n = S / 16 the neck's grid and C its channels, l = S / 4 the grid
 of SAM's masks, F channels of the image's own features.
 """

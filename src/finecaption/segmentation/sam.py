@@ -1,11 +1,12 @@
 """Any SAM checkpoint of transformers as the segmenter.
 
-The same methods as `finecaption.segmentation.click.Segmenter`, on a `SamModel` of its own: Meta's
-ViT-B, L and H and whatever else has that class. It gives three masks a click, from part to whole,
-and takes the mask before back with the next click (Kirillov et al. 2023, arXiv:2304.02643,
-section 3).
+The methods are those of `finecaption.segmentation.click.Segmenter`, on a separate `SamModel`:
+Meta's ViT-B, L and H, or any other checkpoint of that class. It returns three masks per click, from
+part to whole, and accepts the previous mask with the next click (Kirillov et al. 2023,
+arXiv:2304.02643, section 3).
 
-Legend: S the side of the model's square, m = S / 4 that of its masks, P prompts, K masks a prompt.
+Legend: S the side of the model's square, m = S / 4 that of its masks, P prompts, K masks per
+prompt.
 """
 
 from __future__ import annotations
@@ -134,7 +135,7 @@ class TransformersSegmenter:
         points: Sequence[Sequence[float]] = (),
         boxes: Sequence[Sequence[float]] = (),
     ) -> Proposals:
-        """As `Segmenter.propose`, with K = 3 masks a prompt."""
+        """As `Segmenter.propose`, with K = 3 masks per prompt."""
         return run_prompts(encoded, points, boxes, self._decode)
 
     def _decode(

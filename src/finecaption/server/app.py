@@ -73,7 +73,7 @@ def create_app(
         service.engine.start()
         yield
         await anyio.to_thread.run_sync(service.engine.close, float(chosen.grace))
-        service.pictures.close()
+        service.images.close()
 
     app = FastAPI(
         title="FineCaption",

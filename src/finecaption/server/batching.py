@@ -18,8 +18,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from finecaption.errors import FineCaptionError, InputError
+from finecaption.server.image_cache import ImageCache
 from finecaption.server.jobs import Busy, Cancelled, Job, NotReady, Work
-from finecaption.server.picture_cache import PictureCache
 
 if TYPE_CHECKING:
     from finecaption.captioner import EncodedImage, FineCaption
@@ -98,7 +98,7 @@ class Engine:
         self._load = load
         self._limits = (queue, held_pixels)
         self._batch, self._batch_wait, self._most_streams = batch, batch_wait, streams
-        self._cache = PictureCache(cached_pictures, held_pixels // 4)
+        self._cache = ImageCache(cached_pictures, held_pixels // 4)
         self._watcher = watcher
         self._on_failure = on_failure
         self._captioner: FineCaption | None = None

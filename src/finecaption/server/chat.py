@@ -138,13 +138,13 @@ async def _prepare(service: Service, ticket: Ticket, body: ChatRequest, deadline
         message = f"{unsupported}: this model cannot do that; leave it out"
         raise ApiError(400, message, param=unsupported, code="unsupported_parameter")
     text, url = _last_question(body)
-    loaded = await service.pictures.load(url, alpha=body.region is None, field="image_url")
+    loaded = await service.images.load(url, alpha=body.region is None, field="image_url")
     with service.room():
         ticket.hold(loaded.pixels)
     regions: tuple[Any, ...] = ()
     if body.region is not None:
         most = service.settings.max_points
-        region = await service.pictures.run(
+        region = await service.images.run(
             lambda: to_region(body.region, loaded.picture.size, max_points=most)  # type: ignore[arg-type]  # it is not None
         )
         regions = (region,)

@@ -10,7 +10,7 @@ from finecaption.errors import InputError
 from finecaption.io.geometry import Size, check_point
 from finecaption.io.masks import decode_base64_gzip, decode_polygons, decode_rle, load_mask
 from finecaption.request import region_of
-from finecaption.server.pictures import decode_base64, decode_mask
+from finecaption.server.images import decode_base64, decode_mask
 from finecaption.server.schemas import RegionModel
 from finecaption.types import Region, RegionPrompt
 

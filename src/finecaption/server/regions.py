@@ -17,7 +17,7 @@ from finecaption.io.html import data_uri
 from finecaption.io.masks import box_from_mask, encode_rle
 from finecaption.request import Questions, Request
 from finecaption.server.batching import Engine, Ticket
-from finecaption.server.pictures import Loaded
+from finecaption.server.images import Loaded
 from finecaption.server.region_field import to_region
 from finecaption.server.routing import ERRORS, JsonRoute
 from finecaption.server.schemas import (
@@ -82,7 +82,7 @@ async def _request(service: Service, ticket: Ticket, body: RegionsRequest) -> tu
             f"regions: {answers} answers are asked for; at most {limits.max_answers} are given in "
             "a call"
         )
-    loaded = await service.pictures.load(body.image, alpha=not body.regions, field="image")
+    loaded = await service.images.load(body.image, alpha=not body.regions, field="image")
     with service.room():
         ticket.hold(loaded.pixels)
 
@@ -93,7 +93,7 @@ async def _request(service: Service, ticket: Ticket, body: RegionsRequest) -> tu
             for number, entry in enumerate(body.regions)
         )
 
-    found = await service.pictures.run(read) if body.regions else _by_alpha(loaded)
+    found = await service.images.run(read) if body.regions else _by_alpha(loaded)
     decoding = service.decoding(body, body.max_tokens)
     request = Request(loaded.picture, found, names, body.dense, body.whole, decoding)
     return request, loaded.digest
@@ -130,7 +130,7 @@ async def segment(request: HttpRequest, body: SegmentRequest) -> Response:
         raise InputError('segment: give points, a box or both, or "everything": true')
     with service.admit() as ticket:
         service.check_model(body.model)
-        loaded = await service.pictures.load(body.image, alpha=False, field="image")
+        loaded = await service.images.load(body.image, alpha=False, field="image")
         with service.room():
             ticket.hold(loaded.pixels)
         size = loaded.picture.size
@@ -143,7 +143,7 @@ async def segment(request: HttpRequest, body: SegmentRequest) -> Response:
         with service.room():
             job = service.engine.call(lambda engine, check: _masks(engine, check, loaded, prompt))
         masks: list[tuple[np.ndarray, float]] = await service.outcome(request, job, deadline)
-        record = await service.pictures.run(_record, size, masks, body.format)
+        record = await service.images.run(_record, size, masks, body.format)
     return JSONResponse(record)
 
 

@@ -15,9 +15,9 @@ from finecaption.decoding import MAX_NEW_TOKENS, Decoding
 from finecaption.server.batching import Engine, Ticket
 from finecaption.server.errors import ApiError
 from finecaption.server.fetch import Fetcher
+from finecaption.server.images import ImageLoader
 from finecaption.server.jobs import Busy, Cancelled, Job, NotReady
 from finecaption.server.metrics import Metrics
-from finecaption.server.pictures import Pictures
 from finecaption.server.schemas import Sampling
 from finecaption.server.settings import Settings
 
@@ -47,7 +47,7 @@ class Service:
         """
         self.settings = settings
         self.metrics = Metrics()
-        self.pictures = Pictures(settings, fetcher)
+        self.images = ImageLoader(settings, fetcher)
         self.on_failure: Callable[[], object] | None = None
         self.created = int(time.time())
         self._prompt_tokens: dict[str, int] = {}

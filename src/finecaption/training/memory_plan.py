@@ -40,7 +40,7 @@ CARDS = (24, 80)  # GB as vendors count them: 2 ** 30 bytes each
 GIB = 2**30
 RESERVE = 1.06  # allocator's fragments and kernels' work space, and a context of
 CONTEXT = 0.8 * GIB  # ... CUDA's own
-QUESTIONS, ANSWER = 13, 40  # CompositionCap's questions a region; tokens of one and its answer
+QUESTIONS, ANSWER = 13, 40  # CompositionCap's questions per region; tokens of one and its answer
 
 
 class Watch(TorchDispatchMode):

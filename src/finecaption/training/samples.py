@@ -275,7 +275,7 @@ class Packs(Dataset):
     Attributes:
         micro: packs an optimizer step, all processes together.
         steps: optimizer steps of the run.
-        questions: mean questions a step.
+        questions: mean questions per step.
     """
 
     def __init__(

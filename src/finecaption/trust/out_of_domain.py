@@ -101,9 +101,9 @@ class OutOfDomainDetector:
         return Notice(
             score,
             self.threshold,
-            f"This picture does not look like the {self.knows} that the model was trained on. It "
+            f"This image does not look like the {self.knows} that the model was trained on. It "
             "knows nothing else, so its captions are guesses and probably wrong. "
-            "For photographs, a model trained on photographs is needed: see the README.",
+            "To describe photographs, you need a model trained on them; see docs/photographs.md.",
         )
 
     def check_features(self, hr_features: np.ndarray, size: Size) -> Notice | None:
@@ -264,7 +264,7 @@ def fit_domain(
     pictures: Iterable[Image.Image | np.ndarray],
     *,
     quantile: float = QUANTILE,
-    knows: str = "drawn scenes",
+    knows: str = "synthetic scenes",
     model: Any = None,
 ) -> OutOfDomainDetector:
     """Fits the detector to images that a saved model knows, and writes it into its folder.

@@ -247,7 +247,7 @@ class CompositionCap(Source):
                 used.add(name)
                 captions += [("aarc", a, t) for a, t in self._attributes(entity[name], name)]
         row, said = find_key(entity, ATTRIBUTE_NAME), find_key(entity, TEXT_KEY)
-        if not captions and row and said and isinstance(entity[row], str):  # a row an attribute
+        if not captions and row and said and isinstance(entity[row], str):  # one row per attribute
             used |= {row, said}
             name = canonical_name(entity[row])
             captions += [("aarc", name, text) for _, text in self._texts(entity[said], said)]

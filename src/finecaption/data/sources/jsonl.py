@@ -1,4 +1,4 @@
-"""Our own JSONL: a sample a line, as `finecaption.data.record` says; images relative to it.
+"""Our own JSONL: one sample per line, as `finecaption.data.record` says; images relative to it.
 
 Layout: a file, or a folder with `*.jsonl` files.
 """

@@ -1,6 +1,6 @@
 """The synthetic world on disk: the folder that `finecaption synth render` writes.
 
-Layout: `annotations.jsonl`, a record a region, and `images/`; see docs/synthetic-world.md.
+Layout: `annotations.jsonl`, one record per region, and `images/`; see docs/synthetic-world.md.
 """
 
 from __future__ import annotations

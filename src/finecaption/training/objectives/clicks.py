@@ -1,6 +1,6 @@
 """Stage 0 of the SAM tower: dense labels and clicks at once, on the same images.
 
-Legend: B images, P prompts an image, N = B * P, K points a prompt, d = 128 the side of the id
+Legend: B images, P prompts per image, N = B * P, K points per prompt, d = 128 the side of the id
 map, S the side of the images, rows the regions of the fullest image and the backdrop (row 0).
 """
 

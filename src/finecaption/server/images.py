@@ -48,7 +48,7 @@ class Loaded:
         return self.picture.width * self.picture.height
 
 
-class Pictures:
+class ImageLoader:
     """Loads images in separate threads, so that the event loop is not blocked."""
 
     def __init__(self, settings: Settings, fetcher: Fetcher | None = None) -> None:
@@ -65,7 +65,7 @@ class Pictures:
             )
         # one thread: decoded images come one after the other, which bounds the memory, and
         # Python's warning filters, which decoding sets, are not made for several
-        self._decoder = ThreadPoolExecutor(1, "finecaption-pictures")
+        self._decoder = ThreadPoolExecutor(1, "finecaption-images")
         self._fetches = ThreadPoolExecutor(_MOST_FETCHES, "finecaption-fetch")
 
     def close(self) -> None:
@@ -92,7 +92,7 @@ class Pictures:
             data = await self._fetch(text, field)
         else:
             data = await self.run(decode_base64, text, field)
-        return await self.run(decode_picture, data, self.settings.max_pixels, alpha, field)
+        return await self.run(decode_image, data, self.settings.max_pixels, alpha, field)
 
     async def _fetch(self, url: str, field: str) -> bytes:
         if self.fetcher is None:
@@ -129,7 +129,7 @@ def decode_base64(text: str, field: str) -> bytes:
     return data
 
 
-def decode_picture(data: bytes, max_pixels: int, alpha: bool, field: str) -> Loaded:
+def decode_image(data: bytes, max_pixels: int, alpha: bool, field: str) -> Loaded:
     """Bytes -> image, and the region that its transparency marks if `alpha` says to look.
 
     An RGBA image whose alpha is not 100 % everywhere marks a region by alpha >= 50 %; its colors

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 _REMEMBERED = 4096  # digests of images that have been asked about
 
 
-class PictureCache:
+class ImageCache:
     """A least-recently-used cache of encoded images."""
 
     def __init__(self, count: int, pixels: int) -> None:

@@ -39,7 +39,7 @@ def _pixels(name: str, path: str | None) -> Image.Image | None:
     return Image.fromarray(render_rgb(observe(scene).svg))
 
 
-def picture_of(record: Record) -> Image.Image | None:
+def image_of(record: Record) -> Image.Image | None:
     """The image of a record of predictions or wholes, RGB; None if it is not to be had any more.
 
     An image of the synthetic world is drawn again from its name.
@@ -52,7 +52,7 @@ def outlined(record: Record) -> Image.Image | None:
 
     What is outside the region is a little darker, so that a small region is found at a glance.
     """
-    picture = picture_of(record)
+    picture = image_of(record)
     if picture is None:
         return None
     mask: np.ndarray | None = None
