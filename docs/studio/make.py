@@ -57,7 +57,7 @@ def walk(page: Any, folder: Path, kind: str) -> None:
     click(page, 0.76, 0.87)
     told(page, 1)
     save(page, folder, f"click-{kind}")
-    page.locator(".fc-lead .fc-w").last.click()
+    page.locator(".fc-lead .fc-w", has_text="dog").first.click()
     page.wait_for_selector(".fc-evidence:not([hidden])")
     page.locator("[data-el=stage]").scroll_into_view_if_needed()
     save(page, folder, f"evidence-{kind}")
