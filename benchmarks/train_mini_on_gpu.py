@@ -56,7 +56,9 @@ class Driver:
 
     def say(self, text: str) -> None:
         """Prints a line with the seconds since the start, and the scenes that there are."""
-        print(f"[{time.monotonic() - self.began:6.1f} s, {self.scenes()} scenes] {text}", flush=True)
+        print(
+            f"[{time.monotonic() - self.began:6.1f} s, {self.scenes()} scenes] {text}", flush=True
+        )
 
     def scenes(self) -> int:
         """How many scenes without a gap are rendered."""

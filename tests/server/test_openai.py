@@ -13,7 +13,7 @@ from PIL import Image
 
 from finecaption.io.masks import encode_base64_gzip, encode_polygons, encode_rle, load_mask
 
-from .conftest import NAME, ROOM, PATIENCE, RABBIT, Live, chat_body, small
+from .conftest import NAME, PATIENCE, RABBIT, ROOM, Live, chat_body, small
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from finecaption.io.masks import decode_rle, encode_rle, load_mask, mask_iou
 from finecaption.server.region_field import to_region
 from finecaption.server.schemas import RegionModel
 
-from .conftest import ROOM, PATIENCE, RABBIT, Live, data_uri, small
+from .conftest import PATIENCE, RABBIT, ROOM, Live, data_uri, small
 
 
 def ask(live: Live, path: str = "/v1/regions", **body: Any) -> Any:

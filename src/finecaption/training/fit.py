@@ -194,6 +194,7 @@ class StageTrainer(Trainer):
     """Trainer that takes items in their own order, logs what the objective names, checks values."""
 
     optimizer: torch.optim.Optimizer | None
+    lr_scheduler: Any
 
     def __init__(
         self,
@@ -420,7 +421,9 @@ def fit(
         console.close()
     barrier()
     taken = trainer.state.global_step
-    return Fitted(module, provenance(stage, feed, taken, clock.seconds(), metrics.get("train_loss")))
+    return Fitted(
+        module, provenance(stage, feed, taken, clock.seconds(), metrics.get("train_loss"))
+    )
 
 
 def provenance(

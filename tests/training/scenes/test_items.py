@@ -285,9 +285,7 @@ def test_wholes_are_chosen_first_and_a_part_now_and_then(pool: Pool) -> None:
     assert choose_regions(truth, random.Random(0), 0) == []
 
 
-def test_balanced_scenes_are_chosen_for_a_region_and_ask_about_it(
-    pool: Pool, texts: Texts
-) -> None:
+def test_balanced_scenes_are_chosen_for_a_region_and_ask_about_it(pool: Pool, texts: Texts) -> None:
     asking = SceneCaptions(regions=1, questions=1, whole=0.0, conversations=0.0, balanced=1.0)
     items = caption_items(pool, texts, asking)
     heads = list(HEADS)
@@ -308,9 +306,7 @@ def test_balanced_scenes_are_chosen_for_a_region_and_ask_about_it(
 
 
 def test_only_classes_are_asked_of_the_chosen_region_too(pool: Pool, texts: Texts) -> None:
-    asking = SceneCaptions(
-        regions=0, whole=0.0, labeled=2, region_labels=1.0, balanced=1.0
-    )
+    asking = SceneCaptions(regions=0, whole=0.0, labeled=2, region_labels=1.0, balanced=1.0)
     items = caption_items(pool, texts, asking)
     for i in range(ITEMS):
         _, focus, _ = items._choose(i, items.rng(i))

@@ -144,7 +144,6 @@ class CaptionItems(PoolItems):
             "classes": torch.from_numpy(np.array(scene.labels)),
         }
 
-
     def _choose(
         self, item: int, rng: random.Random
     ) -> tuple[PooledScene, RegionTruth | None, str | None]:
