@@ -70,6 +70,14 @@ def test_points() -> None:
             parse_point(text)
     assert check_point((0, 7.9), (10, 8)) == (0, 7.9, True)
     assert check_point((0, 1, False)) == (0, 1, False)
+    assert check_point((0, 1, 0)) == (0, 1, False) and check_point((0, 1, 1)) == (0, 1, True)
+    for sign in ("false", "0", "true", -1, 2, 0.5, None):
+        with pytest.raises(InputError, match="click: the third value is .*give true"):
+            check_point((0, 1, sign), field="click")
+    with pytest.raises(InputError, match="box 3: .* not fractions of the image"):
+        check_box((0.1, 0.2, 0.5, 0.9), (640, 480), "box 3")
+    assert check_box((0, 0, 1, 1), (640, 480)) == (0, 0, 1, 1)
+    assert check_box((0.1, 0.2, 1.5, 0.9), (640, 480)) == (0.1, 0.2, 1.5, 0.9)
     for point in ((10, 0), (-0.1, 0), (0, 8)):
         with pytest.raises(InputError, match="outside the image of 10 x 8"):
             check_point(point, (10, 8))

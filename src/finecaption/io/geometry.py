@@ -63,7 +63,8 @@ def check_box(box: Sequence[float], size: Size | None = None, field: str = "box"
     A box that reaches over the image's edge is cut to it.
 
     Raises:
-        InputError: not four finite numbers, reversed, without area, or wholly outside the image.
+        InputError: not four finite numbers, reversed, without area, wholly outside the image, or in
+            fractions of the image's size.
     """
     x0, y0, x1, y1 = _floats(box, 4, field, "x0,y0,x1,y1")
     shown = f"({x0:g}, {y0:g}, {x1:g}, {y1:g})"
@@ -74,6 +75,11 @@ def check_box(box: Sequence[float], size: Size | None = None, field: str = "box"
         )
     if x1 == x0 or y1 == y0:
         raise InputError(f"{field}: {shown} has no area; give x0 < x1 and y0 < y1")
+    if min(x0, y0) >= 0 and max(x1, y1) <= 1 and not all(v in (0, 1) for v in (x0, y0, x1, y1)):
+        raise InputError(
+            f"{field}: {shown} lies within one pixel; coordinates are pixels, not fractions of the "
+            "image: multiply them by its width and height"
+        )
     if size is None:
         return x0, y0, x1, y1
     width, height = size
@@ -87,11 +93,18 @@ def check_point(point: Sequence[float], size: Size | None = None, field: str = "
     """A valid click from (x, y) or (x, y, positive).
 
     Raises:
-        InputError: not finite numbers, or outside the image of `size`.
+        InputError: not finite numbers, outside the image of `size`, or `positive` is anything but
+            true, false, 1 or 0: the text "false" would count as true.
     """
     positive = True
     if isinstance(point, Sequence) and len(point) == 3:
-        positive = bool(point[2])
+        sign = point[2]
+        if isinstance(sign, str) or sign not in (True, False):
+            raise InputError(
+                f"{field}: the third value is {sign!r}; give true (1) for a click on the object, "
+                "false (0) for one beside it"
+            )
+        positive = bool(sign)
         point = point[:2]
     x, y = _floats(point, 2, field, "x,y")
     if size is not None and not (0 <= x < size[0] and 0 <= y < size[1]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -58,9 +59,15 @@ def load_model(
             quantisation.check_sizes(
                 quantize, FineCaptionConfig.from_pretrained(folder, local_files_only=True)
             )
-        model = FineCaptionForConditionalGeneration.from_pretrained(
-            folder, dtype=dtype, local_files_only=True, **extra
+        model, found = FineCaptionForConditionalGeneration.from_pretrained(
+            folder,
+            dtype=dtype,
+            local_files_only=True,
+            ignore_mismatched_sizes=True,  # check_whole names them
+            output_loading_info=True,
+            **extra,
         )
+        check_whole(model, found)
         processor = FineCaptionProcessor.from_pretrained(folder, local_files_only=True)
     except InputError as error:
         raise InputError(f"{folder}: {error}") from None
@@ -68,6 +75,45 @@ def load_model(
     except Exception as error:
         raise InputError(f"{folder}: the model cannot be read ({error})") from error
     return (model if extra else model.to(where)), processor
+
+
+def check_whole(model: torch.nn.Module, found: Mapping[str, Any]) -> None:
+    """Makes sure that a checkpoint had every weight of the model, no other, and finite values.
+
+    transformers only warns of the first two, and gives random values to what is missing.
+
+    Args:
+        model: as it was loaded.
+        found: transformers' `output_loading_info`.
+
+    Raises:
+        InputError: the names of weights that are wrong.
+    """
+    mismatched = [key[0] if isinstance(key, tuple) else key for key in found["mismatched_keys"]]
+    for names, wrong in (
+        (found["missing_keys"], "the checkpoint lacks weights of the model"),
+        (mismatched, "weights of the checkpoint have another shape than the model's"),
+        (found["unexpected_keys"], "the checkpoint has weights that the model does not know"),
+        (_not_finite(model), "weights are NaN or infinite"),
+    ):
+        if names:
+            listed = sorted(str(name) for name in names)
+            more = f" and {len(listed) - 3} more" if len(listed) > 3 else ""
+            raise InputError(
+                f"{wrong}: {', '.join(listed[:3])}{more}; copy the folder again, or make it again "
+                "with the program that wrote it"
+            )
+
+
+def _not_finite(model: torch.nn.Module) -> list[str]:
+    """Names of floating-point parameters that hold a value that is NaN or infinite."""
+    return [
+        name
+        for name, value in model.named_parameters()
+        if value.is_floating_point()
+        and value.device.type != "meta"  # on disk, where device_map puts what is too large
+        and not bool(torch.isfinite(value).all())
+    ]
 
 
 def _device(device: str | torch.device | None) -> torch.device:
