@@ -25,7 +25,6 @@ from typing import Any
 from finecaption.training.recipes import find_recipe
 from finecaption.training.scenes import texts
 from finecaption.training.scenes.pool import SHARD, open_folder
-from finecaption.training.scenes.rolling_pool import RENDERER
 
 # stage -> fraction of the whole time, batch, peak learning rate, loader processes, other settings
 STAGES: dict[str, tuple[float, int, float, int, dict[str, Any]]] = {
@@ -76,8 +75,8 @@ class Driver:
                 "batch": batch, "lr": lr, "workers": workers, "save_every": 2000, **more,
             }  # fmt: skip
             if self.small:
-                values |= {"batch": 4, "workers": 1, "window": 50} if "window" in more else {}
                 values |= {"batch": 4, "workers": 1}
+                values |= {"window": 50} if "window" in more else {}
             found += [f"{name}.{key}={value}" for key, value in values.items()]
         return [part for value in found for part in ("--set", value)]
 
@@ -124,7 +123,6 @@ def run(driver: Driver, workers: int) -> None:
         "--size", str(SHARD), "--ahead", "100000", "--workers", str(workers), "--keep",
     ]  # fmt: skip
     renderer = subprocess.Popen(command, preexec_fn=lambda: os.nice(5))
-    (driver.pool / RENDERER).write_text(str(renderer.pid))
     try:
         first = driver.out / "convnext"
         first.mkdir(exist_ok=True)

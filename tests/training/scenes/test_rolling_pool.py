@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,6 @@ from finecaption.model.configuration import FineCaptionConfig
 from finecaption.training.scenes.labels import HEADS, IGNORE
 from finecaption.training.scenes.pool import Pool, shard_folder
 from finecaption.training.scenes.rolling_pool import (
-    RENDERER,
     RollingPool,
     Window,
     is_rendering,
@@ -67,9 +68,10 @@ def test_a_renderer_keeps_ahead_and_cleans_up(tmp_path: Path, sizes: dict[str, A
     shard_folder(tmp_path, 0).mkdir()  # one that is behind
     with rendering_ahead(rolling, workers=1):
         assert is_rendering(tmp_path)
-        renderer = (tmp_path / RENDERER).read_text()
-        with rendering_ahead(rolling, workers=1):  # one is enough, and it is not ours to end
-            assert (tmp_path / RENDERER).read_text() == renderer
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(subprocess, "Popen", None)
+            with rendering_ahead(rolling, workers=1):  # one is enough, and it is not ours to end
+                pass
         assert is_rendering(tmp_path)
         assert len(rolling.shard(2).arrays["hr"]) == 1  # waits for it
         deadline = time.monotonic() + 120
@@ -79,3 +81,19 @@ def test_a_renderer_keeps_ahead_and_cleans_up(tmp_path: Path, sizes: dict[str, A
     assert not shard_folder(tmp_path, 0).exists()
     assert shard_folder(tmp_path, 4).exists() and not shard_folder(tmp_path, 6).exists()
     assert len(rolling.shard(7).arrays["hr"]) == 1  # nobody else renders now
+
+
+def test_a_renderer_that_was_killed_is_not_waited_for(
+    tmp_path: Path, sizes: dict[str, Any]
+) -> None:
+    rolling = RollingPool(tmp_path, "train", 0, Window(scenes=1, uses=1), **sizes)
+    command = [sys.executable, "-m", "finecaption.training.scenes.rolling_pool", str(tmp_path)]
+    killed = subprocess.Popen([*command, "--size", "1", "--ahead", "1"])
+    deadline = time.monotonic() + 120
+    while not is_rendering(tmp_path) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert is_rendering(tmp_path)
+    killed.kill()
+    killed.wait()
+    assert not is_rendering(tmp_path)
+    assert len(rolling.shard(3).arrays["hr"]) == 1  # rendered here

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import fcntl
 import json
 import multiprocessing
 import os
@@ -43,7 +44,7 @@ from finecaption.training.scenes.pool import (
 )
 
 POSITION = "position.json"  # the first shard that is still needed, written by the trainer
-RENDERER = "renderer.pid"  # process id of who renders ahead
+LOCK = "renderer.lock"  # held by the process that renders ahead, for as long as it lives
 _POLL = 0.5  # seconds between two looks at the position
 
 
@@ -160,15 +161,18 @@ def read_position(folder: Path) -> int:
 
 
 def is_rendering(folder: Path) -> bool:
-    """Whether a renderer is at work on a pool."""
-    try:
-        os.kill(int((folder / RENDERER).read_text()), 0)
-    except (OSError, ValueError):
-        return False
-    return True
+    """Whether a renderer is at work on a pool; its lock ends with it, however it ends."""
+    with (folder / LOCK).open("a") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return True
+    return False
 
 
-def keep_rendering(folder: Path, size: int, ahead: int, workers: int, keep: bool = False) -> None:
+def keep_rendering(
+    folder: Path, size: int, ahead: int, workers: int, parent: int, keep: bool = False
+) -> None:
     """Renders shards ahead of the trainer and deletes those behind it, until the parent exits.
 
     Args:
@@ -176,10 +180,10 @@ def keep_rendering(folder: Path, size: int, ahead: int, workers: int, keep: bool
         size: scenes per shard.
         ahead: shards to have ready from the oldest one that is needed on.
         workers: processes.
+        parent: process id of the trainer that started this process.
         keep: leave the shards behind the trainer in place, for other stages to train on.
     """
     settings = json.loads((folder / "pool.json").read_text())
-    parent = os.getppid()
     waiting: dict[int, AsyncResult[int]] = {}
     # SIGTERM leaves the block, which ends the workers; by itself it would leave them behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -219,9 +223,9 @@ def rendering_ahead(pool: RollingPool, workers: int) -> Iterator[None]:
     numbers = {"size": pool.window.shard_size, "ahead": ahead, "workers": workers}
     options = [text for name, value in numbers.items() for text in (f"--{name}", str(value))]
     process = subprocess.Popen([*command, str(pool.folder), *options])
-    # Until it has said so itself, it would look as if nobody rendered.
-    (pool.folder / RENDERER).write_text(str(process.pid))
     try:
+        while not is_rendering(pool.folder) and process.poll() is None:
+            time.sleep(_POLL / 10)  # until then the trainer would render for itself
         yield
     finally:
         process.terminate()
@@ -237,8 +241,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--workers", type=int, default=1, help="Processes.")
     parser.add_argument("--keep", action="store_true", help="Delete no shard.")
     given = parser.parse_args(argv)
-    (given.folder / RENDERER).write_text(str(os.getpid()))
-    keep_rendering(given.folder, given.size, given.ahead, given.workers, given.keep)
+    parent = os.getppid()
+    with (given.folder / LOCK).open("a") as file:
+        fcntl.lockf(file, fcntl.LOCK_EX)  # if another renderer holds it, after that one
+        keep_rendering(given.folder, given.size, given.ahead, given.workers, parent, given.keep)
     return 0
 
 
