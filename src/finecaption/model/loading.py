@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -59,15 +58,7 @@ def load_model(
             quantisation.check_sizes(
                 quantize, FineCaptionConfig.from_pretrained(folder, local_files_only=True)
             )
-        model, found = FineCaptionForConditionalGeneration.from_pretrained(
-            folder,
-            dtype=dtype,
-            local_files_only=True,
-            ignore_mismatched_sizes=True,  # check_whole names them
-            output_loading_info=True,
-            **extra,
-        )
-        check_whole(model, found)
+        model = read_weights(folder, dtype=dtype, **extra)
         processor = FineCaptionProcessor.from_pretrained(folder, local_files_only=True)
     except InputError as error:
         raise InputError(f"{folder}: {error}") from None
@@ -77,18 +68,26 @@ def load_model(
     return (model if extra else model.to(where)), processor
 
 
-def check_whole(model: torch.nn.Module, found: Mapping[str, Any]) -> None:
-    """Makes sure that a checkpoint had every weight of the model, no other, and finite values.
+def read_weights(folder: Path, **options: Any) -> FineCaptionForConditionalGeneration:
+    """The model of a folder, if its weights are whole.
 
-    transformers only warns of the first two, and gives random values to what is missing.
+    transformers only warns of weights that are missing or unknown, and gives random values to what
+    is missing; here every weight must be there, no other, and all values finite.
 
     Args:
-        model: as it was loaded.
-        found: transformers' `output_loading_info`.
+        folder: from resolve_model.
+        options: of `from_pretrained`: dtype, quantization_config, device_map.
 
     Raises:
-        InputError: the names of weights that are wrong.
+        InputError: with the names of the weights that are wrong.
     """
+    model, found = FineCaptionForConditionalGeneration.from_pretrained(
+        folder,
+        local_files_only=True,
+        ignore_mismatched_sizes=True,  # they are named below
+        output_loading_info=True,
+        **options,
+    )
     mismatched = [key[0] if isinstance(key, tuple) else key for key in found["mismatched_keys"]]
     for names, wrong in (
         (found["missing_keys"], "the checkpoint lacks weights of the model"),
@@ -103,6 +102,7 @@ def check_whole(model: torch.nn.Module, found: Mapping[str, Any]) -> None:
                 f"{wrong}: {', '.join(listed[:3])}{more}; copy the folder again, or make it again "
                 "with the program that wrote it"
             )
+    return model
 
 
 def _not_finite(model: torch.nn.Module) -> list[str]:

@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from finecaption.errors import InputError
+from finecaption.model.loading import read_weights
 from finecaption.model.modeling import FineCaptionForConditionalGeneration
 from finecaption.training.checkpoints import load_parameters
 from finecaption.training.config import StageConfig
@@ -87,7 +88,7 @@ def merge(base: str | Path, moved: str | Path, stage: StageConfig, out: str | Pa
     Raises:
         InputError: the file is of another model.
     """
-    model = FineCaptionForConditionalGeneration.from_pretrained(base, dtype="auto")
+    model = read_weights(Path(base), dtype="auto")
     add_adapters(model, stage)
     load_parameters(model, load_file(moved))
     for module in model.modules():

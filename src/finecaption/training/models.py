@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from finecaption.model.configuration import FineCaptionConfig
+from finecaption.model.loading import read_weights
 from finecaption.model.modeling import FineCaptionForConditionalGeneration
 from finecaption.model.processing import FineCaptionProcessor
 from finecaption.model.quantisation import check_sizes, keep_gradients, nf4_settings
@@ -32,14 +33,15 @@ def load_for_stage(
     """The model of a folder, as a stage needs it: adapters in, frozen parts frozen, types set.
 
     Raises:
-        InputError: a package is missing, or QLoRA on a model that NF4 cannot hold.
+        InputError: a package is missing, the weights are not whole, or QLoRA on a model that NF4
+            cannot hold.
     """
     dtype = torch.bfloat16 if computes_in_bf16(stage) else torch.float32
     extra: dict[str, Any] = {}
     if stage.adapter == "qlora":
         check_sizes("nf4", FineCaptionConfig.from_pretrained(folder))
         extra["quantization_config"] = nf4_settings(dtype)
-    model = FineCaptionForConditionalGeneration.from_pretrained(folder, dtype=dtype, **extra)
+    model = read_weights(folder, dtype=dtype, **extra)
     keep_gradients(model)
     if stage.adapter != "none":
         lora.add_adapters(model, stage)

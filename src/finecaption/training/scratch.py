@@ -29,6 +29,7 @@ from transformers import (
 )
 
 from finecaption.errors import InputError
+from finecaption.model.loading import read_weights
 from finecaption.model.modeling import FineCaptionForConditionalGeneration
 from finecaption.segmentation.click import save_segmenter
 from finecaption.synth import WORLD_VERSION, check_world
@@ -120,7 +121,7 @@ class Run:
             wait_until(folder.exists)
         if not folder.exists():
             raise InputError(f"{folder} is missing: run {folder.name} first")
-        return FineCaptionForConditionalGeneration.from_pretrained(folder)
+        return read_weights(folder)
 
     def assemble(self) -> None:
         """Puts stage 0's parts together as OUT/stage0."""

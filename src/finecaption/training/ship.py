@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from finecaption.errors import InputError
-from finecaption.model import FineCaptionForConditionalGeneration
+from finecaption.model.loading import read_weights
 
 LIMIT = 48 << 20  # bytes, weights of model and click segmenter together
 BESIDE = (
@@ -34,7 +34,7 @@ def ship(source: Path, target: Path) -> int:
     """
     if not (source / "config.json").exists():
         raise InputError(f"{source} holds no config.json: give the folder of a finished stage")
-    model = FineCaptionForConditionalGeneration.from_pretrained(source, dtype=torch.float16)
+    model = read_weights(source, dtype=torch.float16)
     temporary = target.with_name(f".{target.name}.part")
     shutil.rmtree(temporary, ignore_errors=True)
     model.save_pretrained(temporary)

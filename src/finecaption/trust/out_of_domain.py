@@ -276,9 +276,9 @@ def fit_domain(
         model: the loaded model, if it is available.
     """
     if model is None:
-        from finecaption.model import FineCaptionForConditionalGeneration
+        from finecaption.model.loading import read_weights
 
-        model = FineCaptionForConditionalGeneration.from_pretrained(folder).float().eval()
+        model = read_weights(Path(folder)).float().eval()
     fitted = fit(features_of(model, pictures), quantile, knows=knows)
     fitted.save(folder)
     return fitted
