@@ -160,7 +160,7 @@ def test_the_rate_follows_the_clock() -> None:
 
 def test_a_stage_ends_by_the_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1000.0]
-    monkeypatch.setattr("finecaption.training.fit.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("finecaption.training.clock.time.monotonic", lambda: now[0])
 
     class Slow(Numbers):
         def __getitem__(self, item: int) -> torch.Tensor:

@@ -154,7 +154,7 @@ def make_feed(
             "on average"
         )
     note = {"packs_a_step": packs.micro, "questions_a_step": round(packs.questions, 1)}
-    return Feed(packs, packs.steps, 1, packs.accumulate, note)
+    return Feed(packs, packs.steps, 1, packs.accumulate, note=note)
 
 
 def data_note(data: Sequence[str]) -> dict[str, Any]:

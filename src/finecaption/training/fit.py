@@ -35,6 +35,7 @@ from transformers import (
 
 from finecaption.errors import FineCaptionError, InputError
 from finecaption.training.checkpoints import last_checkpoint, rotate, seal
+from finecaption.training.clock import Clock, TimeBudget
 from finecaption.training.config import StageConfig
 from finecaption.training.console import ConsoleCallback
 from finecaption.training.curve import CurveCallback
@@ -59,6 +60,7 @@ class Feed:
         steps: optimizer steps.
         per_process: items of one forward pass in one process.
         accumulate: forward passes of a process and step.
+        images_per_step: of all processes; 0 where steps differ.
         note: for provenance.
     """
 
@@ -66,6 +68,7 @@ class Feed:
     steps: int
     per_process: int = 1
     accumulate: int = 1
+    images_per_step: int = 0
     note: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -81,8 +84,7 @@ def in_batches(items: Dataset, stage: StageConfig) -> Feed:
             f"stage {stage.name}: {world} processes cannot share a batch of {stage.batch} evenly; "
             f"set {stage.name}.batch to a multiple of {world}"
         )
-    note = {"pictures": stage.steps * stage.batch}
-    return Feed(items, stage.steps, stage.batch // world, 1, note)
+    return Feed(items, stage.steps, stage.batch // world, images_per_step=stage.batch)
 
 
 @dataclass(frozen=True)
@@ -123,53 +125,6 @@ def set_trainable(module: nn.Module, stage: StageConfig, objective: Objective) -
     if not trainable:
         raise InputError(f"trains={list(stage.trains)}: this model has no such part")
     return trainable
-
-
-class Clock(TrainerCallback):
-    """The time that a stage takes, added up over interruptions (what was lost with them is not)."""
-
-    def __init__(self, path: Path) -> None:
-        """Goes on from the seconds that ``path`` holds, if it is there."""
-        self.path, self.began = path, time.monotonic()
-        self.before = float(path.read_text()) if path.exists() else 0.0
-
-    def seconds(self) -> float:
-        """So far."""
-        return round(self.before + time.monotonic() - self.began, 1)
-
-    def on_save(self, args: TrainingArguments, state: TrainerState, *_: Any, **__: Any) -> None:
-        """Writes the seconds beside the checkpoint that they led to."""
-        if state.is_world_process_zero:
-            temporary = self.path.with_name(f".{self.path.name}.part")
-            temporary.write_text(str(self.seconds()))
-            temporary.replace(self.path)
-
-
-class TimeBudget(TrainerCallback):
-    """Ends a stage when its minutes are over."""
-
-    def __init__(self, clock: Clock, minutes: float) -> None:
-        """
-        Args:
-            clock: of the stage.
-            minutes: its budget; 0 never ends it.
-        """
-        self.clock, self.seconds = clock, 60 * minutes
-
-    def done(self) -> float:
-        """Fraction of the budget that is spent."""
-        return min(1.0, self.clock.seconds() / self.seconds)
-
-    def left(self) -> float:
-        """Seconds that are left; NaN without a budget."""
-        return self.seconds - self.clock.seconds() if self.seconds else float("nan")
-
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
-        """Stops the training."""
-        if self.seconds and self.clock.seconds() >= self.seconds:
-            control.should_training_stop = True
 
 
 class WorldWatch(TrainerCallback):
@@ -430,9 +385,7 @@ def provenance(
     stage: StageConfig, feed: Feed, steps: int, seconds: float, train_loss: float | None
 ) -> dict[str, Any]:
     """What provenance.json says of a stage that took this many steps."""
-    note = dict(feed.note)
-    if "pictures" in note and steps != feed.steps:
-        note["pictures"] = round(note["pictures"] * steps / feed.steps)
+    images = {"pictures": steps * feed.images_per_step} if feed.images_per_step else {}
     return {
         "stage": stage.name,
         "recipe": stage.recipe,
@@ -440,7 +393,8 @@ def provenance(
         "trains": list(stage.trains),
         "lr": stage.lr,
         "steps": steps,
-        **note,
+        **images,
+        **feed.note,
         "sharding": stage.sharding,
         "seconds": seconds,
         "train_loss": train_loss,
