@@ -16,19 +16,19 @@ from plotting import BLUE, GREY, ORANGE, open_pyplot
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "train_mini_on_gpu.json"
 PLOT = ROOT / "docs" / "train" / "gpu.svg"
-# panel -> stage, entry of its log, label, color
-PANELS: dict[str, tuple[tuple[str, str, str, str], ...]] = {
+# panel -> stage, the one that it goes on from, entry of its log, label, color
+PANELS: dict[str, tuple[tuple[str, str, str, str, str], ...]] = {
     "Accuracy of class labels": (
-        ("stage0-convnext", "accuracy", "ConvNeXt, crops", BLUE),
-        ("stage0-convnext-decay", "accuracy", "ConvNeXt, whole images", ORANGE),
-        ("stage0-sam", "accuracy", "SAM", GREY),
-        ("stage0-sam-2", "accuracy", "", GREY),
+        ("stage0-convnext", "", "accuracy", "ConvNeXt, crops", BLUE),
+        ("stage0-convnext-decay", "stage0-convnext", "accuracy", "ConvNeXt, whole images", ORANGE),
+        ("stage0-sam", "", "accuracy", "SAM", GREY),
+        ("stage0-sam-2", "stage0-sam", "accuracy", "", GREY),
     ),
     "Accuracy of a region's classes": (
-        ("stage3-regions", "region_accuracy", "before the captions", BLUE),
-        ("stage3", "region_accuracy", "beside the captions", ORANGE),
+        ("stage3-regions", "", "region_accuracy", "before the captions", BLUE),
+        ("stage3", "", "region_accuracy", "beside the captions", ORANGE),
     ),
-    "Loss of the captions": (("stage3", "caption_loss", "stage3", ORANGE),),
+    "Loss of the captions": (("stage3", "", "caption_loss", "stage3", ORANGE),),
 }
 
 
@@ -38,20 +38,13 @@ def main() -> None:
     pyplot = open_pyplot()
     figure, axes = pyplot.subplots(1, len(PANELS), figsize=(10, 3), layout="constrained")
     for axis, (title, lines) in zip(axes, PANELS.items(), strict=True):
-        start = 0.0
-        for name, entry, label, color in lines:
+        for name, before, entry, label, color in lines:
             stage = stages[name]
-            pace = stage["pictures"] / stage["steps"] / 1000
-            rows = [r for r in stage["curve"] if entry in r]
-            offset = start if name == "stage0-sam-2" or name == "stage0-convnext-decay" else 0.0
-            if name in ("stage0-convnext", "stage0-sam"):
-                start = stage["pictures"] / 1000
-            axis.plot(
-                [offset + r["step"] * pace for r in rows], [r[entry] for r in rows],
-                color=color, label=label or None,
-            )  # fmt: skip
-            if name == "stage0-convnext-decay":
-                start = 0.0
+            start = stages[before]["pictures"] if before else 0
+            pace = stage["pictures"] / stage["steps"]
+            rows = [row for row in stage["curve"] if entry in row]
+            images = [(start + row["step"] * pace) / 1000 for row in rows]
+            axis.plot(images, [row[entry] for row in rows], color=color, label=label or None)
         axis.set_title(title, fontsize=10)
         axis.set_xlabel("thousand images")
         axis.legend(frameon=False, fontsize=8)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -73,7 +73,7 @@ def status(text: str) -> Iterator[Any]:
     detail(f"{text}: done after {time.monotonic() - start:.2f} s")
 
 
-def _set_level(level: int) -> Callable[[bool], None]:
+def _level(name: str, level: int, text: str) -> Any:
     def choose(given: bool) -> None:
         if not given:
             return
@@ -81,28 +81,13 @@ def _set_level(level: int) -> Callable[[bool], None]:
             raise InputError("--quiet and --verbose: give one of them")
         _LOGGER.setLevel(level)
 
-    return choose
+    return typer.Option(f"--{name}", f"-{name[0]}", help=text, callback=choose, expose_value=False)
 
 
-Quiet = Annotated[
-    bool,
-    typer.Option(
-        "--quiet",
-        "-q",
-        help="Print results and errors only.",
-        callback=_set_level(logging.ERROR),
-        expose_value=False,
-    ),
-]
+Quiet = Annotated[bool, _level("quiet", logging.ERROR, "Print results and errors only.")]
 Verbose = Annotated[
     bool,
-    typer.Option(
-        "--verbose",
-        "-v",
-        help="Also print timings and, after an error, its traceback.",
-        callback=_set_level(logging.DEBUG),
-        expose_value=False,
-    ),
+    _level("verbose", logging.DEBUG, "Also print timings and, after an error, its traceback."),
 ]
 """Parameters of every command; their callbacks set the level, the command itself ignores them."""
 

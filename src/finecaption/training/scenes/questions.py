@@ -49,7 +49,7 @@ def region_questions(
     person's questions, 1 in 17 is refused; of a cup's, 1 in 4. A paragraph is asked at DENSE_RATE.
     """
     names = _names(truth, rng, most)
-    if wanted is not None and wanted not in names:
+    if names and wanted is not None and wanted not in names:
         names[rng.randrange(len(names))] = wanted
     out = [(region_instruction(n), _answer(truth, n, rng)) for n in names]
     if rng.random() < DENSE_RATE:
