@@ -26,7 +26,7 @@ from finecaption.attributes import (
 from finecaption.decoding import Decoding
 from finecaption.errors import InputError
 from finecaption.io.geometry import Size, check_point
-from finecaption.io.masks import decode_polygons, decode_rle, load_mask
+from finecaption.io.masks import as_mask, decode_polygons, decode_rle, load_mask
 from finecaption.types import Region, RegionPrompt
 
 DEFAULT_ATTRIBUTES = (ATTRIBUTE_NAMES[0],)
@@ -177,8 +177,9 @@ def parse_region(form: Any, size: Size, field: str = "region") -> Region | Regio
 
     Forms: a `Region`; a `RegionPrompt`; a mask as an array (H, W), a file, encoded bytes or a PIL
     image (see `finecaption.io.masks`); four numbers, the box x0, y0, x1, y1; COCO RLE; a mapping
-    with the key `mask` (any mask form), `polygon` (COCO polygons), or `box` and `points`. Boxes
-    and points are pixels; they make a prompt, which a segmenter turns into a mask.
+    with the key `mask` (any mask form) and perhaps `label` (the value, or a list of values, of the
+    mask's pixels that make the region), `polygon` (COCO polygons), or `box` and `points`. Boxes and
+    points are pixels; they make a prompt, which a segmenter turns into a mask.
 
     Args:
         form: the region.
@@ -215,6 +216,8 @@ def _from_mapping(form: Mapping[str, Any], size: Size, field: str) -> Region | R
     if {"size", "counts"} <= set(form):
         return region_of(decode_rle(form, size, field), field)
     keys = {key for key in form if form[key] is not None}
+    if keys == {"mask", "label"}:
+        return _of_labels(form["mask"], form["label"], size, field)
     alone = len(keys) == 1 and keys <= {"mask", "polygon"}
     if not keys or not (alone or keys <= {"box", "points"}) or set(form) - _KEYS:
         raise InputError(f"{field}: must have the key mask or polygon, or box or points or both")
@@ -225,7 +228,18 @@ def _from_mapping(form: Mapping[str, Any], size: Size, field: str) -> Region | R
     return region_prompt(form.get("box"), form.get("points") or (), field)
 
 
-_KEYS = {"mask", "polygon", "box", "points"}
+_KEYS = {"mask", "label", "polygon", "box", "points"}
+
+
+def _of_labels(mask: Any, label: Any, size: Size, field: str) -> Region:
+    labels = list(label) if isinstance(label, (list, tuple, set, frozenset)) else [label]
+    if isinstance(mask, (str, os.PathLike, bytes, bytearray, Image.Image)):
+        chosen = load_mask(mask, size, labels)
+    elif isinstance(mask, Mapping):
+        raise InputError(f"{field}.label: is for mask files and arrays; RLE has no labels")
+    else:
+        chosen = as_mask(mask, size, f"{field}.mask", labels)
+    return region_of(chosen, field)
 
 
 def region_of(mask: np.ndarray, field: str) -> Region:

@@ -78,6 +78,11 @@ def test_points() -> None:
         check_box((0.1, 0.2, 0.5, 0.9), (640, 480), "box 3")
     assert check_box((0, 0, 1, 1), (640, 480)) == (0, 0, 1, 1)
     assert check_box((0.1, 0.2, 1.5, 0.9), (640, 480)) == (0.1, 0.2, 1.5, 0.9)
+    for point in ((0.25, 0.5), (0.5, 0), (1, 0.1)):
+        with pytest.raises(InputError, match="click: .* not fractions of the image"):
+            check_point(point, (640, 480), "click")
+    assert check_point((1, 0), (640, 480)) == (1, 0, True)
+    assert check_point((0.5, 1.5), (640, 480)) == (0.5, 1.5, True)
     for point in ((10, 0), (-0.1, 0), (0, 8)):
         with pytest.raises(InputError, match="outside the image of 10 x 8"):
             check_point(point, (10, 8))

@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageOps
+from PIL.PngImagePlugin import PngInfo
 
 from finecaption.errors import InputError
-from finecaption.io.images import load_image
+from finecaption.io.images import load_image, picture_size
+from finecaption.io.masks import load_mask
+from finecaption.io.png_chunks import without_long_texts
 
 RAMP = np.stack(np.meshgrid(np.arange(0, 256, 32), np.arange(0, 256, 64)), axis=2).astype(np.uint8)
 PICTURE = Image.fromarray(np.concatenate([RAMP, RAMP[..., :1] // 2], axis=2))  # 8 x 4
@@ -200,3 +203,79 @@ def test_damaged_files_open_or_raise_input_error(form: str, data: st.DataObject)
     except InputError:
         return
     assert picture.mode == "RGB"
+
+
+@pytest.mark.parametrize("form", ["TIFF", "JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_orientation_is_applied_once_in_every_format(
+    tmp_path: Path, form: str, orientation: int
+) -> None:
+    """Pillow turns the pixels of a TIFF file itself while it decodes them."""
+    stored = np.zeros((24, 40, 3), np.uint8)
+    stored[:12, :20] = 255
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    options = {} if form in ("TIFF", "PNG") else {"quality": 95}
+    path = tmp_path / f"a.{form.lower()}"
+    path.write_bytes(encode(Image.fromarray(stored), form, exif=exif, **options))
+    upright = np.asarray(ImageOps.exif_transpose(Image.open(path)).convert("L")) > 128
+    for source in (path, path.read_bytes(), Image.open(path)):
+        assert np.array_equal(pixels(source)[..., 0] > 128, upright)
+    loaded = Image.open(path)
+    loaded.load()
+    assert np.array_equal(pixels(loaded)[..., 0] > 128, upright)
+    assert np.array_equal(load_mask(path), upright)
+    assert picture_size(path) == picture_size(path.read_bytes()) == upright.shape[::-1]
+
+
+def test_sizes_come_from_the_header(tmp_path: Path) -> None:
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    Image.new("RGB", (8, 6)).save(tmp_path / "a.jpg", exif=turned)
+    (tmp_path / "b.png").write_bytes(png_header(8, 6))
+    assert picture_size(tmp_path / "a.jpg") == (6, 8)
+    assert picture_size(tmp_path / "b.png") == (8, 6)
+    (tmp_path / "c.png").write_bytes(b"no picture")
+    with pytest.raises(InputError, match=r"c\.png: not an image"):
+        picture_size(tmp_path / "c.png")
+    with pytest.raises(InputError, match=r"d\.png: no such file"):
+        picture_size(tmp_path / "d.png")
+    with pytest.raises(InputError, match="limit of 47"):
+        picture_size(tmp_path / "b.png", max_pixels=47)
+
+
+def long_texts() -> dict[str, dict[str, object]]:
+    """Options of a PNG file whose text or profile is over Pillow's limits."""
+    noise = np.random.default_rng(0).bytes(1_500_000).hex()
+    said: dict[str, dict[str, object]] = {"profile": {"icc_profile": b"x" * 2_000_000}}
+    for name, packed in (("packed", True), ("plain", False)):
+        for kind in ("text", "itxt"):
+            info = PngInfo()
+            getattr(info, f"add_{kind}")("workflow", noise, zip=packed)
+            info.add_text("author", "somebody")
+            said[f"{name} {kind}"] = {"pnginfo": info}
+    many = PngInfo()
+    for number in range(70):
+        many.add_text(f"part {number}", "x" * 1_000_000, zip=True)
+    return {**said, "many": {"pnginfo": many}}
+
+
+@pytest.mark.parametrize(("name", "options"), long_texts().items())
+def test_long_texts_and_profiles_are_passed_over(
+    tmp_path: Path, name: str, options: dict[str, object]
+) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(encode(PICTURE, **options))
+    assert np.array_equal(pixels(path), np.asarray(PICTURE)), name
+    assert picture_size(path) == picture_size(path.read_bytes()) == PICTURE.size
+    mask = encode(Image.fromarray(np.eye(4, 8, dtype=np.uint8) * 255), **options)
+    assert np.array_equal(load_mask(mask), np.eye(4, 8) > 0)
+
+
+def test_files_without_long_texts_stay_as_they_are() -> None:
+    info = PngInfo()
+    info.add_text("author", "somebody", zip=True)
+    info.add_itxt("place", "somewhere", zip=True)
+    data = encode(PICTURE, pnginfo=info)
+    for same in (data, data[:60], data[:-20], encode(PICTURE, "JPEG"), b""):
+        assert without_long_texts(same) is same

@@ -197,7 +197,7 @@ def test_where_a_gray_mask_ends_and_label_numbers_begin(
         ([0, 1, 127], [0, 0, 0]),
         ([127, 128, 255], [0, 1, 1]),
         ([0, 254, 255], [0, 1, 1]),
-        ([128, 128, 128], [1, 1, 1]),
+        ([128, 128, 128], [0, 0, 0]),  # nowhere below 128: the colors decide, and they are black
     ],
 )
 def test_half_transparent_pixels(mode: str, alpha: list[int], expected: list[int]) -> None:
@@ -234,7 +234,7 @@ def test_values_of_pictures() -> None:
         "rgb": Image.fromarray(np.stack([values * 0, values * 200, values * 0], axis=2)),
     }
     palette = Image.fromarray(values * 2)
-    palette.putpalette([0, 0, 0] * 256)  # all black: only the index counts
+    palette.putpalette([0, 0, 0, 9, 9, 9, 200, 30, 30])
     pictures["palette"] = palette
     alpha = np.zeros((*L_SHAPE.shape, 4), np.uint8)
     alpha[..., 3] = values * 255  # black on transparent: only the alpha counts
@@ -314,13 +314,39 @@ def test_polygon_forms() -> None:
         assert np.array_equal(decode_polygons(form, size), expected)
     inner = [2, 1, 3, 1, 3, 2, 2, 2]
     assert np.array_equal(decode_polygons([square, inner], size), expected)  # union: no hole
+    nested = np.reshape(square, (4, 2)).tolist()
+    for form in (nested, [nested], [[nested]], [[square]], [[[str(n) for n in square]]]):
+        assert np.array_equal(decode_polygons(form, size), expected)
     two = decode_polygons([square, [5, 4, 6, 4, 6, 5, 5, 5]], size)
     assert np.array_equal(two, expected | mask_from_box((5, 4, 6, 5), size))
+
+
+def test_rings_nested_deeper_are_a_union() -> None:
+    size = (160, 120)
+    first, second = [40, 30, 60, 30, 60, 50, 40, 50], [100, 90, 120, 90, 120, 110, 100, 110]
+    longer = [100, 90, 110, 90, 120, 90, 120, 110, 100, 110]
+    expected = mask_from_box((40, 30, 60, 50), size) | mask_from_box((100, 90, 120, 110), size)
+    pairs = [np.reshape(ring, (-1, 2)).tolist() for ring in (first, second)]
+    for form in (
+        [first, second],
+        [[first, second]],
+        [[first, longer]],
+        [pairs],
+        [[first], [second]],
+    ):
+        assert np.array_equal(decode_polygons(form, size), expected)
+    hole = [45, 35, 55, 35, 55, 45, 45, 45]
+    with pytest.raises(InputError, match=r"polygon\[0\]: its rings overlap.*hole.*RLE"):
+        decode_polygons([[first, hole]], size)
 
 
 @pytest.mark.parametrize(
     ("polygons", "message"),
     [
+        ([[0.25, 0.25, 0.6, 0.25, 0.6, 0.75]], "not fractions of the image"),
+        ([[[0.25, 0.25], [0.6, 0.25], [0.6, 0.75]]], "not fractions of the image"),
+        ([[1, 1, 4, 1, 4, 3], 5], r"\[1\]: must be a list"),
+        ([[[1, 1, 4, 1, 4, 3], [[]]]], "0 numbers|is empty"),
         ([], "is empty"),
         ("abc", "is empty"),
         (None, "is empty"),

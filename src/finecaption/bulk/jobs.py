@@ -14,6 +14,7 @@ from PIL import Image
 from finecaption.errors import InputError
 from finecaption.io.geometry import Size
 from finecaption.io.images import load_image, open_picture
+from finecaption.io.mask_values import opaque_part
 from finecaption.request import parse_region
 from finecaption.types import Region, RegionPrompt
 
@@ -111,21 +112,17 @@ def _picture(job: Job) -> tuple[Image.Image, np.ndarray | None]:
     if isinstance(job.image, np.ndarray) or not job.alpha or job.regions:
         return load_image(job.image), None
     opened = open_picture(job.image)
-    alpha = None
-    if "A" in opened.getbands() or "transparency" in opened.info:
-        values = np.asarray(opened.convert("RGBA").getchannel("A"))
-        if (values < 255).any():
-            alpha = values >= 128
-            if not alpha.any():
-                raise InputError(f"{job.image}: is transparent everywhere; make the region opaque")
+    alpha = opaque_part(opened)
+    if alpha is not None and not alpha.any():
+        raise InputError(f"{job.image}: is transparent everywhere; make the region opaque")
     return load_image(opened), alpha
 
 
 def parse_manifest_region(
     entry: Mapping[str, Any], number: int, root: Path, field: str
 ) -> RegionSpec:
-    """A region of a manifest: `mask` (RLE, or a file relative to root), `polygon`, or `box` and
-    `points`, and perhaps `id`.
+    """A region of a manifest: `mask` (RLE, or a file relative to root, perhaps with the `label` of
+    its pixels in it), `polygon`, or `box` and `points`, and perhaps `id`.
 
     Raises:
         InputError: another key, none of these, or several.
@@ -142,18 +139,24 @@ def parse_manifest_region(
     if name is not None and (isinstance(name, bool) or not isinstance(name, str | int)):
         raise InputError(f"{field}.id: must be text or a number; got {name!r}")
     known = str(number if name is None else name)
+    label = given.pop("label", None)
     if not given or ("mask" in given or "polygon" in given) and len(given) > 1:
         raise InputError(f"{field}: must have one of mask and polygon, or box or points or both")
     if "mask" in given:
         mask = given["mask"]
         if isinstance(mask, str) and mask:
-            return RegionSpec(known, str(root / mask))
+            form = str(root / mask)
+            return RegionSpec(known, form if label is None else {"mask": form, "label": label})
+        if label is not None:
+            raise InputError(f"{field}.label: is for mask files only")
         if not isinstance(mask, Mapping):
             raise InputError(f"{field}.mask: must be COCO RLE or the path of a file; got {mask!r}")
         return RegionSpec(known, dict(mask))
+    if label is not None:
+        raise InputError(f"{field}.label: is for mask files only")
     if "polygon" in given:
         return RegionSpec(known, {"polygon": given["polygon"]})
     return RegionSpec(known, {key: given.get(key) for key in ("box", "points")})
 
 
-REGION_KEYS = ("mask", "polygon", "box", "points")
+REGION_KEYS = ("mask", "label", "polygon", "box", "points")

@@ -22,6 +22,7 @@ from finecaption.cli.options import (
     Dense,
     Device,
     Guidance,
+    Labels,
     Length,
     Masks,
     MaxNewTokens,
@@ -51,6 +52,7 @@ def caption(
         str, typer.Argument(metavar="IMAGE", help="The image file; - reads standard input.")
     ],
     mask: Masks = None,
+    label: Labels = None,
     box: Boxes = None,
     point: Points = None,
     attribute: Attributes = None,
@@ -110,7 +112,7 @@ def caption(
         which = "--all" if all_attributes else "--attribute"
         raise InputError(f"{which}: asks about a region; give --mask, --box or --point")
     opened = load_image(_stdin() if image == "-" else image)
-    regions = parse_regions(opened.size, mask or (), prompts)
+    regions = parse_regions(opened.size, mask or (), prompts, label or ())
     request = Request(opened, regions, names, dense, whole, decoding)
     if not regions and not whole:
         note("no region given (--mask, --box, --point): describing the whole image")

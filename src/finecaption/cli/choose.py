@@ -17,6 +17,7 @@ from finecaption.cli.options import (
     Boxes,
     Device,
     ImageFile,
+    Labels,
     Masks,
     Model,
     Points,
@@ -52,6 +53,7 @@ def choose(
         ),
     ],
     mask: Masks = None,
+    label: Labels = None,
     box: Boxes = None,
     point: Points = None,
     template: Annotated[
@@ -82,7 +84,7 @@ def choose(
     if len(mask or ()) + len(prompts) != 1:
         raise InputError("region: give one of --mask, or --box, --point or both")
     opened = load_image(image)
-    (region,) = parse_regions(opened.size, mask or (), prompts)
+    (region,) = parse_regions(opened.size, mask or (), prompts, label or ())
     with status("Loading the model"):
         from finecaption.protocol import require
 

@@ -45,6 +45,15 @@ Masks = Annotated[
         help="The mask of a region, an image of the same size. Repeat it for several regions.",
     ),
 ]
+Labels = Annotated[
+    list[int] | None,
+    typer.Option(
+        "--label",
+        metavar="N",
+        help="The value of the region's pixels, if --mask holds the labels of several things. "
+        "Repeat it to join several.",
+    ),
+]
 Boxes = Annotated[
     list[str] | None,
     typer.Option(
@@ -186,17 +195,25 @@ def region_prompts(boxes: Sequence[str], points: Sequence[str]) -> list[RegionPr
 
 
 def parse_regions(
-    size: tuple[int, int], masks: Sequence[str], prompts: Sequence[RegionPrompt]
+    size: tuple[int, int],
+    masks: Sequence[str],
+    prompts: Sequence[RegionPrompt],
+    labels: Sequence[int] = (),
 ) -> list[Region | RegionPrompt]:
-    """Of --mask, then --box and --point, for an image of (width, height).
+    """Of --mask with --label, then --box and --point, for an image of (width, height).
 
     Raises:
         InputError: a mask that cannot be used, or a prompt outside the image.
     """
     from finecaption.request import parse_region
 
+    if labels and not masks:
+        raise InputError("--label: says which pixels of a --mask count; give --mask, too")
     return [
-        *(parse_region(file, size) for file in masks),
+        *(
+            parse_region({"mask": file, "label": labels} if labels else file, size, "--mask")
+            for file in masks
+        ),
         *prompts_within(prompts, size),
     ]
 

@@ -9,7 +9,7 @@ of the top left pixel; pixel (column i, row j) covers [i, i+1) x [j, j+1). A box
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
@@ -75,11 +75,7 @@ def check_box(box: Sequence[float], size: Size | None = None, field: str = "box"
         )
     if x1 == x0 or y1 == y0:
         raise InputError(f"{field}: {shown} has no area; give x0 < x1 and y0 < y1")
-    if min(x0, y0) >= 0 and max(x1, y1) <= 1 and not all(v in (0, 1) for v in (x0, y0, x1, y1)):
-        raise InputError(
-            f"{field}: {shown} lies within one pixel; coordinates are pixels, not fractions of the "
-            "image: multiply them by its width and height"
-        )
+    check_pixels((x0, y0, x1, y1), shown, field)
     if size is None:
         return x0, y0, x1, y1
     width, height = size
@@ -89,12 +85,31 @@ def check_box(box: Sequence[float], size: Size | None = None, field: str = "box"
     return cut
 
 
+def check_pixels(numbers: Iterable[float], shown: str, field: str) -> None:
+    """Checks that coordinates are pixels and not fractions of the image.
+
+    Args:
+        numbers: x and y of all corners of a box or polygon, or of a click.
+        shown: as the message gives them.
+        field: what it calls them.
+
+    Raises:
+        InputError: all lie in 0..1, within one pixel, and not all are 0 or 1, its corners.
+    """
+    given = list(numbers)
+    if all(0 <= n <= 1 for n in given) and not all(n in (0, 1) for n in given):
+        raise InputError(
+            f"{field}: {shown} lies within one pixel; coordinates are pixels, not fractions of the "
+            "image: multiply them by its width and height"
+        )
+
+
 def check_point(point: Sequence[float], size: Size | None = None, field: str = "point") -> Point:
     """A valid click from (x, y) or (x, y, positive).
 
     Raises:
-        InputError: not finite numbers, outside the image of `size`, or `positive` is anything but
-            true, false, 1 or 0: the text "false" would count as true.
+        InputError: not finite numbers, outside the image of `size`, in fractions of its size, or
+            `positive` is anything but true, false, 1 or 0: the text "false" would count as true.
     """
     positive = True
     if isinstance(point, Sequence) and len(point) == 3:
@@ -107,6 +122,7 @@ def check_point(point: Sequence[float], size: Size | None = None, field: str = "
         positive = bool(sign)
         point = point[:2]
     x, y = _floats(point, 2, field, "x,y")
+    check_pixels((x, y), f"({x:g}, {y:g})", field)
     if size is not None and not (0 <= x < size[0] and 0 <= y < size[1]):
         raise InputError(
             f"{field}: ({x:g}, {y:g}) lies outside the image of {size[0]} x {size[1]} pixels"

@@ -6,6 +6,8 @@ import io
 import os
 import struct
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
@@ -13,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from finecaption.errors import InputError
+from finecaption.io.png_chunks import without_long_texts
 
 ImageSource: TypeAlias = (
     "str | os.PathLike[str] | bytes | bytearray | BinaryIO | Image.Image | np.ndarray"
@@ -36,8 +39,9 @@ _UPRIGHT = {  # EXIF orientation -> what makes the image upright
 def load_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """An image as a PIL image of mode RGB, upright and fully decoded.
 
-    EXIF rotation is applied; transparency is flattened on white; 16-bit grey is scaled to 8 bits
-    (65535 -> 255); CMYK and palettes are converted; of an animation, the first frame is taken.
+    Orientation (EXIF, TIFF) is applied once; transparency is flattened on white; 16-bit grey is
+    scaled to 8 bits (65535 -> 255); CMYK and palettes are converted; of an animation, the first
+    frame is taken.
 
     Args:
         source: path, encoded bytes, binary file, PIL image, or array: (H, W), (H, W, 1 | 3 | 4),
@@ -73,22 +77,65 @@ def open_picture(
     """
     name = _describe(source)
     if isinstance(source, Image.Image):
-        picture = source
+        _check_pixels(source.size, max_pixels, name)
+        with _decoding(name, max_pixels):
+            source.load()
+        return _upright(source)
+    with _decoding(name, max_pixels), Image.open(_stream(source, name)) as picture:
         _check_pixels(picture.size, max_pixels, name)
-        return _upright(picture, _orientation(picture))
-    stream = _stream(source, name)
+        picture.load()
+        # copy(): a plain image, free of the file and of the animation's other frames
+        frame = picture.copy()
+        frame.format = picture.format  # lossy or not matters for masks
+        return _upright(frame)
+
+
+def picture_size(
+    source: str | os.PathLike[str] | bytes,
+    *,
+    max_pixels: int = MAX_PIXELS,
+    formats: tuple[str, ...] | None = None,
+) -> tuple[int, int]:
+    """(width, height) of an image as it stands upright, from its header where that will do.
+
+    Args:
+        source: path or encoded bytes.
+        max_pixels: limit on width x height.
+        formats: Pillow's names of the formats that are opened; None: all.
+
+    Raises:
+        InputError: as `load_image`.
+    """
+    name = _describe(source)
+    try:  # a path is opened as it is: the header is a small part of the file
+        stream = io.BytesIO(source) if isinstance(source, bytes) else source
+        size = _header_size(stream, name, max_pixels, formats)
+    except InputError:
+        size = _header_size(_stream(source, name), name, max_pixels, formats)
+    _check_pixels(size, max_pixels, name)
+    return size
+
+
+def _header_size(
+    source: Any, name: str, max_pixels: int, formats: tuple[str, ...] | None
+) -> tuple[int, int]:
+    with _decoding(name, max_pixels), Image.open(source, formats=formats) as picture:
+        width, height = picture.size
+        # of a TIFF file, Pillow gives the size as it is after its own rotation on loading
+        turned = picture.format != "TIFF" and _orientation(picture) in (5, 6, 7, 8)
+    return (height, width) if turned else (width, height)
+
+
+@contextmanager
+def _decoding(name: str, max_pixels: int) -> Iterator[None]:
+    """What decoders raise becomes InputError."""
     try:
         with warnings.catch_warnings():
-            # Pillow's own threshold only warns; the limit that counts is max_pixels, below
+            # Pillow's own threshold only warns; the limit that counts is max_pixels
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             # a broken EXIF block or tag table warns too, and the pixels may still be fine
             warnings.simplefilter("ignore", UserWarning)
-            with Image.open(stream) as picture:
-                _check_pixels(picture.size, max_pixels, name)
-                orientation = _orientation(picture)
-                picture.load()
-                # copy(): a plain image, free of the file and of the animation's other frames
-                frame = picture.copy()
+            yield
     except InputError:
         raise
     except Image.DecompressionBombError as error:
@@ -105,13 +152,16 @@ def open_picture(
         raise InputError(
             f"{name}: the image is broken ({error}); export or download it again"
         ) from error
-    return _upright(frame, orientation)
 
 
-def _upright(picture: Image.Image, orientation: int) -> Image.Image:
-    if orientation not in _UPRIGHT:
+def _upright(picture: Image.Image) -> Image.Image:
+    """A decoded image, turned by the tag that it still has: of a TIFF file, Pillow turns the pixels
+    and removes the tag while it decodes."""
+    how = _UPRIGHT.get(_orientation(picture))
+    if how is None:
         return picture
-    turned = picture.transpose(_UPRIGHT[orientation])
+    turned = picture.transpose(how)
+    turned.format = picture.format
     # without the file's metadata, so that who opens the result again does not turn it again
     turned.info = {key: value for key, value in turned.info.items() if key == "transparency"}
     return turned
@@ -155,7 +205,7 @@ def _stream(source: Any, name: str) -> BinaryIO:
         )
     if not data:
         raise InputError(f"{name}: is empty; give an image file")
-    return io.BytesIO(data)
+    return io.BytesIO(without_long_texts(data))
 
 
 def _check_pixels(size: tuple[int, int], max_pixels: int, name: str) -> None:

@@ -2,15 +2,7 @@
 
 Coordinates and sizes as in `finecaption.io.geometry`: size is (width, height), shape is (H, W).
 
-Which values are foreground (arrays, PNG files and base64-gzip alike):
-- bool, 1-bit: True.
-- transparency that varies (RGBA, LA, palette with transparency): alpha >= 50 %; the colors do
-  not count. An alpha that is 100 % everywhere says nothing, and the colors decide.
-- palette: every index but 0 (the convention of VOC and DAVIS).
-- integers (grey of 8 or 16 bits; of RGB, the largest channel): where the largest value reaches
-  half of the type's range, a grey mask: values from half of the range on. Below that, a label
-  image (0/1, instance numbers): every value but 0.
-- float: values of 0..1, from 0.5 on.
+Which values of arrays and images belong to the region: `finecaption.io.mask_values`.
 """
 
 from __future__ import annotations
@@ -22,7 +14,7 @@ import io
 import os
 import zlib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -30,25 +22,26 @@ from PIL import Image
 from pycocotools import mask as coco
 
 from finecaption.errors import InputError
-from finecaption.io.geometry import Box, Size, check_box, check_size
+from finecaption.io import mask_values
+from finecaption.io.geometry import Box, Size, check_box, check_pixels, check_size
 from finecaption.io.images import MAX_PIXELS, open_picture
+from finecaption.io.mask_values import Labels
 
 
-def _foreground(values: np.ndarray) -> np.ndarray:
-    """Integer values -> bool, by the module's rule."""
-    if values.size == 0:
-        return values.astype(bool)
-    half = np.iinfo(values.dtype).max // 2 + 1
-    if values.dtype.kind == "i":  # signed types: files of 16 bits come as int32
-        half = 128 if values.max() < 256 else 32768
-    return values >= half if values.max() >= half else values != 0
+def as_mask(
+    array: Any, size: Size | None = None, field: str = "mask", labels: Labels | None = None
+) -> np.ndarray:
+    """Any 2-D array-like (or H x W x 1, or 1 x H x W) -> bool (H, W).
 
-
-def as_mask(array: Any, size: Size | None = None, field: str = "mask") -> np.ndarray:
-    """Any 2-D array-like (or H x W x 1, or 1 x H x W) -> bool (H, W) by the module's rule.
+    Args:
+        array: bool, integers or floats; which values count: see `finecaption.io.mask_values`.
+        size: (width, height) that it must have.
+        field: what messages call it.
+        labels: the values that make the region, where the array holds label numbers.
 
     Raises:
-        InputError: not 2-D, no pixels, NaN, floats outside 0..1, or not of the image's `size`.
+        InputError: not 2-D, no pixels, NaN, floats outside 0..1, values of which it is not clear
+            what they mean, or not of the image's `size`.
     """
     values = np.asarray(array)
     if values.ndim == 3 and values.shape[2] == 1:
@@ -57,22 +50,7 @@ def as_mask(array: Any, size: Size | None = None, field: str = "mask") -> np.nda
         values = values[0]
     if values.ndim != 2 or values.size == 0:
         raise InputError(f"{field}: must be an array (H, W); got shape {values.shape}")
-    if values.dtype.kind == "f":
-        if not np.isfinite(values).all() or values.min() < 0 or values.max() > 1:
-            raise InputError(
-                f"{field}: float values must lie in 0..1, without NaN; threshold logits first"
-            )
-        mask = values >= 0.5
-    elif values.dtype.kind in "ui":
-        if values.min() < 0:
-            raise InputError(f"{field}: holds negative values; give 0 outside and 1 inside")
-        mask = _foreground(values)
-    elif values.dtype == np.bool_:
-        mask = values
-    else:
-        raise InputError(
-            f"{field}: dtype {values.dtype} is not a mask's; give bool, ints or floats"
-        )
+    mask = mask_values.of_array(values, field, labels)
     check_mask_size(mask, size, field)
     return mask
 
@@ -93,41 +71,25 @@ def check_mask_size(mask: np.ndarray, size: Size | None, field: str = "mask") ->
 def load_mask(
     source: str | os.PathLike[str] | bytes | bytearray | BinaryIO | Image.Image,
     size: Size | None = None,
+    labels: Labels | None = None,
 ) -> np.ndarray:
     """A mask file (PNG, or any image), its bytes, or a PIL image -> bool (H, W).
 
-    EXIF rotation is applied, as to images. Which values count: see the module.
+    Orientation is applied, as to images. Which values count: see `finecaption.io.mask_values`.
+
+    Args:
+        source: the mask.
+        size: (width, height) that it must have.
+        labels: the gray values, or indices of a palette, that make the region.
 
     Raises:
-        InputError: unreadable, or not of the image's `size`.
+        InputError: unreadable, values of which it is not clear what they mean, or not of the
+            image's `size`.
     """
     field = os.fspath(source) if isinstance(source, (str, os.PathLike)) else "mask"
-    picture = open_picture(source)
-    mask = _alpha(picture)
-    if mask is None:
-        if picture.mode in ("1", "L", "P"):
-            values = np.asarray(picture)
-            if picture.mode == "P":
-                values = values != 0
-        elif picture.mode in ("LA", "La"):
-            values = np.asarray(picture.convert("LA"))[..., 0]
-        elif picture.mode == "I" or picture.mode == "F" or picture.mode.startswith("I;16"):
-            values = np.asarray(picture)
-        else:
-            values = np.asarray(picture.convert("RGB")).max(axis=2)
-        mask = as_mask(values, field=str(field))
+    mask = mask_values.of_picture(open_picture(source), str(field), labels)
     check_mask_size(mask, size, str(field))
     return mask
-
-
-def _alpha(picture: Image.Image) -> np.ndarray | None:
-    """The foreground by alpha, or None where there is no alpha or it is opaque everywhere."""
-    own = picture.mode in ("RGBA", "RGBa", "LA", "La", "PA")
-    keyed = "transparency" in picture.info and picture.mode in ("1", "L", "P", "RGB")
-    if not (own or keyed):
-        return None
-    alpha = np.asarray(picture.convert("RGBA").getchannel("A"))
-    return None if (alpha == 255).all() else alpha >= 128
 
 
 def encode_png(mask: np.ndarray) -> bytes:
@@ -233,47 +195,104 @@ def _runs_of_string(counts: str | bytes, field: str) -> np.ndarray:
 def decode_polygons(polygons: Sequence[Any], size: Size, field: str = "polygon") -> np.ndarray:
     """COCO polygons -> bool (H, W).
 
-    `polygons` is a list of polygons, each `[x0, y0, x1, y1, ...]` or `[(x, y), ...]`; one flat
-    polygon alone is taken too. COCO's rule: the mask is the union of the polygons, so one drawn
-    inside another adds nothing and cannot make a hole; use RLE or PNG for holes. Vertices may lie
-    outside the image by up to its size; what is outside is cut.
+    `polygons` is a list of polygons, each `[x0, y0, x1, y1, ...]` or `[(x, y), ...]`; one polygon
+    alone is taken too. COCO's rule: the mask is the union of the polygons, so one drawn inside
+    another adds nothing and cannot make a hole; use RLE or PNG for holes. Rings nested one level
+    deeper (`[[ring, ring]]`, as GeoJSON has them) are a union too, if they do not overlap: there,
+    an inner ring would be a hole. Vertices may lie outside the image by up to its size; what is
+    outside is cut.
 
     Raises:
-        InputError: fewer than three vertices, odd count, NaN, far outside, or no pixel covered.
+        InputError: fewer than three vertices, odd count, NaN, far outside, fractions of the
+            image's size, overlapping nested rings, or no pixel covered.
     """
     width, height = check_size(size)
-    usable = isinstance(polygons, (Sequence, np.ndarray)) and not isinstance(polygons, str)
-    parts: list[Any] = list(polygons) if usable else []
-    if parts and isinstance(parts[0], (int, float, np.number)):
-        parts = [parts]
-    if not parts:
-        raise InputError(f"{field}: is empty; give [[x0, y0, x1, y1, x2, y2, ...], ...]")
     flats: list[list[float]] = []
-    for index, part in enumerate(parts):
-        where = f"{field}[{index}]"
-        try:
-            flat = np.asarray(part, np.float64).ravel()
-        except (TypeError, ValueError) as error:
-            raise InputError(f"{where}: must be a list of numbers x0, y0, x1, y1, ...") from error
-        if flat.size < 6 or flat.size % 2:
-            raise InputError(
-                f"{where}: {flat.size} numbers; a polygon needs an x and a y for each of 3 or more "
-                "vertices"
-            )
-        if not np.isfinite(flat).all():
-            raise InputError(f"{where}: holds NaN or infinity; give finite pixel numbers")
-        xy = flat.reshape(-1, 2)
-        limit = np.array([width, height])
-        if (xy < -limit).any() or (xy > 2 * limit).any():
-            raise InputError(
-                f"{where}: a vertex lies far outside the image of {width} x {height} pixels; "
-                "give pixel coordinates of this image"
-            )
-        flats.append(flat.tolist())
+    for where, ring in _rings(polygons, field):
+        flats.append(_flat_ring(ring, (width, height), where))
     mask = decode_rle(coco.merge(coco.frPyObjects(flats, height, width)))
     if not mask.any():
         raise InputError(f"{field}: covers no pixel of the image of {width} x {height} pixels")
+    for where, nested in _nested(polygons, field):
+        rings = [_flat_ring(ring, (width, height), at) for at, ring in nested]
+        drawn = coco.frPyObjects(rings, height, width)
+        if coco.area(drawn).sum() > coco.area(coco.merge(drawn)):
+            raise InputError(
+                f"{where}: its rings overlap, so that one may be a hole, which polygons of COCO "
+                "cannot have; give RLE or a mask file"
+            )
     return mask
+
+
+def _items(value: Any) -> list[Any] | None:
+    """The elements of a list, tuple or array; None of anything else."""
+    listed = isinstance(value, (Sequence, np.ndarray)) and not isinstance(value, (str, bytes))
+    return list(value) if listed else None
+
+
+def _is_ring(value: Any) -> bool:
+    """Whether a list is one ring: numbers, or pairs of numbers."""
+    items = _items(value) or []
+    inner = [_items(item) for item in items]
+    if all(item is None for item in inner):
+        return True
+    return all(
+        item is not None and len(item) == 2 and all(_items(number) is None for number in item)
+        for item in inner
+    )
+
+
+def _rings(polygons: Any, field: str) -> Iterator[tuple[str, Any]]:
+    """(place, ring) of polygons, however deep they are nested."""
+    items = _items(polygons)
+    if not items:
+        raise InputError(f"{field}: is empty; give [[x0, y0, x1, y1, x2, y2, ...], ...]")
+    if _is_ring(items):
+        yield f"{field}[0]", items
+        return
+    for index, part in enumerate(items):
+        where = f"{field}[{index}]"
+        if _items(part) is None:
+            raise InputError(f"{where}: must be a list of numbers x0, y0, x1, y1, ...")
+        if _is_ring(part):
+            yield where, part
+        else:
+            yield from _rings(part, where)
+
+
+def _nested(polygons: Any, field: str) -> Iterator[tuple[str, list[tuple[str, Any]]]]:
+    """(place, its rings) of each part of the polygons that is no ring."""
+    if not _is_ring(polygons):
+        for index, part in enumerate(_items(polygons) or ()):
+            if not _is_ring(part):
+                yield f"{field}[{index}]", list(_rings(part, f"{field}[{index}]"))
+
+
+def _flat_ring(ring: Any, size: Size, where: str) -> list[float]:
+    """A ring as [x0, y0, x1, y1, ...], checked."""
+    width, height = size
+    try:
+        flat = np.asarray(ring, np.float64).ravel()
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{where}: must be a list of numbers x0, y0, x1, y1, ...") from error
+    if flat.size < 6 or flat.size % 2:
+        raise InputError(
+            f"{where}: {flat.size} numbers; a polygon needs an x and a y for each of 3 or more "
+            "vertices"
+        )
+    if not np.isfinite(flat).all():
+        raise InputError(f"{where}: holds NaN or infinity; give finite pixel numbers")
+    xy = flat.reshape(-1, 2)
+    limit = np.array([width, height])
+    if (xy < -limit).any() or (xy > 2 * limit).any():
+        raise InputError(
+            f"{where}: a vertex lies far outside the image of {width} x {height} pixels; "
+            "give pixel coordinates of this image"
+        )
+    numbers: list[float] = flat.tolist()
+    shown = ", ".join(f"{number:g}" for number in numbers[:4])
+    check_pixels(numbers, f"({shown}, ...)", where)
+    return numbers
 
 
 def contours(mask: np.ndarray) -> list[np.ndarray]:
@@ -358,7 +377,7 @@ def decode_base64_gzip(text: str | bytes, size: Size, field: str = "mask") -> np
             f"{field}: holds {amount} bytes where {height} x {width} = {width * height} belong; "
             "the image's size does not belong to this mask"
         )
-    return _foreground(np.frombuffer(raw, np.uint8).reshape(height, width))
+    return mask_values.of_array(np.frombuffer(raw, np.uint8).reshape(height, width), field)
 
 
 # --- geometry ------------------------------------------------------------------------------

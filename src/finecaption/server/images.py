@@ -6,9 +6,7 @@ import asyncio
 import base64
 import binascii
 import hashlib
-import io
 import re
-import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,7 +17,8 @@ from PIL import Image
 
 from finecaption.errors import InputError
 from finecaption.io.geometry import Size
-from finecaption.io.images import load_image, open_picture
+from finecaption.io.images import load_image, open_picture, picture_size
+from finecaption.io.mask_values import opaque_part
 from finecaption.server.fetch import Fetcher
 from finecaption.server.settings import Settings
 
@@ -132,28 +131,24 @@ def decode_base64(text: str, field: str) -> bytes:
 def decode_image(data: bytes, max_pixels: int, alpha: bool, field: str) -> Loaded:
     """Bytes -> image, and the region that its transparency marks if `alpha` says to look.
 
-    An RGBA image whose alpha is not 100 % everywhere marks a region by alpha >= 50 %; its colors
+    An RGBA image marks a region by alpha >= 50 % if some pixel's alpha is below that; its colors
     are taken as they are, also where it is transparent (the convention of chat requests for
-    regions). An alpha of 100 % everywhere marks nothing.
+    regions). Any other alpha marks nothing.
 
     Raises:
         InputError: too many pixels, of no known format, broken, or transparent everywhere.
     """
     check_size(data, max_pixels, field)
     opened = _named(field, open_picture, data, max_pixels=max_pixels)
-    has_alpha = opened.mode in ("RGBA", "RGBa", "LA", "La", "PA") or "transparency" in opened.info
-    if alpha and has_alpha:
-        rgba = opened.convert("RGBA")
-        values = np.asarray(rgba.getchannel("A"))
-        if not (values == 255).all():
-            mask = values >= 128
-            if not mask.any():
-                raise InputError(
-                    f"{field}: the image is transparent everywhere, so it marks no region; make "
-                    "the region's pixels opaque"
-                )
-            return _loaded(rgba.convert("RGB"), mask)
-    return _loaded(_named(field, load_image, opened), None)
+    mask = opaque_part(opened) if alpha else None
+    if mask is None:
+        return _loaded(_named(field, load_image, opened), None)
+    if not mask.any():
+        raise InputError(
+            f"{field}: the image is transparent everywhere, so it marks no region; make the "
+            "region's pixels opaque"
+        )
+    return _loaded(opened.convert("RGBA").convert("RGB"), mask)
 
 
 def _loaded(picture: Image.Image, mask: np.ndarray | None) -> Loaded:
@@ -179,22 +174,13 @@ def check_size(data: bytes, max_pixels: int, field: str) -> None:
         InputError: over `max_pixels`, of no known format, or broken.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns of what is checked here
-            with Image.open(io.BytesIO(data), formats=FORMATS) as head:
-                width, height = head.size
-    except Image.DecompressionBombError as error:
-        raise InputError(f"{field}: too many pixels; the limit is {max_pixels:,}") from error
-    # readers meet arbitrary bytes and raise nearly anything: all mean that it is no image
-    except Exception as error:
+        picture_size(data, max_pixels=max_pixels, formats=FORMATS)
+    except InputError as error:
+        if error.__cause__ is None or isinstance(error.__cause__, Image.DecompressionBombError):
+            raise InputError(f"{field}: {error}") from error
         raise InputError(
             f"{field}: not an image that can be read; send PNG, JPEG, WebP, GIF, BMP or TIFF"
         ) from error
-    if width * height > max_pixels:
-        raise InputError(
-            f"{field}: {width} x {height} pixels are over the limit of {max_pixels:,}; make it "
-            "smaller"
-        )
 
 
 def _named(field: str, work: Callable[..., Image.Image], *given: Any, **more: Any) -> Image.Image:

@@ -4,10 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 from finecaption.data.sources import reading
-from finecaption.data.sources.reading import json_items, picture_size, text_lines
+from finecaption.data.sources.reading import json_items, text_lines
 from finecaption.errors import InputError
 
 VALUES = [{"a": [1, {"b": 'ü\\"]}'}]}, 12345, -1.5e3, "x" * 50, None, True, [], {}, 678]
@@ -72,17 +71,3 @@ def test_unreadable_files(tmp_path: Path) -> None:
         list(json_items(file))
     with pytest.raises(InputError, match="not UTF-8"):
         list(text_lines(file))
-
-
-def test_sizes_are_upright(tmp_path: Path) -> None:
-    turned = Image.Exif()
-    turned[0x0112] = 6
-    Image.new("RGB", (8, 6)).save(tmp_path / "a.jpg", exif=turned)
-    Image.new("L", (8, 6)).save(tmp_path / "b.png")
-    assert picture_size(tmp_path / "a.jpg") == (6, 8)
-    assert picture_size(tmp_path / "b.png") == (8, 6)
-    (tmp_path / "c.png").write_bytes(b"no picture")
-    with pytest.raises(InputError, match=r"c\.png: not an image"):
-        picture_size(tmp_path / "c.png")
-    with pytest.raises(InputError, match=r"d\.png: no such file"):
-        picture_size(tmp_path / "d.png")

@@ -14,11 +14,10 @@ import numpy as np
 
 from finecaption.data.problems import Policy, Problem, Problems
 from finecaption.data.record import compact_rle
-from finecaption.data.sources.reading import picture_size
 from finecaption.errors import InputError
 from finecaption.io import masks
 from finecaption.io.geometry import Size, check_size
-from finecaption.io.images import MAX_PIXELS, load_image
+from finecaption.io.images import MAX_PIXELS, load_image, picture_size
 from finecaption.types import RegionSample, Task
 
 

@@ -18,7 +18,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from finecaption.attributes import find_attribute
 from finecaption.data.sources.base import Source
@@ -26,6 +25,7 @@ from finecaption.data.sources.reading import open_text
 from finecaption.errors import InputError
 from finecaption.io import masks
 from finecaption.io.images import open_picture
+from finecaption.io.mask_values import opaque_part
 from finecaption.types import RegionSample
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif")
@@ -73,7 +73,7 @@ class Folder(Source):
         upright = open_picture(picture)
         for region_id, text_file, mask_file in regions:
             with self.at(text_file):
-                alpha = None if mask_file or region_id else _alpha(upright)
+                alpha = None if mask_file or region_id else opaque_part(upright)
                 whole = mask_file is None and alpha is None
                 if mask_file is not None:
                     rle = self.mask_rle(masks.load_mask(mask_file), upright.size, mask_file.name)
@@ -116,14 +116,6 @@ class Folder(Source):
 
 def _both_cases() -> tuple[str, ...]:
     return (*SUFFIXES, *(suffix.upper() for suffix in SUFFIXES))
-
-
-def _alpha(opened: Image.Image) -> np.ndarray | None:
-    """The region by transparency, or None where the image has none."""
-    if "A" not in opened.getbands() and "transparency" not in opened.info:
-        return None
-    alpha = np.asarray(opened.convert("RGBA").getchannel("A"))
-    return None if (alpha == 255).all() else alpha >= 128
 
 
 def _captions(file: Path) -> list[tuple[str | None, str]]:

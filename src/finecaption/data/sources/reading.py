@@ -1,27 +1,21 @@
-"""Files as they lie on disk -> records, with flat memory: JSON of any length, JSON lines, sizes."""
+"""Files as they lie on disk -> records, with flat memory: JSON of any length, JSON lines."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from PIL import Image
-
 from finecaption.errors import InputError
-from finecaption.io.geometry import Size
-from finecaption.io.images import MAX_PIXELS, open_picture
 
 CHUNK = 1 << 20  # characters read at a time
 MAX_VALUE = 1 << 28  # characters of one value; more than that is not a record but a broken file
 
 _DECODER = json.JSONDecoder()
-_ORIENTATION_TAG = 0x0112
 
 
 @dataclass(frozen=True)
@@ -202,26 +196,6 @@ def parse_json(text: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InputError(f"is not JSON ({error})") from error
-
-
-def picture_size(path: str | os.PathLike[str]) -> Size:
-    """(width, height) of an image file as it stands upright, from its header where that will do.
-
-    Raises:
-        InputError: as `images.open_picture`.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a broken EXIF block; many pixels, counted below
-            with Image.open(path) as picture:
-                width, height = picture.size
-                turned = picture.getexif().get(_ORIENTATION_TAG) in (5, 6, 7, 8)
-    # as in images.open_picture, decoders of broken files raise nearly anything: it has the words
-    except Exception:
-        return open_picture(path).size
-    if width * height > MAX_PIXELS:
-        return open_picture(path).size
-    return (height, width) if turned else (width, height)
 
 
 def annotation_files(path: Path, *patterns: str) -> list[Path]:
