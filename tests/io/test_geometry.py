@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from finecaption.errors import InputError
 from finecaption.io.geometry import (
     Point,
+    box_area,
     box_iou,
     check_box,
     check_point,
@@ -88,7 +89,97 @@ def test_points() -> None:
             check_point(point, (10, 8))
 
 
-@pytest.mark.parametrize("size", [(0, 5), (5, -1), (1.5, 2), (3,), None, "ab", (math.nan, 1)])
+@pytest.mark.parametrize(
+    ("box", "kept"),
+    [
+        ((0, 0, 10, 8), (0, 0, 10, 8)),
+        ((9, 7, 11, 9), (9, 7, 10, 8)),
+        ((-1, -1, 0.5, 0.5), (0, 0, 0.5, 0.5)),
+        ((9.5, 7.5, 10, 8), (9.5, 7.5, 10, 8)),
+        ((-2, -3, 1, 1), (0, 0, 1, 1)),
+    ],
+)
+def test_a_box_at_the_edge_keeps_what_is_inside(box: tuple, kept: tuple) -> None:
+    assert check_box(box, (10, 8)) == kept
+
+
+@pytest.mark.parametrize(
+    "box", [(10, 0, 11, 8), (0, 8, 10, 9), (-1, 0, 0, 8), (0, -1, 10, 0), (-3, -3, -1, -1)]
+)
+def test_a_box_that_only_touches_the_image_is_outside(box: tuple) -> None:
+    with pytest.raises(InputError, match="lies outside the image of 10 x 8"):
+        check_box(box, (10, 8))
+
+
+@pytest.mark.parametrize(
+    ("box", "fractions"),
+    [
+        ((0, 0, 0.5, 1), True),
+        ((0.5, 0, 1, 1), True),
+        ((0, 0, 1, 0.5), True),
+        ((0, 0, 1, 1), False),
+        ((0, 0, 1, 1.01), False),
+        ((-0.1, 0, 0.9, 1), False),
+    ],
+)
+def test_boxes_that_look_like_fractions_of_the_image(box: tuple, fractions: bool) -> None:
+    if fractions:
+        with pytest.raises(InputError, match="not fractions of the image"):
+            check_box(box)
+    else:
+        assert check_box(box) == box
+
+
+@pytest.mark.parametrize("point", [(0, 0), (9.9, 0), (0, 7.9), (9.9, 7.9)])
+def test_points_at_the_edge_are_inside(point: tuple) -> None:
+    assert check_point(point, (10, 8))[:2] == point
+
+
+@pytest.mark.parametrize("point", [(10, 0), (0, 8), (-0.1, 0), (0, -0.1)])
+def test_points_on_the_far_edge_are_outside(point: tuple) -> None:
+    with pytest.raises(InputError, match="lies outside"):
+        check_point(point, (10, 8))
+
+
+@pytest.mark.parametrize("box", [(1, 2, 0, 4), (1, 2, 3, 0), (1, 2, -3, 4), (1, 2, 3, -4)])
+def test_widths_and_heights_are_positive(box: tuple) -> None:
+    with pytest.raises(InputError, match=r"must be positive \(x,y,width,height\)"):
+        xywh_to_xyxy(box)
+
+
+def test_areas_of_boxes() -> None:
+    assert box_area((1, 2, 4, 7)) == 15
+    assert box_iou((0, 0, 4, 4), (1, 2, 3, 10)) == pytest.approx(4 / (16 + 16 - 4))
+    assert box_iou((0, 0, 4, 4), (5, 5, 9, 9)) == 0  # apart in both directions
+    assert box_iou((0, 0, 0, 0), (0, 0, 0, 0)) == 0
+
+
+@pytest.mark.parametrize(
+    ("size", "side", "new", "offset"),
+    [
+        ((200, 100), 84, (84, 42), (0, 21)),
+        ((100, 200), 84, (42, 84), (21, 0)),
+        ((100, 100), 84, (84, 84), (0, 0)),
+        ((3, 2), 84, (84, 56), (0, 14)),
+        ((100, 63), 100, (100, 63), (0, 18)),  # the odd pixel of padding goes after
+        ((5000, 1), 84, (84, 1), (0, 41)),
+        ((1, 1), 84, (84, 84), (0, 0)),
+    ],
+)
+def test_known_placements(
+    size: tuple[int, int], side: int, new: tuple[int, int], offset: tuple[int, int]
+) -> None:
+    placed = place_in_square(size, side)
+    assert (placed.new_size, placed.offset) == (new, offset)
+    left, top = offset
+    assert placed.box == (left, top, left + new[0], top + new[1])
+    corners = placed.to_square([(0, 0), size])
+    np.testing.assert_allclose(corners, [placed.box[:2], placed.box[2:]])
+
+
+@pytest.mark.parametrize(
+    "size", [(0, 5), (5, -1), (5, 0), (-1, 5), (2, 1.5), (1.5, 2), (3,), None, "ab", (math.nan, 1)]
+)
 def test_unusable_sizes(size: object) -> None:
     with pytest.raises(InputError, match="size: must be"):
         check_size(size)  # type: ignore[arg-type] # wrong on purpose

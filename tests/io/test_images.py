@@ -150,6 +150,89 @@ def test_huge_pictures_are_refused_before_decoding() -> None:
         load_image(np.asarray(PICTURE), max_pixels=31)
 
 
+@pytest.mark.parametrize("size", [(0, 5), (5, 0), (0, 0)])
+def test_an_image_without_pixels_is_refused(size: tuple[int, int]) -> None:
+    with pytest.raises(InputError, match=rf"has no pixels \({size[0]} x {size[1]}\)"):
+        load_image(Image.new("RGB", size))
+
+
+def test_an_image_of_exactly_the_limit_is_taken() -> None:
+    for source in (PICTURE, np.asarray(PICTURE), encode(PICTURE)):
+        assert load_image(source, max_pixels=32).size == (8, 4)
+    one = Image.new("RGB", (1, 1), (1, 2, 3))
+    assert pixels(one).tolist() == [[[1, 2, 3]]]
+
+
+def test_the_name_in_an_error_is_that_of_the_source(tmp_path: Path) -> None:
+    path = tmp_path / "cut.png"
+    path.write_bytes(encode(PICTURE)[:40])
+    with path.open("rb") as file, pytest.raises(InputError, match=f"^{path}: "):
+        load_image(file)
+    with pytest.raises(InputError, match="^image bytes: "):
+        load_image(path.read_bytes())
+    with pytest.raises(InputError, match="^image: "):
+        load_image(io.BytesIO(path.read_bytes()))
+    (tmp_path / "whole.png").write_bytes(encode(PICTURE))
+    whole = tmp_path / "whole.png"
+    whole.write_bytes(encode(PICTURE))
+    with Image.open(whole) as image, pytest.raises(InputError, match=f"^{whole}: 8 x 4"):
+        load_image(image, max_pixels=31)
+    for address in ("http://a.example/x.png", "https://a.example/x.png"):
+        with pytest.raises(InputError, match=f"^{address}: web addresses are not fetched"):
+            load_image(address)
+
+
+@pytest.mark.parametrize(
+    ("array", "expected"),
+    [
+        (np.array([[True, False]]), [255, 0]),
+        (np.array([[[0], [7]]], np.uint8), [0, 7]),
+        (np.array([[0, 128, 129, 65535]], np.uint16), [0, 0, 1, 255]),
+        (np.array([[0.0, 1.0]]), [0, 255]),
+        (np.array([[0.5 / 255, 1.5 / 255]]), [0, 2]),  # rounded, to even
+        (np.array([[0.0, 1.5]]), [0, 2]),  # over 1: of 255
+        (np.array([[0.0, 255.0]]), [0, 255]),
+    ],
+)
+def test_values_of_arrays(array: np.ndarray, expected: list[int]) -> None:
+    found = pixels(array)
+    assert found[0, :, 0].tolist() == expected
+    assert (found == found[..., :1]).all()
+
+
+@pytest.mark.parametrize("value", [255.1, -0.1])
+def test_floats_outside_of_both_ranges_are_refused(value: float) -> None:
+    with pytest.raises(InputError, match=r"0\.\.1 or 0\.\.255"):
+        load_image(np.array([[0.0, value]]))
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([0.0, 1.0], [0, 255]),
+        ([0.0, 1.5], [0, 2]),
+        ([0.0, 255.0], [0, 255]),
+        ([0.0, 255.5], [0, 1]),
+        ([0.0, 65535.0], [0, 255]),
+        ([0.0, 65536.0], [0, 255]),  # of no usual range: stretched
+        ([100.0, 70000.0], [0, 255]),
+        ([-1.0, 3.0], [0, 255]),
+        ([-1.0, -1.0], [0, 0]),  # one value says nothing
+        ([1.0, 1.0], [255, 255]),
+        ([0.0, 0.0], [0, 0]),
+    ],
+)
+def test_ranges_of_gray_in_floats(values: list[float], expected: list[int]) -> None:
+    image = Image.fromarray(np.array([values], np.float32))
+    assert pixels(image)[0, :, 0].tolist() == expected
+
+
+def test_gray_without_a_number_is_refused() -> None:
+    image = Image.fromarray(np.array([[np.nan, 1.0]], np.float32))
+    with pytest.raises(InputError, match="color mode F cannot be converted"):
+        load_image(image)
+
+
 def test_what_cannot_be_opened_says_which_and_why(tmp_path: Path) -> None:
     empty, text, cut = tmp_path / "empty.png", tmp_path / "text.png", tmp_path / "cut.png"
     empty.write_bytes(b"")

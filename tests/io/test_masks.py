@@ -301,6 +301,45 @@ def test_any_rle_string_decodes_or_raises_input_error(counts: bytes) -> None:
     assert mask.shape == (3, 4)
 
 
+def test_runs_of_up_to_seven_characters_are_read() -> None:
+    """12 in the fewest characters, and with empty ones behind; 35 bits are more than any run."""
+    first, empty, last = chr(48 + (12 | 0x20)), chr(48 + 0x20), "0"
+    for count in range(6):
+        counts = first + empty * count + last
+        assert not decode_rle({"size": [3, 4], "counts": counts}).any()
+    with pytest.raises(InputError, match="counts string is broken"):
+        decode_rle({"size": [3, 4], "counts": first + empty * 6 + last})
+
+
+@pytest.mark.parametrize("counts", ["", "/", "p", "P", "ä", b"\xff"])
+def test_strings_that_are_no_counts(counts: str | bytes) -> None:
+    with pytest.raises(InputError, match="counts string is broken"):
+        decode_rle({"size": [3, 4], "counts": counts})
+
+
+def test_an_rle_of_exactly_the_most_pixels_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("finecaption.io.masks.MAX_PIXELS", 12)
+    assert decode_rle({"size": [3, 4], "counts": [5, 7]}).sum() == 7
+    with pytest.raises(InputError, match="RLE size 13 x 1 is over 12 pixels"):
+        decode_rle({"size": [1, 13], "counts": [13]})
+
+
+def test_vertices_may_lie_outside_by_the_size_of_the_image() -> None:
+    size = (6, 5)
+    whole = decode_polygons([[-6, -5, 12, -5, 12, 10, -6, 10]], size)
+    assert whole.all()
+    for x, y in ((-6.1, 0), (12.1, 0), (0, -5.1), (0, 10.1)):
+        with pytest.raises(InputError, match="far outside the image of 6 x 5"):
+            decode_polygons([[0, 0, 5, 0, x, y]], size)
+
+
+@pytest.mark.parametrize("numbers", [4, 5, 7])
+def test_a_polygon_has_three_vertices_or_more(numbers: int) -> None:
+    with pytest.raises(InputError, match=rf"polygon\[1\]: {numbers} numbers"):
+        decode_polygons([[0, 0, 5, 0, 5, 5], list(range(numbers))], (6, 5))
+    assert decode_polygons([0, 0, 5, 0, 5, 4], (6, 5)).any()
+
+
 def test_rle_of_another_size() -> None:
     with pytest.raises(InputError, match="is 4 x 3 pixels, but the image is 3 x 4"):
         decode_rle(encode_rle(L_SHAPE), (3, 4))
@@ -417,6 +456,9 @@ def test_measures() -> None:
         ((3.9, 2.9, 4, 3), (3, 2, 4, 3)),
         ((1.1, 1.1, 1.3, 1.3), (1, 1, 2, 2)),
         ((-9, -9, 2, 99), (0, 0, 2, 3)),
+        ((0.4, 0.4, 1.6, 1.6), (0, 0, 2, 2)),
+        ((0.4, 0.4, 3.6, 2.6), (0, 0, 4, 3)),
+        ((3.2, 2.2, 3.4, 2.4), (3, 2, 4, 3)),
     ],
 )
 def test_mask_from_box(box: tuple, pixels: tuple) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from finecaption.errors import InputError
+from finecaption.io import record_log
 from finecaption.io.record_log import Note, RecordLog, read_records, scan, to_line
 
 RECORDS = [{"id": "a"}, {"id": "é"}, {"id": "c", "n": [1, None]}]
@@ -54,11 +55,13 @@ TORN = [
 ]
 
 
+@pytest.mark.parametrize("at_once", [3, 1 << 16])
 @pytest.mark.parametrize("tail", TORN)
 @pytest.mark.parametrize("before", [b"", WHOLE])
 def test_a_torn_tail_is_passed_over_by_readers_and_cut_by_the_writer(
-    path: Path, before: bytes, tail: bytes
+    path: Path, before: bytes, tail: bytes, at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(record_log, "_TAIL", at_once)
     path.parent.mkdir()
     path.write_bytes(before + tail)
     records = RECORDS if before else []
@@ -146,6 +149,77 @@ def test_truncating_at_a_record(written: Path) -> None:
         log.truncate(1000)
         assert log.size == 25
     assert list(read_records(written)) == RECORDS[:2]
+
+
+def test_a_log_that_was_there_empty_stays_until_a_record_comes(path: Path) -> None:
+    path.parent.mkdir()
+    path.touch()
+    with RecordLog(path) as log:
+        assert log.size == 0
+        log.append([])
+        assert log.size == 0
+        log.append(RECORDS)
+        assert log.size == len(WHOLE)
+    with RecordLog(path) as log:
+        assert log.size == len(WHOLE)
+    assert path.read_bytes() == WHOLE
+
+
+def test_what_is_cut_off_is_on_the_disk_at_once_and_what_is_not_written_is_not(
+    written: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda file: synced.append(os.fstat(file).st_size))
+    log = RecordLog(written, sync_seconds=1e9)
+    log.sync()
+    log.truncate(1000)
+    log.append([])
+    assert synced == []
+    log.truncate(25)
+    assert synced == [25]
+    log.sync()
+    assert synced == [25], "nothing is new"
+    log.append(RECORDS[:1])
+    log.close()
+    assert synced == [25, 37]
+
+
+@pytest.mark.parametrize(
+    ("moments", "synced"),
+    [
+        ([0.0, 1.9, 1.9], 0),
+        ([0.0, 2.0, 2.0], 1),
+        # the time begins anew with each sync
+        ([0.0, 2.5, 2.5, 4.4, 4.4], 1),
+        ([0.0, 2.5, 2.5, 4.5, 4.5], 2),
+    ],
+)
+def test_appending_syncs_once_the_time_is_over(
+    path: Path, monkeypatch: pytest.MonkeyPatch, moments: list[float], synced: int
+) -> None:
+    """The clock is read at the beginning, by each append, and by each sync."""
+    count = 0
+
+    def note(file: int) -> None:
+        nonlocal count
+        count += 1
+
+    clock = iter(moments)
+    now = 0.0
+
+    def monotonic() -> float:
+        nonlocal now
+        now = next(clock, now)
+        return now
+
+    monkeypatch.setattr(record_log.time, "monotonic", monotonic)
+    log = RecordLog(path, sync_seconds=2.0)
+    monkeypatch.setattr(os, "fsync", note)
+    appends = 2 if len(moments) == 5 else 1
+    for _ in range(appends):
+        log.append(RECORDS[:1])
+    assert count == synced
+    log.close()
 
 
 @pytest.mark.parametrize(("seconds", "synced"), [(0.0, [1, 2, 3]), (1e9, [0, 0, 0])])
