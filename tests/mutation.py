@@ -61,7 +61,7 @@ NEIGHBORS: dict[str, list[str]] = {
     "model/configuration.py": ["model/test_parts.py", "model/test_modeling.py"],
     "model/encoders": ["model/test_encoders.py", "model/test_modeling.py"],
     "model/fusion.py": ["model/test_encoders.py", "model/test_modeling.py"],
-    "model/loading.py": ["model/test_loading_whole.py", "test_captioner.py"],
+    "model/loading.py": ["model/test_loading_whole.py", "test_quantize.py", "test_captioner.py"],
     "model/parts.py": ["model/test_modeling.py"],
     "model/preparation.py": ["model/test_processing.py"],
     "model/presets.py": ["model/test_configuration.py", "model/test_parts.py",

@@ -206,6 +206,22 @@ def test_resume_refuses_other_settings(
         run(resume=True)
 
 
+def test_a_run_that_is_done_takes_no_time(run: Run, tmp_path: Path, draw: Draw) -> None:
+    draw(tmp_path / "one" / "a.png")
+    before = run(source=tmp_path / "one")
+    assert (before.described, before.failed, before.passed, before.regions) == (1, 0, 0, 1)
+    assert 0 < before.seconds < 600
+    told: list[Summary] = []
+    after = run(source=tmp_path / "one", resume=True, told=told.append)
+    assert (after.described, after.failed, after.passed, after.regions) == (0, 0, 1, 0)
+    assert after.seconds == 0 and after.omitted == 0 and told == []
+
+
+def test_regions_and_paragraphs_are_counted(run: Run, tmp_path: Path) -> None:
+    assert run(settings=run_settings("Color", whole=True)).regions == 6 + 5
+    assert run("out/d.jsonl", settings=run_settings(whole=True)).regions == 3 + 5
+
+
 def test_resume_without_anything_begins(run: Run, tmp_path: Path, good: list[str]) -> None:
     run(resume=True)
     assert ids(tmp_path / "out/c.jsonl") == good

@@ -72,6 +72,34 @@ def test_files_one_by_one_keep_masks_and_folders(pictures: Path) -> None:
         open_jobs([*given, "nowhere.png"])
 
 
+def test_images_are_counted(pictures: Path) -> None:
+    one, two = str(pictures / "a.jpg"), str(pictures / "b.png")
+    assert open_jobs([one]).count() == 1
+    assert open_jobs([one, two, one]).count() == 2
+    assert open_jobs([f"{pictures}/*.png"]).count() == 3
+
+
+def test_a_source_is_named_by_its_kind_and_full_path(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(pictures)
+    (tmp_path / "m.jsonl").write_text('{"image": "a.jpg"}\n')
+    names = [
+        (["a.jpg"], None, f"files {pictures}/a.jpg"),
+        (["a.jpg", "b.png"], None, f"files {pictures}/a.jpg {pictures}/b.png"),
+        (["."], None, f"folder {pictures}"),
+        (["*.png"], None, f"pattern {pictures}/*.png"),
+        ([str(tmp_path / "m.jsonl")], None, f"manifest {tmp_path}/m.jsonl"),
+        ([str(tmp_path / "m.jsonl")], ".", f"manifest {tmp_path}/m.jsonl {pictures}"),
+    ]
+    for given, images, name in names:
+        assert open_jobs(given, images).name == name
+    with pytest.raises(InputError, match="--images .*: is not a folder"):
+        open_jobs([str(tmp_path / "m.jsonl")], tmp_path / "nowhere")
+    with pytest.raises(InputError, match="nothing is given"):
+        open_jobs([])
+
+
 def test_transparency_is_a_region(tmp_path: Path) -> None:
     from PIL import Image
 

@@ -127,3 +127,54 @@ def test_models_that_cannot_be_used_say_why(folder: Path, tmp_path: Path) -> Non
     assert empty.layer == 9  # the published choice
     with pytest.raises(Unavailable, match="cannot be loaded"):
         empty.score(["a"], [["a"]])
+
+
+@pytest.mark.parametrize(
+    ("config", "own", "bounded"),
+    [
+        ({"max_position_embeddings": 512}, 10**30, 512),
+        ({"max_position_embeddings": 512}, 100, 100),
+        # RoBERTa counts positions from the padding id + 1
+        ({"max_position_embeddings": 514, "model_type": "roberta", "pad_token_id": 1}, 10**30, 512),
+        ({"max_position_embeddings": 514, "model_type": "xlm-roberta"}, 10**30, 513),
+        ({"max_position_embeddings": 514, "pad_token_id": 1}, 10**30, 514),
+        ({}, 10**30, 10**30),
+    ],
+)
+def test_texts_are_cut_at_the_places_that_a_model_has(
+    tmp_path: Path, config: dict[str, object], own: int, bounded: int
+) -> None:
+    class Tokenizer:
+        model_max_length = own
+
+    (tmp_path / "config.json").write_text(
+        json.dumps({"model_type": "bert", "num_hidden_layers": 12, **config})
+    )
+    BertScore(tmp_path, 9)._bound_length(Tokenizer)
+    assert Tokenizer.model_max_length == bounded
+
+
+@pytest.mark.parametrize(
+    ("kind", "depth", "layer"),
+    [("bert", 12, 9), ("bert", 24, 18), ("roberta", 12, 10), ("roberta", 24, 17),
+     ("distilbert", 6, 5)],
+)  # fmt: skip
+def test_layers_are_the_published_choices(
+    tmp_path: Path, kind: str, depth: int, layer: int
+) -> None:
+    """bert_score/utils.py, model2layers."""
+    name = "n_layers" if kind == "distilbert" else "num_hidden_layers"
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": kind, name: depth}))
+    assert BertScore(tmp_path).layer == layer
+    assert BertScore(tmp_path, 1).layer == 1 and BertScore(tmp_path, depth).layer == depth
+    for other in (0, depth + 1):
+        with pytest.raises(Unavailable, match=f"has layers 1 to {depth}"):
+            BertScore(tmp_path, other)
+
+
+def test_captions_without_words_and_references_have_no_score(folder: Path) -> None:
+    scorer = BertScore(folder, 2, device="cpu")
+    score, each = scorer.score(["a cup", " ", "a cup"], [["", "a cup"], ["a cup"], [" "]])
+    assert each.tolist() == pytest.approx([1, 0, 0], abs=1e-5)
+    assert score == pytest.approx(1 / 3, abs=1e-5)
+    assert scorer.score([], [])[0] == 0

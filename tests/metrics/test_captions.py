@@ -225,6 +225,50 @@ def test_a_process_that_dies_is_told_apart_from_one_that_is_missing(
     assert not broken.alive
 
 
+class Process:
+    """Stands for a METEOR process."""
+
+    def __init__(self, alive: bool = True) -> None:
+        self.alive, self.closed = alive, False
+
+    def close(self) -> None:
+        self.alive, self.closed = False, True
+
+
+def test_a_shared_process_that_died_is_closed_and_started_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    began: list[Process] = []
+
+    def begin() -> Process:
+        began.append(Process())
+        return began[-1]
+
+    monkeypatch.setattr(meteor, "_shared", [])
+    monkeypatch.setattr(meteor, "Meteor", begin)
+    assert meteor.running_meteor() is None, "it is not started by asking for it"
+    first = shared_meteor()
+    assert began == [first] and shared_meteor() is first and meteor.running_meteor() is first
+    began[0].alive = False
+    assert meteor.running_meteor() is None
+    second = shared_meteor()
+    assert began == [first, second] and began[0].closed and not began[1].closed
+    meteor.close_shared()
+    assert began[1].closed and meteor.running_meteor() is None
+    meteor.close_shared()  # there is none
+
+
+def test_so_many_words_are_looked_for_in_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[object] = []
+    monkeypatch.setattr(meteor, "_FEW_WORDS", 3)
+    monkeypatch.setattr(meteor, "write_needed", lambda *_: None)
+    monkeypatch.setattr(meteor, "Meteor", lambda table: given.append(table) or nullcontext())
+    for texts in ([["a"], ["b", "c"]], [["a", "b"], ["c", "d"]]):
+        with meteor_for(texts):
+            pass
+    assert given[0] is not None and given[1] is None
+
+
 def test_what_cannot_be_scored_is_refused() -> None:
     with pytest.raises(InputError, match="there are none to score"):
         CaptionScorer().score([])

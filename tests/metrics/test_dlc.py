@@ -9,12 +9,14 @@ import pytest
 from finecaption.errors import InputError
 from finecaption.metrics.dlc import (
     Question,
+    RegionScore,
     dlc_bench,
     load_questions,
     read_choice,
     recognition_question,
     rescore,
     score_region,
+    summarise,
 )
 from finecaption.metrics.judge import JudgeError, ServedJudge
 
@@ -46,6 +48,11 @@ NAMES = {"7": "apple", "8": "scissors"}
         ("Not 'the wing is not mentioned.' but 'The wing is mentioned. Twice.'", 2),
         ("wing", 2),  # contained in all: the longest
         ("C\nsince it says so", 2),
+        ("A\nsince it says so", 0),
+        ("a", 0),
+        ("C. because", 2),
+        ("D\nis no choice", None),  # three choices: a, b and c
+        ("C because", None),  # neither a stop nor a line of its own
         ("E. out of range", None),
         ("banana", None),
         ("", None),
@@ -61,6 +68,9 @@ def test_reading_a_choice(reply: str, choice: int | None) -> None:
         ("apple", "the object in the description is an apple or an object of"),
         ("bus", "the object in the description is a bus or an object of"),
         ("scissors", "the objects in the description are scissors or objects of"),
+        ("wine glass", "the objects in the description are wine glass or objects of"),
+        ("cup", "the object in the description is a cup or an object of"),
+        ("Umbrella", "the object in the description is an Umbrella or an object of"),
     ],
 )
 def test_the_question_of_recognition(name: str, part: str) -> None:
@@ -158,6 +168,37 @@ def test_files_that_are_not_the_benchmarks(tmp_path: Path) -> None:
     (tmp_path / "qa.json").write_text("[]")
     with pytest.raises(InputError, match="must hold an object"):
         rescore(tmp_path / "qa.json")
+
+
+def test_figures_are_means_over_the_regions_that_have_them() -> None:
+    regions = {
+        "1": RegionScore(1.0, 1.0, True),
+        "2": RegionScore(0.5, -0.5, True),
+        "3": RegionScore(0.0, None, False),  # no negative question
+        "4": RegionScore(0.5, 0.0, False),
+    }
+    found = summarise(regions, {"model": "m"})
+    assert found.positive == 0.5
+    assert found.negative == pytest.approx(0.5 / 3)
+    assert found.mean == pytest.approx((0.5 + 0.5 / 3) / 2)
+    assert found.recognised == 0.5
+    assert found.regions == regions and found.judge == {"model": "m"}
+    with pytest.raises(InputError, match="no region with negative questions"):
+        summarise({"3": regions["3"]})
+
+
+@pytest.mark.parametrize(("count", "taken"), [(0, False), (1, True), (5, True), (6, False)])
+def test_a_question_has_one_to_five_choices(tmp_path: Path, count: int, taken: bool) -> None:
+    choices = [[f"Choice {at}.", 1] for at in range(count)]
+    row = {"type": "positive", "question": "?", "choices": choices}
+    (tmp_path / "qa.json").write_text(json.dumps({"7": [row]}))
+    (tmp_path / "names.json").write_text(json.dumps({"7": "apple"}))
+    if taken:
+        _, question = load_questions(tmp_path / "qa.json", tmp_path / "names.json")["7"]
+        assert len(question.choices) == len(question.marks) == count
+    else:
+        with pytest.raises(InputError, match=f"has {count} choices; 1 to 5 are understood"):
+            load_questions(tmp_path / "qa.json", tmp_path / "names.json")
 
 
 def test_regions_that_cannot_be_scored() -> None:

@@ -128,6 +128,38 @@ def test_a_reply_that_cannot_be_read_is_asked_for_with_the_next_seed(
     assert len(server.seen) == 6
 
 
+@pytest.mark.parametrize(("again", "asked"), [(0, 1), (1, 2), (3, 4)])
+def test_a_reply_that_cannot_be_read_is_asked_for_so_often(
+    server: JudgeServer, again: int, asked: int
+) -> None:
+    server.answer = lambda r: "seven"
+    with (
+        ServedJudge(server.address, "m", again=again) as judge,
+        pytest.raises(JudgeError, match="gives no verdict"),
+    ):
+        judge.ask(["?"], str.isdigit)
+    assert [r["seed"] for r in server.seen] == list(range(asked))
+    assert judge.requests == asked
+
+
+@pytest.mark.parametrize(("tries", "asked"), [(1, 1), (0, 1), (2, 2)])
+def test_a_busy_server_is_asked_so_often(server: JudgeServer, tries: int, asked: int) -> None:
+    server.answer = lambda r: 503
+    with ServedJudge(server.address, "m", tries=tries) as judge, pytest.raises(JudgeError):
+        judge.ask(["?"])
+    assert len(server.seen) == asked
+
+
+def test_the_identity_names_what_figures_depend_on(server: JudgeServer) -> None:
+    server.answer = echo
+    with ServedJudge(server.address, "m", seed=3, max_tokens=7, workers=0) as judge:
+        assert judge.identity == {"model": "m", "temperature": 0, "seed": 3, "max_tokens": 7}
+        assert judge.ask(["?"]) == ["? / 3"], "one worker at least"
+    assert server.seen[0]["max_tokens"] == 7
+    with ServedJudge(server.address, "m") as judge:
+        assert (judge.identity["seed"], judge.identity["max_tokens"]) == (0, 300)
+
+
 def test_an_empty_reply_is_an_error(server: JudgeServer) -> None:
     server.answer = lambda r: ""
     with (

@@ -33,3 +33,16 @@ def test_another_file_is_not_overwritten(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is not a file of judges' replies"):
         Replies(path)
     assert path.read_text().startswith("not a data base")
+
+
+def test_without_a_file_replies_are_kept_in_memory() -> None:
+    with Replies(None) as replies:
+        assert replies.path is None and len(replies) == 0
+        assert replies.put(REQUEST, "yes") == "yes" == replies.get(REQUEST)
+        assert replies.put({**REQUEST, "seed": 1}, "no") == "no"
+        assert len(replies) == 2
+
+
+def test_a_key_does_not_depend_on_the_order_of_settings() -> None:
+    assert question_key(REQUEST) == question_key(dict(reversed(REQUEST.items())))
+    assert len(question_key(REQUEST)) == 64

@@ -34,6 +34,8 @@ def test_every_attribute_has_its_own_rubric() -> None:
     [
         ('{"reason": "x", "correct": 4, "complete": 2, "grounded": 0}', (1.0, 0.5, 0.0)),
         ('ok {"correct": "3/4", "complete": 4, "grounded": 4}', (0.75, 1.0, 1.0)),
+        ('{"correct": 0, "complete": 1, "grounded": 3}', (0.0, 0.25, 0.75)),
+        ('{"correct": -1, "complete": 4, "grounded": 4}', None),
         ('{"correct": 4, "complete": 4}', None),
         ('{"correct": 5, "complete": 4, "grounded": 4}', None),
         ("good", None),
@@ -42,6 +44,13 @@ def test_every_attribute_has_its_own_rubric() -> None:
 def test_reading_marks(reply: str, marks: tuple[float, ...] | None) -> None:
     found = read_marks(reply)
     assert (found and (found.correct, found.complete, found.grounded)) == marks
+
+
+def test_the_reason_is_kept() -> None:
+    found = read_marks('{"reason": "x", "correct": 4, "complete": 2, "grounded": 0}')
+    assert found is not None and found.reason == "x" and found.mean == 0.5
+    found = read_marks('{"correct": 4, "complete": 2, "grounded": 0}')
+    assert found is not None and found.reason == ""
 
 
 def test_marks_by_attribute(server: JudgeServer) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -60,6 +61,24 @@ def test_what_is_missing_is_said_with_the_way_to_get_it(monkeypatch: pytest.Monk
         ptb_tokens(["a"])
     with pytest.raises(Unavailable, match="no nothing.jar: pip install"):
         java.find_jar("tokenizer", "nothing.jar")
+
+
+def test_java_is_looked_for_in_java_home_and_then_on_the_path(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(java, "find_spec", lambda name: None)
+    programs = {}
+    for name in ("home/bin", "path"):
+        programs[name] = tmp_path / name / "java"
+        programs[name].parent.mkdir(parents=True)
+        programs[name].touch(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "path"))
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    assert java.find_java() == str(programs["path"])
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path / "home"))
+    assert java.find_java() == str(programs["home/bin"])
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path / "nothing"))
+    assert java.find_java() == str(programs["path"])
 
 
 def test_a_java_that_fails_is_not_taken_for_one_that_is_missing(
