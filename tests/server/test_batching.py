@@ -168,6 +168,181 @@ def test_closing_finishes_what_waits(stub: Stub) -> None:
     assert all(job.done.result(0).whole for job in jobs)
 
 
+@pytest.mark.parametrize(
+    ("seconds", "admitted", "batch", "after"),
+    [
+        (0.5, 1, 4, 1),  # a second at least
+        (3.0, 4, 4, 3),
+        (3.2, 4, 4, 4),  # rounded up
+        (3.0, 2, 4, 3),  # no more than all of it
+        (30.0, 12, 4, 10),  # of twelve at work, four are done in a third of the time
+        (59.5, 1, 4, 60),
+        (900.0, 1, 4, 60),  # a minute at most
+    ],
+)
+def test_when_to_come_again(
+    stub: Stub, seconds: float, admitted: int, batch: int, after: int
+) -> None:
+    engine = Engine(lambda: stub, batch=batch)  # type: ignore[arg-type, return-value]  # a stub
+    engine._seconds, engine._admitted = seconds, admitted
+    assert engine._retry_after() == after
+
+
+def test_the_usual_time_follows_what_requests_take(stub: Stub) -> None:
+    engine = Engine(lambda: stub)  # type: ignore[arg-type, return-value]  # a stub
+    assert engine._seconds == 0.5
+    engine._leave(0, 10.5)
+    assert engine._seconds == pytest.approx(1.5)
+    engine._leave(0, 0.5)
+    assert engine._seconds == pytest.approx(1.4)
+
+
+def test_the_queue_takes_exactly_its_limit(engine: Engine) -> None:
+    tickets = []
+    for number in range(4):
+        assert engine.admitted == number
+        tickets.append(engine.admit())
+    with pytest.raises(Busy, match="4 requests are waiting already"):
+        engine.admit()
+    tickets[0].close()
+    with engine.admit(), pytest.raises(Busy):
+        engine.admit()
+    for ticket in tickets:
+        ticket.close()
+
+
+def test_a_full_batch_does_not_wait_for_more(stub: Stub) -> None:
+    engine = Engine(lambda: stub, batch=2, batch_wait=10 * PATIENCE)  # type: ignore[arg-type, return-value]  # a stub
+    engine.start()
+    jobs = [engine.ask(question()) for _ in range(2)]
+    assert all(job.done.result(PATIENCE) for job in jobs)
+    assert stub.batches == [2]
+    last = engine.ask(question())
+    assert engine.close(PATIENCE), "nor does an engine that is stopping"
+    assert last.done.result(0) and stub.batches == [2, 1]
+
+
+def test_one_canceled_request_does_not_end_its_batch(engine: Engine, stub: Stub) -> None:
+    stub.go.clear()
+    held = engine.ask(question())
+    assert stub.entered.wait(PATIENCE)
+    jobs = [engine.ask(question()) for _ in range(2)]
+    answer = stub.caption_batch
+
+    def cancel_one(requests: Any, progress: Any) -> Any:
+        assert len(requests) == 2
+        jobs[0].cancel()
+        progress(0, 2)  # raises if all are canceled
+        return answer(requests, progress=progress)
+
+    stub.caption_batch = cancel_one  # type: ignore[method-assign]  # the point of the test
+    stub.go.set()
+    held.done.result(PATIENCE)
+    assert jobs[1].done.result(PATIENCE).whole == "A picture."
+
+
+def test_other_work_runs_with_the_engine_and_can_be_checked(engine: Engine) -> None:
+    assert engine.call(lambda own, check: (own is engine, check())).done.result(PATIENCE) == (
+        True,
+        None,
+    )
+
+    def fails(own: Engine, check: Callable[[], None]) -> None:
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        engine.call(fails).done.result(PATIENCE)
+
+    begun = threading.Event()
+
+    def until_canceled(own: Engine, check: Callable[[], None]) -> None:
+        begun.set()
+        while True:
+            check()
+
+    job = engine.call(until_canceled)
+    assert begun.wait(PATIENCE)
+    job.cancel()
+    with pytest.raises(Cancelled):
+        job.done.result(PATIENCE)
+
+
+class Counts:
+    """A watcher."""
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+        self.hits: list[bool] = []
+
+    def batch(self, requests: int, seconds: float) -> None:
+        assert 0 <= seconds < PATIENCE
+        self.batches.append(requests)
+
+    def cached(self, hit: bool) -> None:
+        self.hits.append(hit)
+
+
+def test_a_watcher_hears_of_batches_and_of_the_cache(stub: Stub) -> None:
+    watcher = Counts()
+    engine = Engine(lambda: stub, watcher=watcher)  # type: ignore[arg-type, return-value]  # a stub
+    engine.start()
+    for _ in range(3):
+        engine.ask(question(), b"same").done.result(PATIENCE)
+    engine.call(lambda own, check: None).done.result(PATIENCE)
+    assert engine.stream(question(), lambda update: None).done.result(PATIENCE) is None
+    assert engine.close(PATIENCE)
+    assert watcher.batches == [1, 1, 1], "streams and other work are no batches"
+    # once seen it is encoded, then it is there; a stream has no digest
+    assert watcher.hits == [False, True, False]
+
+
+def test_a_stream_tells_each_update_once_and_in_order(engine: Engine, stub: Stub) -> None:
+    stub.steps = 5
+    told: list[Any] = []
+    assert engine.stream(question(), told.append).done.result(PATIENCE) is None
+    assert [update.text for update in told] == ["w " * (step + 1) for step in range(5)]
+
+
+def test_an_engine_is_started_once_and_closed_at_any_time(stub: Stub) -> None:
+    loads: list[int] = []
+
+    def load() -> Any:
+        loads.append(1)
+        return stub
+
+    assert Engine(load).close(), "it had not begun"
+    engine = Engine(load)
+    assert not engine.ready
+    with pytest.raises(NotReady, match="being loaded"):
+        engine.admit()
+    engine.start()
+    engine.start()
+    until(lambda: engine.ready)
+    assert engine.close(PATIENCE) and engine.close(PATIENCE)
+    assert loads == [1] and not engine.ready
+
+
+def test_closing_in_time_or_not(engine: Engine, stub: Stub) -> None:
+    stub.go.clear()
+    engine.ask(question())
+    assert stub.entered.wait(PATIENCE)
+    assert engine.close(0.01) is False, "the model is still at work"
+    stub.go.set()
+    assert engine.close(PATIENCE) is True
+
+
+def test_a_failure_that_nobody_foresaw_is_told_as_well(caplog: pytest.LogCaptureFixture) -> None:
+    def load() -> Any:
+        raise RuntimeError("out of luck")
+
+    engine = Engine(load)
+    engine.start()
+    until(lambda: engine.failure is not None)
+    assert str(engine.failure) == "the model cannot be loaded (out of luck)"
+    assert not isinstance(engine.failure, InputError)
+    assert engine.close(PATIENCE)
+
+
 def test_a_model_that_cannot_be_loaded() -> None:
     called: list[bool] = []
 

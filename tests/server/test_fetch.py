@@ -36,7 +36,17 @@ def test_addresses_that_are_not_public(address: str) -> None:
     assert not is_public(ipaddress.ip_address(address))
 
 
-@pytest.mark.parametrize("address", ["8.8.8.8", "93.184.216.34", "2606:4700::1111"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "8.8.8.8",
+        "93.184.216.34",
+        "2606:4700::1111",
+        "::ffff:8.8.8.8",
+        "64:ff9b::808:808",
+        "2002:808:808::",
+    ],
+)
 def test_addresses_that_are(address: str) -> None:
     assert is_public(ipaddress.ip_address(address))
 
@@ -180,6 +190,146 @@ def test_a_redirect_never_leaves_https(
     with pytest.raises(InputError, match=message):
         one.fetch(chain[0])
     assert len(asked) == len(chain) - 1, "the address without TLS is not asked"
+
+
+@pytest.mark.parametrize(
+    ("status", "followed"),
+    [(301, True), (302, True), (303, True), (307, True), (308, True),
+     (204, False), (300, False), (304, False), (305, False), (400, False)],
+)  # fmt: skip
+def test_which_answers_are_redirects(
+    monkeypatch: pytest.MonkeyPatch, status: int, followed: bool
+) -> None:
+    told = iter([(status, "/a.png", b""), (200, None, PICTURE)])
+    monkeypatch.setattr(Fetcher, "_get", lambda *given: next(told))
+    one = fetcher(80)
+    if followed:
+        assert one.fetch("http://a.example/") == PICTURE
+    else:
+        with pytest.raises(InputError, match=f"answers with status {status}"):
+            one.fetch("http://a.example/")
+
+
+def test_a_redirect_without_a_target_is_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Fetcher, "_get", lambda *given: (302, None, b""))
+    with pytest.raises(InputError, match="answers with status 302"):
+        fetcher(80).fetch("http://a.example/")
+
+
+@pytest.mark.parametrize(("redirects", "asked"), [(0, 1), (1, 2), (3, 4)])
+def test_so_many_redirects_are_followed(
+    monkeypatch: pytest.MonkeyPatch, redirects: int, asked: int
+) -> None:
+    seen: list[str] = []
+
+    def get(self: Fetcher, host: str, *more: Any) -> tuple[int, str | None, bytes]:
+        seen.append(host)
+        return 302, "http://b.example/", b""
+
+    monkeypatch.setattr(Fetcher, "_get", get)
+    with pytest.raises(InputError, match=f"'http://a.example/' has over {redirects} redirects"):
+        fetcher(80, redirects=redirects).fetch("http://a.example/")
+    assert seen == ["a.example", *["b.example"] * (asked - 1)]
+
+
+@pytest.mark.parametrize(
+    ("url", "parts"),
+    [
+        ("http://a.example", ("a.example", 80, False, "/")),
+        ("https://a.example", ("a.example", 443, True, "/")),
+        ("https://a.example:80/x", ("a.example", 80, True, "/x")),
+        ("http://a.example:443/x?y=1&z", ("a.example", 443, False, "/x?y=1&z")),
+        ("http://a.example/!~?", ("a.example", 80, False, "/!~")),
+        ("HTTP://A.example/B#c", ("a.example", 80, False, "/B")),
+        ("http://[::1]/", ("::1", 80, False, "/")),
+    ],
+)
+def test_parts_of_an_address(url: str, parts: tuple[str, int, bool, str]) -> None:
+    assert Fetcher(timeout=1, limit=10)._parts(url) == parts
+
+
+@pytest.mark.parametrize("port", [79, 81, 442, 444, 8080])
+def test_only_the_ports_of_the_web_are_asked(port: int) -> None:
+    with pytest.raises(InputError, match=f"port {port} is not one"):
+        Fetcher(timeout=1, limit=10)._parts(f"http://a.example:{port}/")
+
+
+@pytest.mark.parametrize("sign", [" ", "\n", "\0", "\x7f", "\x80", "é"])
+def test_signs_that_no_address_has_are_refused(sign: str) -> None:
+    with pytest.raises(InputError, match="is not a web address"):
+        Fetcher(timeout=1, limit=10)._parts(f"http://a.example/{sign}")
+
+
+@pytest.mark.parametrize(("length", "cut"), [(80, False), (81, True)])
+def test_long_addresses_are_cut_in_errors(length: int, cut: bool) -> None:
+    url = "ftp://a.example/".ljust(length, "x")
+    with pytest.raises(InputError) as caught:
+        Fetcher(timeout=1, limit=10).fetch(url)
+    shown = str(caught.value).split("'")[1]
+    assert shown == (url[:77] + "..." if cut else url) and len(shown) == 80
+
+
+@pytest.mark.parametrize("host", ["a.example", "b.example"])
+def test_hosts_that_are_named_are_asked(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Fetcher, "_get", lambda *given: (200, None, PICTURE))
+    one = fetcher(80, hosts=("a.example", "b.example"))
+    assert one.fetch(f"http://{host}/") == PICTURE
+    with pytest.raises(InputError, match="c.example is not a host"):
+        one.fetch("http://c.example/")
+
+
+class _Answer:
+    """An answer's body in parts; `now` tells the time after each."""
+
+    def __init__(self, parts: list[bytes], length: str | None = None) -> None:
+        self.parts = list(parts)
+        self.headers = {} if length is None else {"Content-Length": length}
+        self.read = 0
+
+    def read1(self, size: int) -> bytes:
+        part = self.parts.pop(0) if self.parts else b""
+        self.read += len(part)
+        return part
+
+
+@pytest.mark.parametrize(
+    ("parts", "length", "taken"),
+    [
+        ([b"12345", b"67890"], None, True),  # exactly the limit
+        ([b"12345", b"678901"], None, False),
+        ([b"1234567890"], "10", True),
+        ([b"1"], "11", False),
+        ([b"1"], "9" * 30, False),
+        ([b"1234567890"], "many", True),
+        ([], None, True),
+    ],
+)
+def test_a_body_of_exactly_the_limit_is_taken(
+    parts: list[bytes], length: str | None, taken: bool
+) -> None:
+    one, answer = Fetcher(timeout=1, limit=10), _Answer(parts, length)
+    end = time.monotonic() + PATIENCE
+    if taken:
+        assert one._body(answer, end) == b"".join(parts)  # type: ignore[arg-type]  # a stand-in
+    else:
+        with pytest.raises(InputError, match="holds more than 10 bytes"):
+            one._body(answer, end)  # type: ignore[arg-type]  # a stand-in
+    if length and length.isdigit() and not taken:
+        assert answer.read == 0, "what is announced too large is not read"
+
+
+@pytest.mark.parametrize("parts", [[], [b"1"]])
+def test_a_body_that_is_cut_off_by_the_deadline_is_not_whole(parts: list[bytes]) -> None:
+    one, end = Fetcher(timeout=1, limit=10), time.monotonic()
+    with pytest.raises(TimeoutError):
+        one._body(_Answer(parts), end)  # type: ignore[arg-type]  # a stand-in
+
+
+def test_after_the_deadline_nothing_is_asked() -> None:
+    one = Fetcher(timeout=0.0, limit=10, look_up=lambda host, port: [LOCAL],
+                  allowed=lambda address: True)  # fmt: skip
+    with pytest.raises(InputError, match="not there within 0 s"):
+        one.fetch("http://a.example/")
 
 
 @pytest.mark.parametrize(
