@@ -33,8 +33,10 @@ def test_a_worker_answers_as_the_local_engine(
 
 
 def test_an_answer_that_comes_twice_counts_once() -> None:
-    text = json.dumps({"id": "a", "place": "", "error": "e", "record": None})
-    other = json.dumps({"id": "a", "place": "line 2", "error": "e", "record": None})
+    text = json.dumps({"id": "a", "place": "", "error": "e", "left_out": False, "record": None})
+    other = json.dumps(
+        {"id": "a", "place": "line 2", "error": "e", "left_out": False, "record": None}
+    )
     seen: set[int] = set()
     assert [_new(_outcome(t), seen) for t in (text, text, other, other)] == [
         True, False, True, False,

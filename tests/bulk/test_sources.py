@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from finecaption.bulk.jobs import Bad, Job, load
-from finecaption.bulk.sources import open_jobs, stands_for_many
+from finecaption.bulk.jobs import Bad, Job, Passed, load
+from finecaption.bulk.sources import PassedOver, open_jobs, stands_for_many
 from finecaption.errors import InputError
 from finecaption.io import masks
+from finecaption.io.images import SUFFIXES
 from finecaption.types import Region, RegionPrompt
 
 Draw = Callable[..., Path]
@@ -48,6 +50,60 @@ def test_folder(pictures: Path, good: list[str]) -> None:
     first, second = loaded.regions
     assert isinstance(first, Region) and isinstance(second, Region)
     assert first.box == (0, 0, 4, 4) and second.box == (5, 5, 9, 9)
+
+
+def test_every_image_that_opens_alone_is_found_in_folders(
+    tmp_path: Path, draw: Draw, mask: Draw
+) -> None:
+    names = ["a.jpg", "b.jfif", "c.jpe", "d.avif", "e.jp2", "f.ppm", "g.tga", "h.TIF", "i.apng"]
+    for seed, name in enumerate(names):
+        picture = Image.open(draw(tmp_path / "drawn.png", seed))
+        form = {".jfif": "JPEG", ".jpe": "JPEG", ".apng": "PNG"}.get(Path(name).suffix)
+        picture.save(tmp_path / name, form)
+    (tmp_path / "drawn.png").unlink()
+    mask(tmp_path / "b.mask.png", (2, 3, 10, 9))
+    mask(tmp_path / "f.mask.ppm", (1, 1, 5, 5))
+    found, bad = split(open_jobs([str(tmp_path)]))
+    assert list(found) == sorted(names) and not bad
+    for name in names:
+        assert load(found[name]).picture.size == (24, 16)
+    (region,) = load(found["b.jfif"]).regions
+    assert isinstance(region, Region) and region.box == (2, 3, 10, 9)
+    (region,) = load(found["f.ppm"]).regions
+    assert isinstance(region, Region) and region.box == (1, 1, 5, 5)
+
+
+def test_what_is_passed_over_is_counted_and_named(tmp_path: Path, draw: Draw, mask: Draw) -> None:
+    draw(tmp_path / "a.png")
+    for name in (
+        "a.txt", "a.png.txt", "a.1.txt", "b.txt", "c.heic", "sub/d.HEIC", "e.heic", "f.heic",
+        ".hidden", "README", "a.annotated.png",
+    ):  # fmt: skip
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    passed = PassedOver()
+    for job in open_jobs([str(tmp_path)]).start():
+        if isinstance(job, Passed):
+            passed.add(job)
+    assert passed.lines() == [
+        "4 .heic files passed over (c.heic, e.heic, f.heic, ...)",
+        "1 .txt files passed over (b.txt)",
+        "1 files without a suffix passed over (README)",
+    ]
+    with pytest.raises(InputError, match=r"no image to describe; 1 \.heic files passed over \(sub"):
+        open_jobs([f"{tmp_path}/*/*.HEIC"])
+    mask(tmp_path / "a.mask.png", (0, 0, 4, 4))
+    mask(tmp_path / "a.mask.tif", (0, 0, 4, 4))
+    _, bad = split(open_jobs([str(tmp_path)]))
+    assert "two masks of one region (a.mask.png, a.mask.tif)" in bad["a.png"]
+
+
+def test_suffixes_are_those_that_pillow_reads() -> None:
+    Image.init()
+    known = {end for end, form in Image.registered_extensions().items() if form in Image.OPEN}
+    stubs = {".bufr", ".grib", ".h5", ".hdf", ".mpg", ".mpeg", ".wmf", ".emf", ".ps", ".eps"}
+    assert set(SUFFIXES) - known == {".mpo"}
+    assert known - set(SUFFIXES) == stubs
 
 
 def test_a_pattern_takes_what_matches(pictures: Path) -> None:
@@ -101,16 +157,18 @@ def test_a_source_is_named_by_its_kind_and_full_path(
 
 
 def test_transparency_is_a_region(tmp_path: Path) -> None:
-    from PIL import Image
-
     values = np.full((16, 24, 4), 255, np.uint8)
     values[:, 12:, 3] = 0
     Image.fromarray(values).save(tmp_path / "half.png")
     values[..., 3] = 0
     Image.fromarray(values).save(tmp_path / "none.png")
+    values[..., 3] = 255
+    values[0, 0, 3] = 254
+    Image.fromarray(values).save(tmp_path / "nearly.png")
     found, _ = split(open_jobs([str(tmp_path)]))
     (region,) = load(found["half.png"]).regions
     assert isinstance(region, Region) and region.box == (0, 0, 12, 16)
+    assert load(found["nearly.png"]).regions == []
     with pytest.raises(InputError, match="transparent everywhere"):
         load(found["none.png"])
 

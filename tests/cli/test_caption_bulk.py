@@ -112,6 +112,27 @@ def test_bad_input_is_told_and_ends_with_2(
     assert sorted(folder.parent.iterdir()) == before
 
 
+def test_left_out_is_told_apart_from_no_regions(
+    folder: Path, tiny_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An image of which every region is left out is not described as a whole."""
+    images = [{"id": n, "file_name": name} for n, name in ((1, "a.png"), (2, "b.png"))]
+    crowd = {"id": 1, "image_id": 1, "iscrowd": 1, "segmentation": [[1, 1, 9, 1, 9, 9]]}
+    file = folder / "coco.json"
+    asked = [file, "--attribute", "Color", "--model", tiny_folder, "--max-new-tokens", "2"]
+    for given, expected in (([], 0), ([crowd], 1)):
+        file.write_text(json.dumps({"images": images, "annotations": given}))
+        out = tmp_path / f"{expected}.jsonl"
+        code, _, err = run_command(capsys, "batch", *asked, "--out", out)
+        records = [json.loads(line) for line in out.read_text("utf-8").splitlines()]
+        assert code == expected
+        assert [record["id"] for record in records] == ["a.png", "b.png"][expected:]
+        assert ("1 left out with all their regions" in err) == bool(expected)
+        assert ("1 crowd annotations passed over (annotations[0])" in err) == bool(expected)
+    (told,) = map(json.loads, (tmp_path / "errors.jsonl").read_text("utf-8").splitlines())
+    assert told["id"] == "a.png" and told["left_out"] is True and "is a crowd" in told["error"]
+
+
 def test_the_old_spelling_still_works_and_warns(
     folder: Path, tiny_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -51,7 +51,8 @@ class Worker:
         self._settings, self._batching = settings, batching
 
     def answers(self, jobs: Iterable[Job | Bad]) -> list[str]:
-        """A JSON object for each job: id, place, error, record (null if there is an error)."""
+        """A JSON object for each job: id, place, error, left_out, and record, which is null if
+        there is an error."""
         out = []
         for batch in outcomes(jobs, self._captioner, self._settings, self._batching, Clock()):
             for outcome in batch:
@@ -62,6 +63,7 @@ class Worker:
                             "id": outcome.id,
                             "place": outcome.place,
                             "error": outcome.error,
+                            "left_out": outcome.left_out,
                             "record": record,
                         }
                     )
@@ -159,7 +161,9 @@ def _window(
 
 def _outcome(text: str) -> Outcome:
     answer = json.loads(text)
-    return Outcome(answer["id"], answer["place"], answer["error"], made=answer["record"])
+    return Outcome(
+        answer["id"], answer["place"], answer["error"], answer["left_out"], made=answer["record"]
+    )
 
 
 def _new(outcome: Outcome, seen: set[int]) -> bool:

@@ -12,10 +12,11 @@ import numpy as np
 from PIL import Image
 
 from finecaption.errors import InputError
-from finecaption.io.geometry import Size
+from finecaption.io.geometry import Size, check_scale, scale_box
 from finecaption.io.images import load_image, open_picture
 from finecaption.io.mask_values import opaque_part
-from finecaption.request import parse_region
+from finecaption.io.masks import decode_segmentation
+from finecaption.request import parse_region, region_of
 from finecaption.types import Region, RegionPrompt
 
 WHOLE_ID = "whole"
@@ -29,6 +30,8 @@ class RegionSpec:
     id: str
     form: Any
     """In a form that `finecaption.request.parse_region` reads."""
+    drawn: Size | None = None
+    """(width, height) of the image that it was drawn in, as its file says; None: it does not."""
 
     def resolve(self, size: Size) -> Region | RegionPrompt:
         """The region in an image of (width, height).
@@ -36,8 +39,22 @@ class RegionSpec:
         Raises:
             InputError: it is broken, empty, outside the image, or of another size.
         """
-        region = parse_region(self.form, size, f"region {self.id}")
+        field = f"region {self.id}"
+        if self.drawn is None or self.drawn == size:
+            region = parse_region(self.form, size, field)
+        else:
+            region = self._scaled(self.drawn, size, field)
         return region.within(size) if isinstance(region, RegionPrompt) else region
+
+    def _scaled(self, drawn: Size, size: Size, field: str) -> Region | RegionPrompt:
+        """The region in another copy of the image that it was drawn in."""
+        check_scale(drawn, size, field)
+        if isinstance(self.form, Mapping) and self.form.get("box") is not None:
+            box = scale_box(self.form["box"], drawn, size)
+            return parse_region({**self.form, "box": box}, size, field)
+        polygon = self.form.get("polygon") if isinstance(self.form, Mapping) else None
+        drawing = self.form if polygon is None else polygon
+        return region_of(decode_segmentation(drawing, size, field, drawn), field)
 
 
 @dataclass(frozen=True)
@@ -73,6 +90,19 @@ class Bad:
     id: str
     place: str
     what: str
+    left_out: bool = False
+    """Whether it is an image that has regions, of which the source leaves out every one: it is not
+    described, as it would be without regions."""
+
+
+@dataclass(frozen=True)
+class Passed:
+    """What a source passes over, as it is no image or region to be described."""
+
+    what: str
+    """Its kind in the plural: "crowd annotations", "files .txt"."""
+    name: str
+    """Which one."""
 
 
 def key_of(name: str, place: str) -> int:

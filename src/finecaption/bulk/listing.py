@@ -1,7 +1,8 @@
 """Image files of a folder, a pattern or a list, with the masks beside them.
 
 `x.mask.png` is the region of `x.jpg`; `x.1.mask.png`, `x.2.mask.png` are several. Hidden files,
-masks and what a run itself draws (`x.annotated.png`) are no images.
+masks and what a run itself writes (`x.annotated.png`, `x.txt`) are no images. Any other file that
+is no image is passed over, and counted.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
-from finecaption.bulk.jobs import Bad, Job, RegionSpec
+from finecaption.bulk.jobs import Bad, Job, Passed, RegionSpec
 from finecaption.errors import InputError
+from finecaption.io.images import SUFFIXES
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif")
 ANNOTATED = ".annotated"
 _MASK = ".mask"
 _MAGIC = re.compile(r"[*?\[]")
@@ -37,7 +38,7 @@ def is_image(name: str) -> bool:
     )
 
 
-def folder_jobs(folder: str | os.PathLike[str]) -> Iterator[Job | Bad]:
+def folder_jobs(folder: str | os.PathLike[str]) -> Iterator[Job | Bad | Passed]:
     """The images of a folder and of all below it, in order of their paths.
 
     Linked folders are followed, each real folder once, so that loops end.
@@ -49,7 +50,7 @@ def folder_jobs(folder: str | os.PathLike[str]) -> Iterator[Job | Bad]:
             yield from _of_folder(directory, relative, names)
 
 
-def pattern_jobs(pattern: str) -> Iterator[Job | Bad]:
+def pattern_jobs(pattern: str) -> Iterator[Job | Bad | Passed]:
     """The images that match a pattern: `*` and `?` within a name, `**` for any folders.
 
     Ids are paths from the pattern's first folder without wildcards.
@@ -70,7 +71,7 @@ def pattern_jobs(pattern: str) -> Iterator[Job | Bad]:
         yield from _of_folder(directory, relative, names, fits)
 
 
-def list_jobs(files: Sequence[str]) -> Iterator[Job | Bad]:
+def list_jobs(files: Sequence[str]) -> Iterator[Job | Bad | Passed]:
     """Images given one by one; ids are paths from the folder that they have in common."""
     parents = [os.path.abspath(os.path.dirname(file) or ".") for file in files]
     root = os.path.commonpath(parents)
@@ -143,16 +144,30 @@ class _Near:
     """Stems that several images have: `x.jpg` and `x.png`."""
     orphans: list[tuple[str, str]] = field(default_factory=list)
     """Masks without an image, and the stem that it should have."""
+    stems: set[str] = field(default_factory=set)
+    """Of images, and their whole names."""
+
+    def belongs(self, name: str) -> bool:
+        """Whether a file is hidden, or is the mask, text or annotated copy of an image."""
+        stem, suffix = os.path.splitext(name)
+        if name.startswith(".") or suffix.lower() in SUFFIXES and stem.endswith((_MASK, ANNOTATED)):
+            return True
+        base, _, number = stem.rpartition(".")
+        return suffix.lower() == ".txt" and (
+            stem in self.stems or number.isdigit() and base in self.stems
+        )
 
     @classmethod
     def of(cls, directory: str, names: Iterable[str]) -> _Near:
         near = cls()
-        stems: set[str] = set()
+        stems = near.stems
         given = []
+        whole: set[str] = set()  # names of images: a.jpg.txt is the text of a.jpg
         for name in names:
             stem, suffix = os.path.splitext(name)
             if is_image(name):
                 (near.shared if stem in stems else stems).add(stem)
+                whole.add(name)
             elif stem.endswith(_MASK) and suffix.lower() in SUFFIXES and name[0] != ".":
                 given.append((stem.removesuffix(_MASK), name))
         for base, name in given:
@@ -166,6 +181,7 @@ class _Near:
             near.masks.setdefault(base, []).append((known, os.path.join(directory, name)))
         for found in near.masks.values():
             found.sort(key=lambda pair: (int(pair[0]), pair[1]))
+        stems |= whole
         return near
 
 
@@ -174,11 +190,17 @@ def _of_folder(
     relative: str,
     names: Sequence[str],
     wanted: Callable[[str], bool] = lambda name: True,
-) -> Iterator[Job | Bad]:
+) -> Iterator[Job | Bad | Passed]:
     near = _Near.of(directory, names)
     for name in names:
-        if is_image(name) and wanted(name):
+        if not wanted(name):
+            continue
+        if is_image(name):
             yield _job(directory, relative, name, near)
+        elif not near.belongs(name):
+            suffix = os.path.splitext(name)[1].lower()
+            path = f"{relative}/{name}" if relative else name
+            yield Passed(f"{suffix} files" if suffix else "files without a suffix", path)
     for name, base in near.orphans:
         if wanted(name):
             path = f"{relative}/{name}" if relative else name
@@ -186,9 +208,14 @@ def _of_folder(
             yield Bad(path, "", what)
 
 
-def _job(directory: str, relative: str, name: str, near: _Near) -> Job:
+def _job(directory: str, relative: str, name: str, near: _Near) -> Job | Bad:
     path = f"{relative}/{name}" if relative else name
     stem = os.path.splitext(name)[0]
+    given = [known for known, _ in near.masks.get(stem, ())]
+    if len(set(given)) < len(given):
+        files = ", ".join(os.path.basename(file) for _, file in near.masks[stem])
+        what = f"{os.path.join(directory, name)}: has two masks of one region ({files}); keep one"
+        return Bad(path, "", what)
     regions = tuple(RegionSpec(known, file) for known, file in near.masks.get(stem, ()))
     plain = path if stem in near.shared else path[: len(path) - len(name) + len(stem)]
     return Job(path, os.path.join(directory, name), regions, stem=plain, alpha=True)

@@ -8,11 +8,20 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from finecaption.bulk.jobs import REGION_KEYS, Bad, Job, RegionSpec, parse_manifest_region
+from finecaption.bulk.jobs import (
+    REGION_KEYS,
+    Bad,
+    Job,
+    Passed,
+    RegionSpec,
+    parse_manifest_region,
+)
 from finecaption.data.record import NEEDED, OPTIONAL
-from finecaption.data.sources.coco import CocoInstances
-from finecaption.data.sources.reading import json_items, parse_json, text_lines
+from finecaption.data.sources.base import annotated_size, checked_id
+from finecaption.data.sources.coco import CocoInstances, CocoTables, is_crowd
+from finecaption.data.sources.reading import Item, json_items, parse_json, text_lines
 from finecaption.errors import InputError
+from finecaption.io.geometry import Size, xywh_to_xyxy
 
 _OWN = ("image", "id", "regions", "meta", *REGION_KEYS)
 _SAMPLE = {*NEEDED, *OPTIONAL}  # fields of our own JSONL (finecaption.data.record)
@@ -149,7 +158,8 @@ class CocoImages:
     """The images of a file in COCO's layout with their annotations as regions.
 
     A segmentation is a region; where there is none, the box goes to the segmenter. Crowds are
-    passed over. Annotations are held in memory, as JSON text.
+    passed over. An image of which every annotation is passed over or broken is not described: it
+    is no image without regions. Annotations are held in memory, as JSON text.
     """
 
     def __init__(self, file: Path, images: Path | None = None) -> None:
@@ -159,82 +169,107 @@ class CocoImages:
         """
         self.file = file
         self._source = CocoInstances(file, images=images)
-        self._images: dict[Any, tuple[str, str]] = {}  # id -> (place, file name)
+        self._tables = CocoTables()
+        self._places: dict[Any, str] = {}  # of images
         self._regions: dict[Any, list[bytes]] = {}
+        self._left_out: dict[str, list[str]] = {}  # image id as text -> annotations, and why
         self._bad: list[Bad] = []
-        # before the images are known: a file may list annotations first
+        self._crowds: list[str] = []
         loose: list[tuple[str, Any]] = []
         try:
             for item in json_items(file, "images", "annotations"):
                 try:
                     if item.key == "images":
-                        self._image(item.place, item.value)
-                    elif isinstance(item.value, dict) and not item.value.get("iscrowd"):
-                        loose.append(self._annotation(item.place, item.value))
+                        self._image(item)
+                    else:  # a file may list annotations before images
+                        loose.append((item.place, self._annotation(item.place, item.value)))
                 except InputError as error:
-                    self._bad.append(Bad(item.place, "", f"{file}: {item.place}: {error}"))
+                    self._tell(item.place, str(error))
         except InputError as error:
             raise InputError(f"{file}: {error}") from error
-        if not self._images:
+        if not self._places:
             raise InputError(
                 f"{file}: has no images; a file in COCO's layout has images and annotations; give "
                 "another dataset as FORMAT:PATH"
             )
         for place, number in loose:
-            if number not in self._images:
-                what = f"{file}: {place}: image_id: {number!r} is not among the images of the file"
-                self._bad.append(Bad(place, "", what))
+            try:
+                self._tables.image(number)
+            except InputError as error:
+                self._leave_out(number, f"{place}: {error}")
+                self._tell(place, str(error))
 
     def __len__(self) -> int:
-        return len(self._images) + len(self._bad)
+        return len(self._places) + len(self._bad)
 
-    def __iter__(self) -> Iterator[Job | Bad]:
+    def __iter__(self) -> Iterator[Job | Bad | Passed]:
         yield from self._bad
-        for number, (place, name) in self._images.items():
-            try:
-                picture = self._find(name)
-            except InputError as error:
-                yield Bad(name, "", str(error))
-                continue
-            regions = tuple(_coco_region(json.loads(r)) for r in self._regions.get(number, ()))
-            known = number if isinstance(number, int) else None
-            yield Job(name, str(picture), regions, place, plain_stem(name), image_id=known)
+        yield from (Passed("crowd annotations", place) for place in self._crowds)
+        for number, place in self._places.items():
+            yield self._job(number, place)
 
-    def _find(self, name: str) -> Path:
-        split = self.file.stem.rpartition("_")[2]
-        folders = (split, f"images/{split}", f"../{split}", f"../images/{split}", "../images")
-        return self._source.find_picture(name, *folders, field="file_name")
+    def _job(self, number: Any, place: str) -> Job | Bad:
+        name = self._tables.images[number][0]
+        where = f"image {number}"
+        try:
+            _, width, height = self._tables.image(number)
+            drawn = None if width is None and height is None else annotated_size(width, height)
+            picture = self._source.find_file(self.file, name, self._tables)
+        except InputError as error:
+            return Bad(name, "", f"{self.file}: {place}: {error}")
+        regions = tuple(_coco_region(json.loads(r), drawn) for r in self._regions.get(number, ()))
+        left_out = self._left_out.get(str(number), [])
+        if left_out and not regions:
+            what = (
+                f"{self.file}: {where}: none of its annotations can be used ({left_out[0]}"
+                f"{f', and {len(left_out) - 1} more' if len(left_out) > 1 else ''}); it is left "
+                "out, as describing it as a whole would be another question"
+            )
+            return Bad(name, "", what, left_out=True)
+        known = number if isinstance(number, int) else None
+        return Job(name, str(picture), regions, where, plain_stem(name), image_id=known)
 
-    def _image(self, place: str, value: Any) -> None:
-        number = value.get("id") if isinstance(value, dict) else None
-        if number is None or isinstance(number, bool) or not isinstance(number, str | int):
-            raise InputError("id: is missing, or neither a number nor text")
+    def _tell(self, place: str, what: str) -> None:
+        self._bad.append(Bad(place, "", f"{self.file}: {place}: {what}"))
+
+    def _leave_out(self, number: object, why: str) -> None:
+        self._left_out.setdefault(str(number), []).append(why)
+
+    def _image(self, item: Item) -> None:
+        value = item.value if isinstance(item.value, dict) else {}
         name = value.get("file_name")
-        if not isinstance(name, str) or not name.strip():
+        if "id" in value and (not isinstance(name, str) or not name.strip()):
             raise InputError(f"file_name: must be the name of an image; got {name!r}")
-        if number in self._images:
-            raise InputError(f"id: {number!r} is that of another image too")
-        self._images[number] = f"image {number}", name
+        self._places[self._tables.add(item)] = item.place
 
-    def _annotation(self, place: str, value: dict[str, Any]) -> tuple[str, Any]:
-        number = value.get("image_id")
-        if number is None or isinstance(number, bool) or not isinstance(number, str | int):
-            raise InputError("image_id: is missing, or neither a number nor text")
-        kept = [value.get("id"), value.get("segmentation"), value.get("bbox")]
-        if not (kept[1] or kept[2]):
-            raise InputError("segmentation: is missing, and so is bbox; a region needs one")
+    def _annotation(self, place: str, value: Any) -> Any:
+        """The id of its image."""
+        if not isinstance(value, dict):
+            raise InputError(f"must be an object; got {value!r}")
+        number = checked_id(value.get("image_id"), "image_id")
+        try:
+            if is_crowd(value):
+                self._crowds.append(place)
+                self._leave_out(number, f"{place} is a crowd")
+                return number
+            segmentation, box = value.get("segmentation"), value.get("bbox")
+            if not (segmentation or box):
+                raise InputError("segmentation: is missing, and so is bbox; a region needs one")
+            if not segmentation:
+                box = xywh_to_xyxy(value["bbox"], "bbox")
+        except InputError as error:
+            self._leave_out(number, f"{place}: {error}")
+            raise
+        kept = [value.get("id"), segmentation, box]
         self._regions.setdefault(number, []).append(json.dumps(kept).encode())
-        return place, number
+        return number
 
 
-def _coco_region(kept: list[Any]) -> RegionSpec:
+def _coco_region(kept: list[Any], drawn: Size | None) -> RegionSpec:
     number, segmentation, box = kept
     name = str(number)
     if isinstance(segmentation, Mapping):
-        return RegionSpec(name, segmentation)
+        return RegionSpec(name, segmentation, drawn)
     if segmentation:
-        return RegionSpec(name, {"polygon": segmentation})
-    if isinstance(box, list) and len(box) == 4 and all(isinstance(v, int | float) for v in box):
-        x, y, width, height = box
-        return RegionSpec(name, {"box": [x, y, x + width, y + height], "points": None})
-    return RegionSpec(name, {"box": box, "points": None})  # told when it is resolved
+        return RegionSpec(name, {"polygon": segmentation}, drawn)
+    return RegionSpec(name, {"box": box, "points": None}, drawn)

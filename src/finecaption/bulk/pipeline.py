@@ -40,6 +40,8 @@ class Outcome:
     id: str
     place: str
     error: str = ""
+    left_out: bool = False
+    """Whether the error is that the source leaves out every region of the image."""
     picture: Image.Image | None = None
     made: dict[str, Any] | None = None
     result: ImageResult | None = None
@@ -127,7 +129,7 @@ def outcomes(
 
 def _opened(job: Job | Bad, future: Future[Loaded] | None) -> Outcome:
     if isinstance(job, Bad):
-        return Outcome(job.id, job.place, job.what)
+        return Outcome(job.id, job.place, job.what, job.left_out)
     assert future is not None
     try:
         return Outcome(job.id, job.place, loaded=future.result())

@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 
 from finecaption.bulk.engine import Spec
-from finecaption.bulk.jobs import Bad, Job
+from finecaption.bulk.jobs import Bad, Job, Passed
 from finecaption.bulk.journal import DiskErrors, Journal
 from finecaption.bulk.layout import Layout
 from finecaption.bulk.pipeline import Batching, Clock, Outcome, outcomes
 from finecaption.bulk.settings import RunSettings
 from finecaption.bulk.sidecars import Sidecars
-from finecaption.bulk.sources import Jobs
+from finecaption.bulk.sources import Jobs, PassedOver
 from finecaption.errors import FineCaptionError, InputError
 from finecaption.io.atomic import write_bytes
 from finecaption.io.record_log import to_line
@@ -40,6 +40,10 @@ class Summary:
     """Described before, and passed over."""
     described: int = 0
     failed: int = 0
+    left_out: int = 0
+    """Images that have regions, of which none can be used: not described, nor failed."""
+    passed_over: PassedOver = field(default_factory=PassedOver)
+    """What the source passes over: it is no image or region to be described."""
     regions: int = 0
     """Described; a paragraph on a whole image counts as one."""
     seconds: float = 0.0
@@ -107,7 +111,10 @@ class _Writer(threading.Thread):
                             outcome.error = str(error)
                 if outcome.error:
                     self._errors.add(outcome)
-                    self._summary.failed += 1
+                    if outcome.left_out:
+                        self._summary.left_out += 1
+                    else:
+                        self._summary.failed += 1
                     continue
                 lines.append(to_line(record))
                 good += 1
@@ -148,7 +155,14 @@ class Errors:
 
     def add(self, outcome: Outcome) -> None:
         """Adds a line."""
-        record = {"id": outcome.id, "place": outcome.place, "error": outcome.error, "out": self.out}
+        record: dict[str, Any] = {
+            "id": outcome.id,
+            "place": outcome.place,
+            "error": outcome.error,
+            "out": self.out,
+        }
+        if outcome.left_out:
+            record["left_out"] = True
         with DiskErrors(self.path), self.path.open("ab") as stream:
             stream.write(to_line(record))
 
@@ -255,7 +269,10 @@ def _left(
     jobs: Jobs, done: np.ndarray, summary: Summary, sidecars: Sidecars | None
 ) -> Iterator[Job | Bad]:
     """The jobs that are not done yet."""
-    for job in jobs:
+    for job in jobs.start():
+        if isinstance(job, Passed):
+            summary.passed_over.add(job)
+            continue
         if isinstance(job, Job):
             key = np.uint64(job.key)
             place = int(np.searchsorted(done, key))

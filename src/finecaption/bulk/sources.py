@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from finecaption.bulk.jobs import Bad, Job, RegionSpec
+from finecaption.bulk.jobs import Bad, Job, Passed, RegionSpec
 from finecaption.bulk.listing import (
     check_folder,
     folder_jobs,
@@ -24,6 +25,9 @@ from finecaption.data.opening import FORMATS, STORE, guess_format, open_data
 from finecaption.errors import InputError
 from finecaption.types import RegionSample
 
+_NAMED = 3  # of each kind of what is passed over
+_PASSED_OVER = " passed over"  # end of the names of a reader's counts of such
+
 
 @dataclass(frozen=True)
 class Jobs:
@@ -31,12 +35,13 @@ class Jobs:
 
     name: str
     """What it is, for the settings: kind and full path."""
-    start: Callable[[], Iterator[Job | Bad]]
+    start: Callable[[], Iterator[Job | Bad | Passed]]
+    """Iterates over all that is found, with what is passed over."""
     count: Callable[[], int | None]
     """How many there are; None where finding out takes as long as reading them."""
 
     def __iter__(self) -> Iterator[Job | Bad]:
-        return self.start()
+        return (job for job in self.start() if not isinstance(job, Passed))
 
 
 def stands_for_many(given: Sequence[str]) -> bool:
@@ -66,9 +71,39 @@ def open_jobs(given: Sequence[str], images: str | os.PathLike[str] | None = None
     if place is not None and not place.is_dir():
         raise InputError(f"--images {place}: is not a folder; give the folder of the images")
     jobs = _open(list(given), place)
-    if next(iter(jobs), None) is None:
-        raise InputError(f"{given[0]}: there is no image; check the path")
-    return jobs
+    passed = PassedOver()
+    for job in jobs.start():
+        if not isinstance(job, Passed):
+            return jobs
+        passed.add(job)
+    told = "; ".join(passed.lines())
+    raise InputError(
+        f"{given[0]}: there is no image{' to describe' if told else ''}; {told or 'check the path'}"
+    )
+
+
+@dataclass
+class PassedOver:
+    """What a run passes over, counted by kind, the first few of each by name."""
+
+    names: dict[str, list[str]] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def add(self, passed: Passed) -> None:
+        """Counts one."""
+        self.counts[passed.what] += 1
+        named = self.names.setdefault(passed.what, [])
+        if len(named) < _NAMED:
+            named.append(passed.name)
+
+    def lines(self) -> list[str]:
+        """`2 crowd annotations are passed over (annotations[3], annotations[8])`, one for a
+        kind."""
+        said = []
+        for what, number in sorted(self.counts.items()):
+            names = ", ".join(self.names[what]) + (", ..." if number > _NAMED else "")
+            said.append(f"{number:,} {what} passed over ({names})")
+        return said
 
 
 def _open(given: list[str], images: Path | None) -> Jobs:
@@ -109,8 +144,8 @@ def _name(kind: str, *paths: object) -> str:
     return " ".join([kind, *(os.path.abspath(str(path)) for path in paths if path is not None)])
 
 
-def _counted(name: str, start: Callable[[], Iterator[Job | Bad]]) -> Jobs:
-    return Jobs(name, start, lambda: sum(1 for _ in start()))
+def _counted(name: str, start: Callable[[], Iterator[Job | Bad | Passed]]) -> Jobs:
+    return Jobs(name, start, lambda: sum(not isinstance(job, Passed) for job in start()))
 
 
 def _dataset(text: str) -> tuple[str, Path] | None:
@@ -131,7 +166,7 @@ def _form_of(folder: Path) -> str | None:
 def _data_jobs(form: str, path: Path, images: Path | None) -> Jobs:
     source = open_data(path, form, images=images, problems="skip")
 
-    def start() -> Iterator[Job | Bad]:
+    def start() -> Iterator[Job | Bad | Passed]:
         told = 0
         for picture, members in itertools.groupby(source, key=_Picture):
             yield _data_job(list(members), picture)
@@ -140,6 +175,10 @@ def _data_jobs(form: str, path: Path, images: Path | None) -> Jobs:
             told = len(source.problems)
         for problem in source.problems[told:]:
             yield Bad(problem.record or problem.file, "", str(problem))
+        for what, number in source.counts.items():
+            if what.endswith(_PASSED_OVER):
+                kind = what.removesuffix(_PASSED_OVER)
+                yield from (Passed(kind, str(path)) for _ in range(number))
 
     return Jobs(_name(form, path, images), start, lambda: None)
 

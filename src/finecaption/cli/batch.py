@@ -180,7 +180,7 @@ def batch(
             run_jobs=run_jobs,
         )
     _report(summary, layout, errors or layout.errors)
-    if summary.failed:
+    if summary.failed or summary.left_out:
         raise typer.Exit(1)
 
 
@@ -214,17 +214,22 @@ class _Shown:
     def told(self, summary: Summary) -> None:
         """Shows the progress so far."""
         text = progress_line(summary)
-        done = summary.passed + summary.described + summary.failed
+        done = finished(summary)
         self._bar.update(self._task, description=text, completed=done, total=summary.total)
         if not self._terminal and time.monotonic() - self._last >= _LINE_SECONDS:
             self._last = time.monotonic()
             note(text)
 
 
+def finished(summary: Summary) -> int:
+    """The images of which it is known what becomes of them."""
+    return summary.passed + summary.described + summary.failed + summary.left_out
+
+
 def progress_line(summary: Summary) -> str:
     """`1,200 of 5,000 images, 35.1 regions/s, 2:10 left, 3 failed`"""
-    done = summary.passed + summary.described + summary.failed
-    fresh = summary.described + summary.failed
+    done = finished(summary)
+    fresh = done - summary.passed
     of = f" of {summary.total:,}" if summary.total is not None else ""
     parts = [f"{done:,}{of} images"]
     if summary.seconds > 0 and summary.regions:
@@ -233,6 +238,8 @@ def progress_line(summary: Summary) -> str:
             parts.append(f"{_clock((summary.total - done) * summary.seconds / fresh)} left")
     if summary.failed:
         parts.append(f"{summary.failed:,} failed")
+    if summary.left_out:
+        parts.append(f"{summary.left_out:,} left out")
     return ", ".join(parts)
 
 
@@ -255,7 +262,11 @@ def _report(summary: Summary, layout: Any, errors: Path) -> None:
         parts.append(f"{summary.passed:,} were already there")
     if summary.failed:
         parts.append(f"{summary.failed:,} failed: see {errors}")
+    if summary.left_out:
+        parts.append(f"{summary.left_out:,} left out with all their regions: see {errors}")
     note("; ".join(parts))
+    for line in summary.passed_over.lines():
+        note(line)
     if summary.omitted:
         note(f"the HTML page leaves out {summary.omitted:,} images")
     for form in layout.formats:

@@ -47,7 +47,7 @@ class Stored(Source):
                 with self.at(file, where):
                     for sample in Item(place, row, 0, len(row.questions)).samples():
                         if self.deep and isinstance(sample.image, str):
-                            self._check_pixels(Path(sample.image), sample)
+                            self._check_size(Path(sample.image), sample)
                         elif self.deep and sample.mask is not None:
                             sample.region()
                         self.counts[f"samples of {sample.task}"] += 1

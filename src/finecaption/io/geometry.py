@@ -45,6 +45,30 @@ def check_size(size: Sequence[int], field: str = "size") -> Size:
     return int(width), int(height)
 
 
+def same_shape(a: Size, b: Size, slack: float = 0.0) -> bool:
+    """Whether one (width, height) is a scaled copy of the other: its sides are right up to less
+    than a pixel, as rounding leaves them, or up to the fraction `slack`."""
+    small, large = sorted((a, b), key=max)
+    scale = max(small) / max(large)
+    return all(
+        abs(side - other * scale) < max(1, slack * side)
+        for side, other in zip(small, large, strict=True)
+    )
+
+
+def check_scale(drawn: Size, size: Size, field: str = "size") -> None:
+    """Checks that annotations drawn in an image of one size can be scaled to another copy of it.
+
+    Raises:
+        InputError: the sizes are of different shapes, so that one is not a copy of the other.
+    """
+    if not same_shape(drawn, size):
+        raise InputError(
+            f"{field}: the annotations are for {drawn[0]} x {drawn[1]} pixels, but the image is "
+            f"{size[0]} x {size[1]}, which is another shape; use the image that was annotated"
+        )
+
+
 def _floats(values: object, count: int, field: str, form: str) -> tuple[float, ...]:
     try:
         numbers = tuple(float(value) for value in values)  # type: ignore[attr-defined] # checked by the except
@@ -174,6 +198,15 @@ def xyxy_to_xywh(box: Sequence[float], field: str = "box") -> Box:
     """(x0, y0, x1, y1) -> (x, y, width, height), COCO's form; errors as `check_box`."""
     x0, y0, x1, y1 = check_box(box, field=field)
     return x0, y0, x1 - x0, y1 - y0
+
+
+def scale_box(box: Box, drawn: Size | None, size: Size) -> Box:
+    """An xyxy box in an image of (width, height) `drawn` -> in a copy of `size`; None: as it is."""
+    if drawn is None or drawn == size:
+        return box
+    x0, y0, x1, y1 = check_box(box)
+    x, y = size[0] / drawn[0], size[1] / drawn[1]
+    return x0 * x, y0 * y, x1 * x, y1 * y
 
 
 def box_area(box: Box) -> float:

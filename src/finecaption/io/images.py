@@ -24,6 +24,18 @@ ImageSource: TypeAlias = (
 MAX_PIXELS = 100_000_000
 """Images with more pixels than this are refused before they are decoded."""
 
+SUFFIXES = (
+    ".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".webp", ".gif", ".bmp", ".dib",
+    ".tif", ".tiff", ".avif", ".avifs", ".jp2", ".j2k", ".jpc", ".jpf", ".jpx", ".j2c",
+    ".pbm", ".pgm", ".ppm", ".pnm", ".pfm", ".tga", ".icb", ".vda", ".vst", ".psd", ".qoi",
+    ".sgi", ".rgb", ".rgba", ".bw", ".ras", ".pcx", ".dcx", ".dds", ".ico", ".cur", ".icns",
+    ".blp", ".fit", ".fits", ".fli", ".flc", ".ftc", ".ftu", ".gbr", ".im", ".iim", ".msp",
+    ".pcd", ".pxr", ".xbm", ".xpm",
+)  # fmt: skip
+"""Ends of the names of image files, in folders: all that Pillow reads by itself
+(`Image.registered_extensions`), and .mpo; without PostScript, WMF and the formats for which Pillow
+only has stubs (BUFR, GRIB, HDF5, MPEG)."""
+
 _ORIENTATION_TAG = 0x0112
 _UPRIGHT = {  # EXIF orientation -> what makes the image upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,

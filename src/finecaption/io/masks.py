@@ -23,7 +23,7 @@ from pycocotools import mask as coco
 
 from finecaption.errors import InputError
 from finecaption.io import mask_values
-from finecaption.io.geometry import Box, Size, check_box, check_pixels, check_size
+from finecaption.io.geometry import Box, Size, check_box, check_pixels, check_scale, check_size
 from finecaption.io.images import MAX_PIXELS, open_picture
 from finecaption.io.mask_values import Labels
 
@@ -192,7 +192,35 @@ def _runs_of_string(counts: str | bytes, field: str) -> np.ndarray:
 # --- polygons ------------------------------------------------------------------------------
 
 
-def decode_polygons(polygons: Sequence[Any], size: Size, field: str = "polygon") -> np.ndarray:
+def decode_segmentation(
+    segmentation: Any, size: Size, field: str = "segmentation", drawn: Size | None = None
+) -> np.ndarray:
+    """COCO's `segmentation`, RLE or polygons -> bool (H, W).
+
+    Args:
+        segmentation: as the file has it.
+        size: (width, height) of the image.
+        field: what messages call it.
+        drawn: (width, height) of the image that it was drawn in, as its file says; a copy of
+            another size is scaled to `size`. None: the image's own.
+
+    Raises:
+        InputError: as `decode_rle` and `decode_polygons`; `drawn` is of another shape.
+    """
+    if drawn is not None:
+        check_scale(drawn, size, field)
+    if not isinstance(segmentation, Mapping):
+        return decode_polygons(segmentation, size, field, drawn)
+    mask = decode_rle(segmentation, field=field)
+    if mask.shape[::-1] == drawn:
+        mask = resize_mask(mask, size)
+    check_mask_size(mask, size, field)
+    return mask
+
+
+def decode_polygons(
+    polygons: Sequence[Any], size: Size, field: str = "polygon", drawn: Size | None = None
+) -> np.ndarray:
     """COCO polygons -> bool (H, W).
 
     `polygons` is a list of polygons, each `[x0, y0, x1, y1, ...]` or `[(x, y), ...]`; one polygon
@@ -200,7 +228,8 @@ def decode_polygons(polygons: Sequence[Any], size: Size, field: str = "polygon")
     another adds nothing and cannot make a hole; use RLE or PNG for holes. Rings nested one level
     deeper (`[[ring, ring]]`, as GeoJSON has them) are a union too, if they do not overlap: there,
     an inner ring would be a hole. Vertices may lie outside the image by up to its size; what is
-    outside is cut.
+    outside is cut. With `drawn`, coordinates are those of an image of this (width, height) and are
+    scaled.
 
     Raises:
         InputError: fewer than three vertices, odd count, NaN, far outside, fractions of the
@@ -209,14 +238,14 @@ def decode_polygons(polygons: Sequence[Any], size: Size, field: str = "polygon")
     width, height = check_size(size)
     flats: list[list[float]] = []
     for where, ring in _rings(polygons, field):
-        flats.append(_flat_ring(ring, (width, height), where))
+        flats.append(_flat_ring(ring, (width, height), where, drawn))
     mask = decode_rle(coco.merge(coco.frPyObjects(flats, height, width)))
     if not mask.any():
         raise InputError(f"{field}: covers no pixel of the image of {width} x {height} pixels")
     for where, nested in _nested(polygons, field):
-        rings = [_flat_ring(ring, (width, height), at) for at, ring in nested]
-        drawn = coco.frPyObjects(rings, height, width)
-        if coco.area(drawn).sum() > coco.area(coco.merge(drawn)):
+        rings = [_flat_ring(ring, (width, height), at, drawn) for at, ring in nested]
+        parts = coco.frPyObjects(rings, height, width)
+        if coco.area(parts).sum() > coco.area(coco.merge(parts)):
             raise InputError(
                 f"{where}: its rings overlap, so that one may be a hole, which polygons of COCO "
                 "cannot have; give RLE or a mask file"
@@ -268,9 +297,9 @@ def _nested(polygons: Any, field: str) -> Iterator[tuple[str, list[tuple[str, An
                 yield f"{field}[{index}]", list(_rings(part, f"{field}[{index}]"))
 
 
-def _flat_ring(ring: Any, size: Size, where: str) -> list[float]:
-    """A ring as [x0, y0, x1, y1, ...], checked."""
-    width, height = size
+def _flat_ring(ring: Any, size: Size, where: str, drawn: Size | None) -> list[float]:
+    """A ring as [x0, y0, x1, y1, ...], checked and scaled to the image of `size`."""
+    width, height = drawn or size
     try:
         flat = np.asarray(ring, np.float64).ravel()
     except (TypeError, ValueError) as error:
@@ -292,6 +321,9 @@ def _flat_ring(ring: Any, size: Size, where: str) -> list[float]:
     numbers: list[float] = flat.tolist()
     shown = ", ".join(f"{number:g}" for number in numbers[:4])
     check_pixels(numbers, f"({shown}, ...)", where)
+    if drawn is not None and drawn != size:
+        scaled: list[float] = (xy * np.divide(size, drawn)).ravel().tolist()
+        return scaled
     return numbers
 
 

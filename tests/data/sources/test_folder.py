@@ -82,3 +82,23 @@ def test_no_folder_of_pictures(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("Words.")
     with pytest.raises(ProblemError, match="holds no image"):
         list(open_source("folder", tmp_path))
+
+
+@pytest.mark.parametrize("suffix", [".jfif", ".avif", ".ppm", ".JPE"])
+def test_any_image_suffix(
+    tmp_path: Path, picture: MakePicture, mask: np.ndarray, suffix: str
+) -> None:
+    picture("a.png").rename(tmp_path / f"a{suffix}")
+    (tmp_path / "a.mask.png").write_bytes(masks.encode_png(mask))
+    (tmp_path / "a.txt").write_text("Words.")
+    (tmp_path / "b.heic").write_bytes(b"x")
+    source = open_source("folder", tmp_path)
+    (found,) = source
+    assert np.array_equal(found.region().mask, mask)
+    assert source.counts[".heic files passed over"] == 1
+    (tmp_path / "a.mask.png").rename(tmp_path / "a.mask.bmp")
+    (found,) = source
+    assert np.array_equal(found.region().mask, mask)
+    (tmp_path / "a.mask.png").write_bytes(masks.encode_png(mask))
+    with pytest.raises(ProblemError, match=r"two masks, a\.mask\.bmp and a\.mask\.png; keep one"):
+        list(source)

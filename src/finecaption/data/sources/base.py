@@ -16,7 +16,7 @@ from finecaption.data.problems import Policy, Problem, Problems
 from finecaption.data.record import compact_rle
 from finecaption.errors import InputError
 from finecaption.io import masks
-from finecaption.io.geometry import Size, check_size
+from finecaption.io.geometry import Size, check_size, same_shape, scale_box
 from finecaption.io.images import MAX_PIXELS, load_image, picture_size
 from finecaption.types import RegionSample, Task
 
@@ -25,11 +25,27 @@ def checked_id(value: object, field: str) -> int | str:
     """An id that records refer to one another by.
 
     Raises:
-        InputError: it is neither a number nor text.
+        InputError: it is neither a whole number nor text.
     """
+    if isinstance(value, float) and value.is_integer():
+        return int(value)  # 902.0, as tables write whole numbers
     if isinstance(value, bool) or not isinstance(value, int | str):
-        raise InputError(f"{field}: must be a number or text; got {value!r}")
+        raise InputError(f"{field}: must be a whole number or text; got {value!r}")
     return value
+
+
+def annotated_size(width: object, height: object) -> Size:
+    """The (width, height) that an annotation file gives for an image.
+
+    Raises:
+        InputError: not two positive whole numbers, or too many pixels.
+    """
+    if isinstance(width, str | bool) or isinstance(height, str | bool):
+        raise InputError(f"size: must be two numbers of pixels; got {width!r}, {height!r}")
+    size = check_size((width, height))  # type: ignore[arg-type] # checks it itself
+    if size[0] * size[1] > MAX_PIXELS:
+        raise InputError(f"size: {size[0]} x {size[1]} is over {MAX_PIXELS:,} pixels")
+    return size
 
 
 class Source(ABC):
@@ -86,6 +102,7 @@ class Source(ABC):
         self._seen: tuple[Path, Size] | None = None  # decoded, when deep
         self._found: tuple[tuple[str, ...], Path] | None = None
         self._header: tuple[Path, Size] | None = None
+        self._bare: dict[Path, str] = {}
 
     @property
     def problems(self) -> list[Problem]:
@@ -101,6 +118,7 @@ class Source(ABC):
         self._problems.found = []
         self.counts.clear()
         self._seen = self._found = self._header = None
+        self._bare = {}
         yield from self._samples()
 
     @abstractmethod
@@ -118,7 +136,8 @@ class Source(ABC):
         `images`, or else in the usual folders beside the annotations.
 
         Raises:
-            InputError: it is nowhere.
+            InputError: it is nowhere; or several images would be the same file by their names
+                without folders.
         """
         if not isinstance(name, str) or not name.strip() or "\0" in name:
             raise InputError(f"{field}: must be the name of an image file; got {name!r}")
@@ -131,9 +150,16 @@ class Source(ABC):
         names = dict.fromkeys((name, Path(name).name) if bare else (name,))
         for known in filter(None, names):  # a bare name only where no path fits
             for place in places:
-                if (place / known).is_file():
-                    self._found = (name, *folders), place / known
-                    return place / known
+                file = place / known
+                if file.is_file():
+                    first = self._bare.setdefault(file, name) if known != name else name
+                    if first != name:
+                        raise InputError(
+                            f"{field}: {name}: is not there, and {known} may be that of {first}, "
+                            "too; give the folder that the paths are relative to (images)"
+                        )
+                    self._found = (name, *folders), file
+                    return file
         looked = ", ".join(str(place) for place in dict.fromkeys(places))
         raise InputError(
             f"{field}: {name}: no such image in {looked}; give the folder of the images "
@@ -141,24 +167,59 @@ class Source(ABC):
         )
 
     def size_of(self, picture: Path, width: object = None, height: object = None) -> Size:
-        """(width, height) as the annotation gives it, else from the image's header."""
-        if width is None and height is None:
-            if self._header is None or self._header[0] != picture:
-                self._header = picture, picture_size(picture)
-            return self._header[1]
-        if isinstance(width, str | bool) or isinstance(height, str | bool):
-            raise InputError(f"size: must be two numbers of pixels; got {width!r}, {height!r}")
-        size = check_size((width, height))  # type: ignore[arg-type] # checks it itself
-        if size[0] * size[1] > MAX_PIXELS:
-            raise InputError(f"size: {size[0]} x {size[1]} is over {MAX_PIXELS:,} pixels")
-        return size
+        """(width, height) of the image as it stands upright.
 
-    def mask_rle(self, segmentation: Any, size: Size, field: str = "mask") -> dict[str, Any]:
-        """COCO RLE (compressed or not), COCO polygons or a bool array -> RLE of the image.
+        Args:
+            picture: its file; only the header is read.
+            width, height: as the annotation gives them; None: it does not.
 
         Raises:
-            InputError: as `masks.decode_rle`, `masks.decode_polygons`; of another size (unless
-                `resize_masks` and of the same shape); empty (of RLE only seen when `deep`).
+            InputError: the annotation is for an image of another size.
+        """
+        size, drawn = self.sizes_of(picture, width, height)
+        if drawn != size:
+            raise self._other_size(picture, size, drawn)
+        return size
+
+    def sizes_of(self, picture: Path, width: object, height: object) -> tuple[Size, Size]:
+        """(width, height) of the image, and of the image that was annotated, of which it may be a
+        larger or smaller copy: `mask_rle` and `box_rle` scale to it.
+
+        Raises:
+            InputError: the annotation is for an image of another shape.
+        """
+        if self._header is None or self._header[0] != picture:
+            self._header = picture, picture_size(picture)
+        size = self._header[1]
+        if width is None and height is None:
+            return size, size
+        drawn = annotated_size(width, height)
+        if not same_shape(drawn, size):
+            raise self._other_size(picture, size, drawn)
+        if drawn != size:
+            self.counts["annotations scaled to their image"] += 1
+        return size, drawn
+
+    def _other_size(self, picture: Path, size: Size, drawn: Size) -> InputError:
+        return InputError(
+            f"size: the image {picture.name} is {size[0]} x {size[1]} pixels, but the record is "
+            f"for {drawn[0]} x {drawn[1]}; use the dataset's own images"
+        )
+
+    def mask_rle(
+        self, segmentation: Any, size: Size, field: str = "mask", drawn: Size | None = None
+    ) -> dict[str, Any]:
+        """COCO RLE (compressed or not), COCO polygons or a bool array -> RLE of the image.
+
+        Args:
+            segmentation: as the file has it.
+            size: (width, height) of the image.
+            field: what messages call it.
+            drawn: of the image that it was drawn in; see `sizes_of`.
+
+        Raises:
+            InputError: as `masks.decode_segmentation`; of another size (unless `resize_masks` and
+                of the same shape); empty (of RLE only seen when `deep`).
         """
         if isinstance(segmentation, Mapping):
             if not {"size", "counts"} <= set(segmentation):
@@ -171,25 +232,27 @@ class Source(ABC):
             else:
                 return compact_rle(segmentation)
         elif not isinstance(segmentation, np.ndarray):
-            return masks.encode_rle(masks.decode_polygons(segmentation, size, field))
-        return self._fit(segmentation, size, field)
+            return masks.encode_rle(masks.decode_polygons(segmentation, size, field, drawn))
+        return self._fit(segmentation, size, field, drawn)
 
-    def _fit(self, mask: np.ndarray, size: Size, field: str) -> dict[str, Any]:
-        height, width = mask.shape
-        if (width, height) != size and self.resize_masks:
-            # one pixel of rounding, or 2 %, is a smaller copy; more is another crop
-            slack = max(0.02 * width * size[1], size[0], size[1])
-            if abs(width * size[1] - height * size[0]) <= slack:
-                mask = masks.resize_mask(mask, size)
-                self.counts["masks resized to their picture"] += 1
+    def _fit(self, mask: np.ndarray, size: Size, field: str, drawn: Size | None) -> dict[str, Any]:
+        own = mask.shape[1], mask.shape[0]
+        if own == drawn != size:
+            mask = masks.resize_mask(mask, size)
+        # one pixel of rounding, or 2 %, is a smaller copy; more is another crop
+        elif self.resize_masks and own != size and same_shape(own, size, 0.02):
+            mask = masks.resize_mask(mask, size)
+            self.counts["masks resized to their picture"] += 1
         masks.check_mask_size(mask, size, field)
         if not mask.any():
             raise InputError(f"{field}: is empty; mark at least one pixel")
         return masks.encode_rle(mask)
 
-    def box_rle(self, box: Any, size: Size, field: str = "box") -> dict[str, Any]:
-        """A filled xyxy box as RLE; what lies outside the image is cut."""
-        return masks.encode_rle(masks.mask_from_box(box, size, field))
+    def box_rle(
+        self, box: Any, size: Size, field: str = "box", drawn: Size | None = None
+    ) -> dict[str, Any]:
+        """A filled xyxy box as RLE; what lies outside the image is cut. `drawn`: see `mask_rle`."""
+        return masks.encode_rle(masks.mask_from_box(scale_box(box, drawn, size), size, field))
 
     def sample(
         self,
@@ -228,19 +291,16 @@ class Source(ABC):
             licence=self.licence if licence is None else licence,
             prompt=prompt,
         )
-        if self.deep:
-            self._check_pixels(image, made)
+        self._check_size(image, made)
         self.counts[f"samples of {task}"] += 1
         return made
 
-    def _check_pixels(self, image: Path, sample: RegionSample) -> None:
-        if self._seen is None or self._seen[0] != image:
-            self._seen = (image, load_image(image).size)
-        found = self._seen[1]
+    def _check_size(self, image: Path, sample: RegionSample) -> None:
+        """Checks that image and sample are of one size; when `deep`, also that both decode."""
+        if self.deep and (self._seen is None or self._seen[0] != image):
+            self._seen = self._header = (image, load_image(image).size)
+        found, _ = self.sizes_of(image, None, None)
         if found != sample.size:
-            raise InputError(
-                f"size: the image {image.name} is {found[0]} x {found[1]} pixels, but the record "
-                f"is for {sample.size[0]} x {sample.size[1]}; use the dataset's own images"
-            )
-        if sample.mask is not None:
+            raise self._other_size(image, found, sample.size)
+        if self.deep and sample.mask is not None:
             sample.region()

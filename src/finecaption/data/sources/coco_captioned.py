@@ -34,26 +34,27 @@ class CocoCaptioned(PanopticFile):
     def _annotation(
         self, file: Path, annotation: dict[str, Any], tables: CocoTables
     ) -> Iterator[RegionSample]:
-        picture, size = self.picture_of(file, annotation, tables)
+        picture, size, drawn = self.picture_of(file, annotation, tables)
         common = {"image_id": annotation["image_id"], "split": self.split_of(file)}
         if "segments_info" not in annotation:
-            yield from self._region(annotation, None, picture, size, common)
+            yield from self._region(annotation, None, picture, (size, drawn), common)
             return
         segments = segments_of(annotation)
-        drawn = any("segmentation" not in segment for segment in segments)
-        ids = self.id_map(file, annotation) if drawn else None
+        lacking = any("segmentation" not in segment for segment in segments)
+        ids = self.id_map(file, annotation) if lacking else None
         for index, segment in enumerate(segments):
             with self.at(file, f"image {annotation['image_id']}, segments_info[{index}]"):
-                yield from self._region(segment, ids, picture, size, common)
+                yield from self._region(segment, ids, picture, (size, drawn), common)
 
     def _region(
         self,
         region: dict[str, Any],
         ids: np.ndarray | None,
         picture: Path,
-        size: Size,
+        sizes: tuple[Size, Size],
         common: dict[str, Any],
     ) -> Iterator[RegionSample]:
+        size, drawn = sizes
         key = next((key for key in CAPTION_KEYS if key in region), None)
         if key is None:
             raise InputError(f"caption: is missing; looked for {', '.join(CAPTION_KEYS)}")
@@ -66,9 +67,9 @@ class CocoCaptioned(PanopticFile):
             self.counts["regions without caption passed over"] += 1
             return
         if "segmentation" in region:
-            mask = self.mask_rle(region["segmentation"], size, "segmentation")
+            mask = self.mask_rle(region["segmentation"], size, "segmentation", drawn)
         elif ids is not None:
-            mask = self.mask_rle(segment_mask(ids, region), size)
+            mask = self.mask_rle(segment_mask(ids, region), size, drawn=drawn)
         else:
             raise InputError("segmentation: is missing")
         for text in texts:

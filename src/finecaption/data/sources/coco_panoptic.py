@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from finecaption.data.sources.coco import CocoFile, CocoInstances, CocoTables
+from finecaption.data.sources.coco import CocoFile, CocoInstances, CocoTables, is_crowd
 from finecaption.errors import InputError
 from finecaption.io.images import open_picture
 from finecaption.types import RegionSample
@@ -78,17 +78,17 @@ class CocoPanoptic(PanopticFile):
     def _annotation(
         self, file: Path, annotation: dict[str, Any], tables: CocoTables
     ) -> Iterator[RegionSample]:
-        picture, size = self.picture_of(file, annotation, tables)
+        picture, size, drawn = self.picture_of(file, annotation, tables)
         ids = self.id_map(file, annotation)
         for index, segment in enumerate(segments_of(annotation)):
             with self.at(file, f"image {annotation['image_id']}, segments_info[{index}]"):
-                if segment.get("iscrowd") and not self.crowds:
+                if is_crowd(segment) and not self.crowds:
                     self.counts["crowds passed over"] += 1
                     continue
                 category = tables.category(segment.get("category_id"))
                 yield self.sample(
                     picture, size, "aarc", category,
-                    self.mask_rle(segment_mask(ids, segment), size),
+                    self.mask_rle(segment_mask(ids, segment), size, drawn=drawn),
                     attribute="Category Name", image_id=annotation["image_id"],
                     region_id=segment.get("id"), split=self.split_of(file),
                 )  # fmt: skip

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from finecaption.attributes import canonical_name, find_attribute
-from finecaption.data.sources.base import Source
+from finecaption.data.sources.base import Source, annotated_size
 from finecaption.data.sources.compositioncap_keys import (
     ATTRIBUTE_KEY,
     ATTRIBUTE_NAME,
@@ -333,7 +333,7 @@ class CompositionCap(Source):
                 raise InputError(f"{where}: no mask in it; its keys are {', '.join(value)}")
             width, height = value_of(value, *WIDTH), value_of(value, *HEIGHT)
             if isinstance(value[inner], str) and width is not None and height is not None:
-                own = self.size_of(picture.path, width, height)
+                own = annotated_size(width, height)
                 mask = masks.decode_base64_gzip(value[inner], own, where)
                 self.counts[f"mask from {where!r} (base64-gzip)"] += 1
                 return self.mask_rle(mask, size, where)
@@ -370,12 +370,18 @@ class CompositionCap(Source):
 
 
 def _images(file: Path) -> dict[str, dict[str, Any]]:
-    """id -> record of the images of a file in COCO's layout."""
-    return {
-        str(item.value.get("id", item.index)): item.value
-        for item in json_items(file, "images")
-        if isinstance(item.value, dict)
-    }
+    """id -> record of the images of a file in COCO's layout.
+
+    Raises:
+        InputError: two different ones have one id.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for item in json_items(file, "images"):
+        if isinstance(item.value, dict):
+            number = str(item.value.get("id", item.index))
+            if found.setdefault(number, item.value) != item.value:
+                raise InputError(f"{item.place}.id: {number} is that of another image, too")
+    return found
 
 
 def _split_of(file: Path) -> str:

@@ -2,11 +2,12 @@
 
 Layout, at any depth::
 
-    x.jpg          an image (JPEG, PNG, WebP, TIFF, BMP, GIF)
+    x.jpg          an image (JPEG, PNG, WebP, TIFF, AVIF and what else `io.images.SUFFIXES` has)
     x.mask.png     the region; without it the transparency of x.png; without that, the whole image
     x.txt          the caption, UTF-8; `Attribute: sentence` lines become one sample each
 
-Several regions: `x.1.mask.png` with `x.1.txt`, and so on. A text of which every line begins with a
+Several regions: `x.1.mask.png` with `x.1.txt`, and so on. Files that are none of these are counted
+and passed over. A text of which every line begins with a
 known attribute's name and a colon gives attribute captions; any other text is one caption, dense
 for a region, global for the whole image.
 """
@@ -24,11 +25,9 @@ from finecaption.data.sources.base import Source
 from finecaption.data.sources.reading import open_text
 from finecaption.errors import InputError
 from finecaption.io import masks
-from finecaption.io.images import open_picture
+from finecaption.io.images import SUFFIXES, open_picture
 from finecaption.io.mask_values import opaque_part
 from finecaption.types import RegionSample
-
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif")
 
 
 class Folder(Source):
@@ -42,7 +41,12 @@ class Folder(Source):
         found = False
         for picture in sorted(self.path.rglob("*")):
             hidden = any(p.startswith(".") for p in picture.relative_to(self.path).parts)
-            if hidden or picture.suffix.lower() not in SUFFIXES or not picture.is_file():
+            if hidden or not picture.is_file():
+                continue
+            suffix = picture.suffix.lower()
+            if suffix not in SUFFIXES:
+                if suffix != ".txt":
+                    self.counts[f"{suffix or 'suffixless'} files passed over"] += 1
                 continue
             if picture.stem.endswith(".mask"):
                 with self.at(picture):
@@ -53,12 +57,15 @@ class Folder(Source):
                 yield from self._picture(picture)
         if not found:
             with self.at(self.path):
-                raise InputError(f"holds no image ({', '.join(SUFFIXES)}); check the path")
+                there = ", ".join(f"{number} {what}" for what, number in self.counts.items())
+                raise InputError(f"holds no image ({there or 'it is empty'}); check the path")
 
     def _check_owner(self, mask: Path) -> None:
         base = re.sub(r"\.\d+$", "", mask.stem.removesuffix(".mask"))
         names = {base, mask.stem.removesuffix(".mask")}
-        if not any((mask.parent / f"{n}{s}").exists() for n in names for s in _both_cases()):
+        if not any(
+            file.stem in names and file.suffix.lower() in SUFFIXES for file in mask.parent.iterdir()
+        ):
             raise InputError(
                 f"is the mask of {base}, but there is no such image; add it or remove the mask"
             )
@@ -93,18 +100,21 @@ class Folder(Source):
     def _regions(self, picture: Path) -> list[tuple[str, Path, Path | None]]:
         """(region id, text, mask if there is one) of an image; the id is "" for the plain pair."""
         stem = picture.stem
-        own = re.compile(re.escape(stem) + r"(?:\.(\d+))?\.mask\.png", re.I)
+        own = re.compile(re.escape(stem) + r"(?:\.(\d+))?\.mask(\.\w+)", re.I)
         texts = re.compile(re.escape(stem) + r"(?:\.(\d+))?\.txt", re.I)
         mask_of: dict[str, Path] = {}
         text_of: dict[str, Path] = {}
         for file in sorted(picture.parent.iterdir()):
-            if found := own.fullmatch(file.name):
-                mask_of[found[1] or ""] = file
+            found = own.fullmatch(file.name)
+            if found and found[2].lower() in SUFFIXES:
+                first = mask_of.setdefault(found[1] or "", file)
+                if first != file:
+                    raise InputError(f"has two masks, {first.name} and {file.name}; keep one")
             elif found := texts.fullmatch(file.name):
                 text_of[found[1] or ""] = file
         for region in sorted(mask_of.keys() - text_of.keys()):
             with self.at(mask_of[region]):
-                missing = mask_of[region].name[: -len(".mask.png")] + ".txt"
+                missing = mask_of[region].stem.removesuffix(".mask") + ".txt"
                 raise InputError(f"is a mask without text; write the region's caption to {missing}")
         if mask_of and not text_of:
             return []
@@ -112,10 +122,6 @@ class Folder(Source):
             (region, text_of[region], mask_of.get(region))
             for region in sorted(text_of, key=lambda r: int(r or 0))
         ]
-
-
-def _both_cases() -> tuple[str, ...]:
-    return (*SUFFIXES, *(suffix.upper() for suffix in SUFFIXES))
 
 
 def _captions(file: Path) -> list[tuple[str | None, str]]:

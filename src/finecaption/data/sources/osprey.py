@@ -58,12 +58,12 @@ class Osprey(Source):
                 raise
             # COCO_train2014_000000000009.jpg is 000000000009.jpg of train2017
             picture = self.find_picture(name.rpartition("_")[2], *folders, field="file_name")
-        size = self.size_of(picture, record.get("width"), record.get("height"))
+        size, drawn = self.sizes_of(picture, record.get("width"), record.get("height"))
         masks: dict[int, dict[str, Any]] = {}
         for index, question, answer in told:
             if index not in masks:
                 field = f"annotation[{index}].segmentation"
-                masks[index] = self.mask_rle(regions[index].get("segmentation"), size, field)
+                masks[index] = self.mask_rle(regions[index].get("segmentation"), size, field, drawn)
             yield self.sample(
                 picture, size, "rdc", answer, masks[index], prompt=question,
                 image_id=record.get("id", name), region_id=index + 1,

@@ -112,8 +112,8 @@ class RefCoco(Source):
             raise InputError(f"image_id: {image_id} is not in instances.json")
         name, width, height = images[image_id]
         picture = self.find_picture(name, *_PICTURES)
-        size = self.size_of(picture, width, height)
-        mask = self.mask_rle(json.loads(regions[ann_id]), size, "segmentation")
+        size, drawn = self.sizes_of(picture, width, height)
+        mask = self.mask_rle(json.loads(regions[ann_id]), size, "segmentation", drawn)
         if not isinstance(ref["sentences"], list) or not ref["sentences"]:
             raise InputError("sentences: must be a list of sentences, at least one")
         for index, sentence in enumerate(ref["sentences"]):
@@ -140,7 +140,11 @@ def _instances(file: Path, wanted: set[str]) -> tuple[dict[Any, tuple[Any, ...]]
             raise InputError(f"{item.place}: has no id; it is no instances.json of RefCOCO")
         number = checked_id(value["id"], f"{item.place}.id")
         if item.key == "images":
-            images[number] = (value.get("file_name"), value.get("width"), value.get("height"))
+            entry = (value.get("file_name"), value.get("width"), value.get("height"))
+            if images.setdefault(number, entry) != entry:
+                raise InputError(f"{item.place}: id {number} is that of another image, too")
         elif str(number) in wanted:
+            if number in regions:
+                raise InputError(f"{item.place}: id {number} is that of another annotation, too")
             regions[number] = json.dumps(value.get("segmentation"))
     return images, regions

@@ -15,7 +15,7 @@ from finecaption.attributes import canonical_name
 from finecaption.data.sources.base import Source, checked_id
 from finecaption.data.sources.reading import json_items
 from finecaption.errors import InputError
-from finecaption.io.geometry import Size
+from finecaption.io.geometry import Box, Size
 from finecaption.types import RegionSample
 
 
@@ -50,7 +50,9 @@ class VisualGenome(Source):
                 for item in json_items(file):
                     value = item.value if isinstance(item.value, dict) else {}
                     key = checked_id(value.get("image_id", value.get("id")), "image_id")
-                    sizes[key] = (value.get("width"), value.get("height"))
+                    entry = (value.get("width"), value.get("height"))
+                    if sizes.setdefault(key, entry) != entry:
+                        raise InputError(f"image_id: {key} is that of another image, too")
         return sizes
 
     def _picture(
@@ -65,24 +67,27 @@ class VisualGenome(Source):
         image_id = record.get("id", first.get("image_id") if isinstance(first, dict) else None)
         image_id = checked_id(image_id, "id")
         picture = self.find_picture(f"{image_id}.jpg", "VG_100K", "VG_100K_2")
-        size = self.size_of(picture, *sizes.get(image_id, (None, None)))
+        size, drawn = self.sizes_of(picture, *sizes.get(image_id, (None, None)))
         for index, region in enumerate(record["regions"]):
             with self.at(file, f"{place}.regions[{index}]"):
-                yield self._region(region, picture, size, image_id)
+                yield self._region(region, picture, (size, drawn), image_id)
 
-    def _region(self, region: Any, picture: Path, size: Size, image_id: object) -> RegionSample:
+    def _region(
+        self, region: Any, picture: Path, sizes: tuple[Size, Size], image_id: object
+    ) -> RegionSample:
+        size, drawn = sizes
         names = ("x", "y", "width", "height", "phrase")
         missing = [name for name in names if not isinstance(region, dict) or name not in region]
         if missing:
             raise InputError(f"{missing[0]}: is missing; a region has {', '.join(names)}")
-        mask = self.box_rle(xywh_to_xyxy(region, names), size)
+        mask = self.box_rle(xywh_to_xyxy(region, names), size, drawn=drawn)
         return self.sample(
             picture, size, "aarc", region["phrase"], mask,
             attribute=self.attribute, image_id=image_id, region_id=region.get("region_id"),
         )  # fmt: skip
 
 
-def xywh_to_xyxy(region: dict[str, Any], names: tuple[str, ...]) -> tuple[float, ...]:
+def xywh_to_xyxy(region: dict[str, Any], names: tuple[str, ...]) -> Box:
     """Left, top, width, height (the first four names) -> xyxy, in pixels.
 
     Raises:
