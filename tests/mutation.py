@@ -204,11 +204,15 @@ def wait(child: int, limit: float) -> int | None:
     return code
 
 
-def end_children(*_: object) -> NoReturn:
-    """Ends this process and its children, on SIGTERM and SIGINT."""
+def end_children(why: str) -> NoReturn:
+    """Ends this process and its children."""
     for child in list(CHILDREN):
         wait(child, 0)
-    raise SystemExit(1)
+    raise SystemExit(why)
+
+
+def _has_ended(child: int) -> bool:
+    return os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 def preload(tree: Path, names: Sequence[str]) -> None:
@@ -242,21 +246,28 @@ class Bench:
         self.limits: dict[str, float] = {}
 
     def check(self, tests: Sequence[str]) -> None:
-        """Runs test files without a fault, one by one in each tree; sets their time limits.
+        """Runs test files without a fault, one in each tree at a time; sets their time limits.
 
         Raises:
             SystemExit: they fail.
         """
-        for name in tests:
-            begun = time.monotonic()
-            children = [self._start(tree, [name], write_bytecode=True) for tree in self.trees]
-            for tree, child in zip(self.trees, children, strict=True):
-                code = wait(child, 1800)
-                if code != 0:
-                    shown = (tree / "output.txt").read_text(errors="replace")
-                    raise SystemExit(f"{name} fails without a fault ({code})\n{shown}")
-            self.limits[name] = 30 + 4 * (time.monotonic() - begun)
-            print(f"{self.limits[name]:.0f} s at most: {name}", file=sys.stderr, flush=True)
+        waiting = list(tests)
+        running: dict[Path, tuple[str, int, float]] = {}
+        while waiting or running:
+            for tree in self.trees:
+                if tree not in running and waiting:
+                    name = waiting.pop(0)
+                    child = self._start(tree, [name], write_bytecode=True)
+                    running[tree] = name, child, time.monotonic()
+                elif tree in running and _has_ended(running[tree][1]):
+                    name, child, begun = running.pop(tree)
+                    code = wait(child, 5)
+                    if code != 0:
+                        shown = (tree / "output.txt").read_text(errors="replace")
+                        end_children(f"{name} fails without a fault ({code})\n{shown}")
+                    self.limits[name] = 30 + 4 * (time.monotonic() - begun)
+                    print(f"{self.limits[name]:.0f} s at most: {name}", file=sys.stderr, flush=True)
+            time.sleep(0.02)
 
     def run(self, mutants: Sequence[Mutant]) -> list[Mutant]:
         """Tests all, as many at a time as there are trees."""
@@ -274,7 +285,7 @@ class Bench:
                     number, child, begun = running[tree]
                     tests = tests_of(mutants[number].path)
                     late = time.monotonic() - begun > sum(self.limits[name] for name in tests)
-                    if late or os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                    if late or _has_ended(child):
                         done[number] = self._outcome(tree, mutants[number], child, late)
                         del running[tree]
                         print(_line(done[number]), file=sys.stderr, flush=True)
@@ -297,7 +308,7 @@ class Bench:
         if code is None:
             return replace(mutant, status="hung", detail="the time limit")
         if code == 70:
-            raise SystemExit("\n".join(lines[-20:]))
+            end_children("\n".join(lines[-20:]))
         return replace(mutant, status="survived" if code == 0 else "killed", detail=told[:200])
 
 
@@ -352,7 +363,7 @@ def main() -> None:
     options = parser.parse_args()
     os.nice(5)
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, end_children)
+        signal.signal(number, lambda *_: end_children("stopped"))
     # as in tests/conftest.py, but before torch is imported here
     threads = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")}
     os.environ.update(threads, TOKENIZERS_PARALLELISM="false", HF_HUB_OFFLINE="1")

@@ -12,6 +12,7 @@ from finecaption.model import (
     FineCaptionConfig,
     FineCaptionForConditionalGeneration,
     FineCaptionModel,
+    register,
     tiny,
 )
 from finecaption.model.modeling import VISION_INPUTS
@@ -117,6 +118,22 @@ def test_sam_embeddings_without_a_second_pass(model: Model, batch: Batch) -> Non
     assert torch.equal(model.sam_embeddings(hr), direct)
 
 
+@torch.no_grad()
+def test_the_alpha_convolution_gets_masks_as_alpha_clip_was_trained(
+    model: Model, batch: Batch
+) -> None:
+    """(mask - 0.5) / 0.26, bytes in 0..255."""
+    seen: list[torch.Tensor] = []
+    hook = model.clip.alpha.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    masks = torch.tensor([0, 51, 255], dtype=torch.uint8)[:, None, None].expand(3, 42, 42)
+    index = torch.tensor([0, 1, 1])
+    hr = model.encode_image(batch["pixel_values"])
+    model.encode_regions(batch["pixel_values_clip"], masks, hr, index)
+    hook.remove()
+    expected = [-0.5 / 0.26, -0.3 / 0.26, 0.5 / 0.26]
+    assert [one.unique().item() for one in seen[0]] == pytest.approx(expected, abs=1e-5)
+
+
 # --- ablations -----------------------------------------------------------------------------
 
 
@@ -185,6 +202,9 @@ def test_region_tokens_take_the_placeholders_places(model: Model, batch: Batch) 
         ({"pixel_values_clip": None}, "pixel_values_clip is missing"),
         ({"pixel_values": None}, "give pixel_values, or hr_features"),
         ({"hr_features": torch.zeros(1, 88, 2, 2)}, "2 images .* but 1"),
+        ({"input_ids": None}, "exactly one of input_ids and inputs_embeds"),
+        ({"inputs_embeds": torch.zeros(2, 9, 32)}, "exactly one of input_ids and inputs_embeds"),
+        ({"input_ids": None, "inputs_embeds": torch.zeros(2, 9, 32)}, "were given together"),
     ],
 )
 def test_shapes_that_do_not_fit(
@@ -382,6 +402,32 @@ def test_save_and_load_are_exact(model: Model, batch: Batch, tmp_path: Path) -> 
     trunk = AutoModel.from_pretrained(tmp_path)
     assert isinstance(trunk, FineCaptionModel)
     assert torch.equal(trunk.clip.alpha.weight, model.clip.alpha.weight)
+
+
+def test_embeddings_can_be_asked_for_and_replaced() -> None:
+    model = Model(tiny())
+    assert model.get_output_embeddings() is model.lm_head
+    assert model.get_input_embeddings() is model.language_model.get_input_embeddings()
+    made = torch.nn.Embedding(64, 32), torch.nn.Linear(32, 64, bias=False)
+    model.set_input_embeddings(made[0])
+    model.set_output_embeddings(made[1])
+    assert model.get_input_embeddings() is model.model.get_input_embeddings() is made[0]
+    assert model.get_output_embeddings() is model.lm_head is made[1]
+    model.resize_token_embeddings(70)
+    assert model.get_input_embeddings().weight.shape == model.lm_head.weight.shape == (70, 32)
+
+
+def test_registering_again_changes_nothing() -> None:
+    register()
+    register()
+    assert AutoConfig.for_model("finecaption").__class__ is FineCaptionConfig
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
+    import finecaption.model
+
+    with pytest.raises(AttributeError, match="'finecaption.model' has no attribute 'large'"):
+        _ = finecaption.model.large
 
 
 @torch.no_grad()

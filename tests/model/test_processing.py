@@ -87,6 +87,35 @@ def test_one_pixel_is_never_lost(size: tuple[int, int]) -> None:
     assert np.count_nonzero(placed) <= 4
 
 
+@pytest.mark.parametrize(
+    ("covered", "peak"),
+    [
+        # of a cell of 100 pixels: where the brightest is below 64 of 255, all are raised alike
+        (1, 64),
+        (20, 64),
+        (24, 64),
+        (26, 66),
+        (100, 255),
+    ],
+)
+def test_faint_regions_are_raised_to_a_quarter(covered: int, peak: int) -> None:
+    mask = np.zeros((420, 420), bool)
+    cell = np.zeros(100, bool)
+    cell[:covered] = True
+    mask[100:110, 100:110] = cell.reshape(10, 10)
+    placed = place_mask(mask, 42)
+    assert placed.max() == placed[10, 10] == peak
+    assert np.count_nonzero(placed) == 1
+
+
+def test_faint_cells_keep_their_proportion() -> None:
+    mask = np.zeros((420, 420), bool)
+    mask[100:102, 100:110] = True  # 20 of 100
+    mask[200:201, 200:210] = True  # 10 of 100
+    placed = place_mask(mask, 42)
+    assert (placed[10, 10], placed[20, 20]) == (64, 32)
+
+
 def test_an_empty_mask_is_refused() -> None:
     with pytest.raises(InputError, match="no foreground"):
         place_mask(np.zeros((5, 5), bool), 42)
@@ -178,6 +207,75 @@ def test_bad_input(
 ) -> None:
     with pytest.raises(InputError, match=message):
         processor(**{"images": _picture(), "text": "<image> color", **arguments})
+
+
+@pytest.mark.parametrize(
+    ("images", "masks", "index", "expected"),
+    [
+        (1, None, None, None),
+        (2, None, None, None),
+        (2, 2, None, None),
+        (2, 2, [0, 1], None),
+        (2, 2, [1, 0], [1, 0]),
+        (1, 3, None, [0, 0, 0]),
+        (2, 3, [0, 1, 1], [0, 1, 1]),
+        (2, None, [1, 1, 0], [1, 1, 0]),  # so many whole images
+        (2, None, [0], [0]),
+    ],
+)
+def test_which_image_a_region_is_of(
+    processor: FineCaptionProcessor,
+    images: int,
+    masks: int | None,
+    index: list[int] | None,
+    expected: list[int] | None,
+) -> None:
+    given = None if masks is None else [_mask()] * masks
+    found = processor.image_processor([_picture()] * images, given, index)
+    regions = images if index is None and masks is None else len(index or given or [])
+    assert len(found["pixel_values"]) == len(found["pixel_values_clip"]) == images
+    assert len(found["region_masks"]) == regions
+    got = found["image_index"].tolist() if "image_index" in found else None
+    assert got == expected
+
+
+@pytest.mark.parametrize("index", [[0, 2], [-1, 0]])
+def test_an_index_of_no_image_is_refused(processor: FineCaptionProcessor, index: list[int]) -> None:
+    with pytest.raises(InputError, match=r"is not one of the 2 images \(0-based\)"):
+        processor.image_processor([_picture()] * 2, [None, None], index)
+
+
+def test_lists_of_lists_of_images_are_one_list(processor: FineCaptionProcessor) -> None:
+    found = processor.image_processor([[_picture()], (_picture(), [_picture()])])
+    assert len(found["pixel_values"]) == 3
+
+
+def test_a_mask_of_another_size_than_its_own_image_is_refused(
+    processor: FineCaptionProcessor,
+) -> None:
+    pictures = [_picture(80, 50), _picture(50, 80)]
+    processor.image_processor(pictures, [_mask(50, 80), _mask(80, 50)], [1, 0])
+    with pytest.raises(InputError, match="is 80 x 50 pixels, but the image is 50 x 80"):
+        processor.image_processor(pictures, [_mask(80, 50), _mask(80, 50)])
+
+
+def test_prompts_begin_once_and_batches_are_padded_only_if_asked(
+    processor: FineCaptionProcessor,
+) -> None:
+    bos = processor.tokenizer.bos_token_id
+    own, plain = processor.prompt(COLOR, image=False), "describe color"
+    assert processor(text=own).input_ids[0].tolist().count(bos) == 1
+    # and the tokenizer's own habit holds where a text does not begin with it
+    expected = processor.tokenizer(plain)["input_ids"]
+    assert processor(text=plain).input_ids[0].tolist() == expected
+    rows = processor(text=[own, plain], padding=False, return_tensors=None)["input_ids"]
+    assert len(rows[0]) != len(rows[1])
+
+
+def test_a_turn_without_an_image(processor: FineCaptionProcessor) -> None:
+    assert "<image>" not in processor.prompt(COLOR, image=False)
+    assert processor.prompt(COLOR).count("<image>") == 1
+    assert processor.conversation(TURNS, image=False).count("<image>") == 0
 
 
 def test_chat_messages_with_pictures(processor: FineCaptionProcessor) -> None:
