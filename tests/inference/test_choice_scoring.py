@@ -16,6 +16,8 @@ from finecaption.inference.batch_decoder import answers
 from finecaption.inference.choice_scoring import (
     ChoiceScores,
     UnknownWord,
+    _Tree,
+    _trees,
     answer_ids,
     check_choices,
     fill,
@@ -180,6 +182,77 @@ def test_unknown_words(captioner: FineCaption) -> None:
     assert scores.unknown == ("turquoise",)
     with pytest.raises(InputError, match="vocabulary has none of"):
         captioner.choice_scores(picture(), region, "color", ["turquoise"])
+
+
+@pytest.mark.parametrize(
+    ("template", "choice", "said"),
+    [
+        ("This is a {choice}.", "umbrella", "This is an umbrella."),
+        ("An {choice} stands.", "cup", "A cup stands."),
+        ("A {choice} stands.", "Apple", "An Apple stands."),
+        ("It is a {choice}.", "8-sided sign", "It is a 8-sided sign."),  # a digit says nothing
+        ("Pizza {choice}.", "apple", "Pizza apple."),
+        ("  {choice} it is.", "red", "  Red it is."),
+        ("{choice}.", "light blue", "Light blue."),
+    ],
+)
+def test_articles_and_capitals_agree_with_the_choice(template: str, choice: str, said: str) -> None:
+    assert fill(template, choice) == said
+
+
+@pytest.mark.parametrize(
+    ("answer", "choices", "templates"),
+    [
+        ("Red hat.", (), ["{choice} hat.", "{choice}.", "Red {choice}."]),
+        # runs of up to three words
+        ("a b c d", (), ["{choice} b c d", "{choice} c d", "{choice} d", "a {choice} c d",
+                         "a {choice} d", "a {choice}", "a b {choice} d", "a b {choice}",
+                         "a b c {choice}"]),
+        # a choice of more words is found as well
+        ("It is a b c d.", ["a b c d"], ["It is {choice}."]),
+        ("Red and red.", ["red"], ["{choice} and red.", "Red and {choice}."]),
+        ("!", (), ["{choice}"]),
+    ],
+)  # fmt: skip
+def test_where_the_slot_can_be(answer: str, choices: tuple[str, ...], templates: list[str]) -> None:
+    assert slots(answer, choices) == templates
+
+
+@pytest.mark.parametrize(
+    ("limit", "together"),
+    [(100, [3]), (8, [3]), (7, [2, 1]), (5, [2, 1]), (4, [1, 1, 1]), (1, [1, 1, 1])],
+)
+def test_sentences_go_together_up_to_a_number_of_tokens(limit: int, together: list[int]) -> None:
+    """Before a sentence is added, all of its tokens are counted, and the first one behind it."""
+    sentences = [[5, 6], [5, 7], [8, 9, 10, 11]]
+    found = _trees(4, sentences, limit)
+    assert [len(paths) for _, paths in found] == together
+    read = [[tree.tokens[node] for node in path] for tree, paths in found for path in paths]
+    assert read == sentences
+
+
+def test_a_tree_shares_beginnings_and_each_token_sees_its_own() -> None:
+    tree = _Tree(4)
+    paths = [tree.add([5, 6]), tree.add([5, 7]), tree.add([6])]
+    assert tree.tokens == [4, 5, 6, 7, 6] and paths == [[1, 2], [1, 3], [4]]
+    assert tree.parents == [-1, 0, 1, 1, 0] and tree.depths == [0, 1, 2, 2, 1]
+    assert tree.attention_mask().int().tolist() == [
+        [1, 0, 0, 0, 0],
+        [1, 1, 0, 0, 0],
+        [1, 1, 1, 0, 0],
+        [1, 1, 0, 1, 0],
+        [1, 0, 0, 0, 1],
+    ]
+
+
+def test_what_has_no_token_cannot_be_scored(captioner: FineCaption, features: torch.Tensor) -> None:
+    with pytest.raises(ValueError, match="an answer has no tokens"):
+        prompt = captioner.processor.prompt_ids(COLOR)
+        token_logprobs(captioner.model, features, prompt, [[5], []])
+    image = captioner.model.config.image_token_id
+    for prompt in ([], [1, image]):
+        with pytest.raises(ValueError, match="must end in a token that is no image placeholder"):
+            token_logprobs(captioner.model, features, prompt, [[5]])
 
 
 def test_filling() -> None:

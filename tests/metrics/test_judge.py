@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from pathlib import Path
@@ -64,12 +65,13 @@ def test_a_run_that_broke_off_goes_on(server: JudgeServer, tmp_path: Path) -> No
 
 
 def test_a_run_that_was_killed_goes_on(server: JudgeServer, tmp_path: Path) -> None:
+    killed = threading.Event()
+
     def slow(request: dict[str, Any]) -> str:
         if len(server.seen) > 3:
-            time.sleep(30 if killing else 0)
+            killed.wait(600)
         return echo(request)
 
-    killing = True
     server.answer = slow
     path = tmp_path / "r"
     code = (
@@ -84,7 +86,7 @@ def test_a_run_that_was_killed_goes_on(server: JudgeServer, tmp_path: Path) -> N
         time.sleep(0.05)
     os.kill(running.pid, signal.SIGKILL)
     running.wait()
-    killing = False
+    killed.set()
     assert len(server.seen) == 4
     server.seen.clear()
     with ServedJudge(server.address, "m", path) as judge:
