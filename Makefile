@@ -33,12 +33,13 @@ help:
 setup: $(STAMP)
 	@:
 
-$(STAMP): pyproject.toml constraints.txt
+$(STAMP): pyproject.toml $(wildcard packages/*/pyproject.toml) constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
 	  { echo "$(PYTHON) is older than Python 3.10; use: make PYTHON=python3.11 setup"; exit 1; }
 	@test -x $(PY) || { echo "Making $(VENV)"; $(PYTHON) -m venv $(VENV); }
 	@echo "Installing (a minute or two, once)"
-	@$(PY) -m pip install --disable-pip-version-check -qq --no-compile -c constraints.txt -e ".[dev,train]"
+	@$(PY) -m pip install --disable-pip-version-check -qq --no-compile -c constraints.txt -e ".[dev,train]" \
+	  -e packages/finecaption-synth -e packages/finecaption-annotate
 	@touch $@
 
 demo: setup

@@ -37,7 +37,7 @@ from finecaption.bulk.sources import Jobs
 from finecaption.captioner import FineCaption
 from finecaption.io.masks import decode_rle, resize_mask
 from finecaption.request import Questions
-from finecaption.synth.dataset import render_split
+from finecaption_synth.dataset import render_split
 
 RESULTS = Path(__file__).parent / "results"
 ATTRIBUTES = ("Category Name", "Color")

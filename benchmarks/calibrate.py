@@ -35,9 +35,9 @@ from finecaption.io.atomic import write_json
 from finecaption.io.checkpoint import resolve_model
 from finecaption.request import Request, instruction_for
 from finecaption.results import CaptionResult, caption_of
-from finecaption.synth import vocabulary as voc
-from finecaption.synth.language import is_abstention, is_not_applicable, score
 from finecaption.trust.calibration import Calibration, calibration_error
+from finecaption_synth import vocabulary as voc
+from finecaption_synth.language import is_abstention, is_not_applicable, score
 
 HERE = Path(__file__).parent
 DOCS = HERE.parent / "docs" / "confidence"

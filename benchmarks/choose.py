@@ -32,9 +32,9 @@ from finecaption.inference.batch_decoder import answers
 from finecaption.inference.choice_scoring import score_choices, slots
 from finecaption.inference.vision import encode_images
 from finecaption.io.atomic import write_json
-from finecaption.synth import vocabulary as voc
-from finecaption.synth.language import FACETS, score
 from finecaption.trust.calibration import calibration_error
+from finecaption_synth import vocabulary as voc
+from finecaption_synth.language import FACETS, score
 
 HERE = Path(__file__).parent
 NAMES = ("Category Name", "Color", "Materials/Texture", "Shape", "State or Activity",

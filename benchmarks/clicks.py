@@ -27,9 +27,9 @@ from finecaption.io.atomic import write_json
 from finecaption.io.masks import mask_from_box, mask_iou
 from finecaption.segmentation.automatic import click_grid, generate_masks, mask_ious, suppress
 from finecaption.segmentation.click import square_to_picture
-from finecaption.synth.compose import render_rgb
-from finecaption.synth.observe import observe
-from finecaption.synth.scene import sample_scene
+from finecaption_synth.compose import render_rgb
+from finecaption_synth.observe import observe
+from finecaption_synth.scene import sample_scene
 
 CLICKS = (1, 3, 5)
 IOUS = (0.5, 0.75)

@@ -23,11 +23,11 @@ from PIL import Image
 from finecaption import FineCaption
 from finecaption.attributes import region_instruction
 from finecaption.io.atomic import write_json
-from finecaption.synth import vocabulary
-from finecaption.synth.compose import render_rgb
-from finecaption.synth.observe import observe
-from finecaption.synth.scene import sample_scene
 from finecaption.trust.attribution import evidence_maps, lift
+from finecaption_synth import vocabulary
+from finecaption_synth.compose import render_rgb
+from finecaption_synth.observe import observe
+from finecaption_synth.scene import sample_scene
 
 ASKED = "One-Sentence Description"
 TELLING = {*vocabulary.COLOURS, *vocabulary.CATEGORIES}

@@ -28,7 +28,7 @@ from finecaption.cli import main as finecaption
 from finecaption.data.convert import convert
 from finecaption.data.sources import SOURCE_NAMES, open_source
 from finecaption.io import masks
-from finecaption.synth.dataset import render_split
+from finecaption_synth.dataset import render_split
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -23,9 +23,10 @@ from typing import Any
 
 from finecaption.captioners import ModelSpec
 from finecaption.decoding import Decoding
-from finecaption.eval.data import EvalImage, SynthSource
+from finecaption.eval.data import EvalImage
 from finecaption.eval.run import evaluate
 from finecaption.request import Request
+from finecaption_synth.evaluation.scenes import SynthSource
 
 ROOT = Path(__file__).resolve().parents[1]
 

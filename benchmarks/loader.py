@@ -35,7 +35,7 @@ from finecaption.data import store
 from finecaption.data.sources import open_source
 from finecaption.io import masks
 from finecaption.model.preparation import prepare_image, prepare_mask
-from finecaption.synth.dataset import render_split
+from finecaption_synth.dataset import render_split
 
 ROOT = Path(__file__).resolve().parents[1]
 CLIP, HIGH = 84, 256  # mini's squares
@@ -139,7 +139,7 @@ def training_rate(opened: store.Store, steps: int) -> dict[str, float]:
     from finecaption.attributes import dense_instruction, region_instruction
     from finecaption.model import FineCaptionForConditionalGeneration
     from finecaption.training.packing import collate_packed, pack
-    from finecaption.training.scenes.texts import Texts, make_processor
+    from finecaption_synth.training.texts import Texts, make_processor
 
     config, processor = make_processor("mini")
     torch.manual_seed(0)

@@ -31,7 +31,7 @@ from finecaption.metrics.captions import CaptionScorer, CaptionScores
 from finecaption.metrics.java import find_java
 from finecaption.metrics.meteor import close_shared
 from finecaption.metrics.text import Pair
-from finecaption.synth import vocabulary as voc
+from finecaption_synth import vocabulary as voc
 
 TARGET, TOLERANCE = 1.8, 1e-6
 NAMES = ("BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "METEOR", "ROUGE-L", "CIDEr")

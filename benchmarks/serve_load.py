@@ -245,9 +245,9 @@ def prepare(path: Path, scenes: int) -> None:
     from PIL import Image
 
     from finecaption import FineCaption
-    from finecaption.synth.compose import render_rgb
-    from finecaption.synth.observe import observe
-    from finecaption.synth.scene import sample_scene
+    from finecaption_synth.compose import render_rgb
+    from finecaption_synth.observe import observe
+    from finecaption_synth.scene import sample_scene
 
     def uri(picture: Image.Image) -> str:
         stream = io.BytesIO()

@@ -23,9 +23,9 @@ from PIL import Image
 from finecaption import FineCaption
 from finecaption.model.fusion import normalise
 from finecaption.model.preparation import prepare_image, prepare_mask
-from finecaption.synth.compose import render_rgb
-from finecaption.synth.observe import Observed, observe
-from finecaption.synth.scene import sample_scene
+from finecaption_synth.compose import render_rgb
+from finecaption_synth.observe import Observed, observe
+from finecaption_synth.scene import sample_scene
 
 ASKED = "Category Name"
 

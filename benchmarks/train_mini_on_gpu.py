@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from finecaption.training.recipes import find_recipe
-from finecaption.training.scenes import texts
-from finecaption.training.scenes.pool import SHARD, open_folder
+from finecaption_synth.training import texts
+from finecaption_synth.training.pool import SHARD, open_folder
 
 # stage -> fraction of the whole time, batch, peak learning rate, loader processes, other settings
 STAGES: dict[str, tuple[float, int, float, int, dict[str, Any]]] = {
@@ -119,7 +119,7 @@ def run(driver: Driver, workers: int) -> None:
     sizes = {"clip_size": config.clip_size, "hr_size": config.image_size}
     open_folder(driver.pool, "train", recipe.seed, **sizes)
     command = [
-        sys.executable, "-m", "finecaption.training.scenes.rolling_pool", str(driver.pool),
+        sys.executable, "-m", "finecaption_synth.training.rolling_pool", str(driver.pool),
         "--size", str(SHARD), "--ahead", "100000", "--workers", str(workers), "--keep",
     ]  # fmt: skip
     renderer = subprocess.Popen(command, preexec_fn=lambda: os.nice(5))

@@ -16,8 +16,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from finecaption.pages import rewrite_section
-from finecaption.synth.reading import is_not_applicable, score
-from finecaption.synth.vocabulary import inapplicable
+from finecaption_synth.reading import is_not_applicable, score
+from finecaption_synth.vocabulary import inapplicable
 
 ROOT = Path(__file__).resolve().parents[1]
 SHOWN = (
@@ -71,8 +71,8 @@ def table(image: str, mask: str, right: Mapping[str, str], wrong: Mapping[str, s
 def main(page: Path = ROOT / "README.md") -> None:
     """Asks the shipped model and rewrites the page."""
     from finecaption import FineCaption
-    from finecaption.synth.observe import observe
-    from finecaption.synth.scene import sample_scene
+    from finecaption_synth.observe import observe
+    from finecaption_synth.scene import sample_scene
 
     makefile = (ROOT / "Makefile").read_text("utf-8")
     image = re.search(r"DEMO_SCENE \?= (\S+)", makefile)

@@ -11,9 +11,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from finecaption.captioners import VISUAL_PROMPTS, show
-from finecaption.synth.compose import render_rgb
-from finecaption.synth.observe import observe
-from finecaption.synth.scene import sample_scene
+from finecaption_synth.compose import render_rgb
+from finecaption_synth.observe import observe
+from finecaption_synth.scene import sample_scene
 
 TILE, GAP, LINE = 300, 16, 22
 PAPER, INK, FAINT = "#fbfaf7", "#20242c", "#6a727d"

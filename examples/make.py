@@ -15,10 +15,10 @@ from pathlib import Path
 from PIL import Image
 
 from finecaption.eval.interior import interior_point
-from finecaption.synth import WORLD_VERSION
-from finecaption.synth.compose import render_rgb
-from finecaption.synth.observe import observe
-from finecaption.synth.scene import sample_scene
+from finecaption_synth import WORLD_VERSION
+from finecaption_synth.compose import render_rgb
+from finecaption_synth.observe import observe
+from finecaption_synth.scene import sample_scene
 
 WORLD = 2
 SCENES = {"park": (13, 272), "room": (2, 342), "street": (2, 25)}  # name -> seed, index

@@ -16,7 +16,7 @@ from PIL import Image
 from finecaption.io.geometry import box_iou
 from finecaption.io.masks import box_from_mask, load_mask
 from finecaption.segmentation.click import ClickDecoder, save_segmenter
-from finecaption.synth import WORLD_VERSION
+from finecaption_synth import WORLD_VERSION
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 FILES = ("room.png", "park.png", "street.png", "twins/rabbit.png", "twins/hoop.png")

@@ -30,10 +30,9 @@ from finecaption.attributes import ATTRIBUTE_NAMES
 from finecaption.cli import main
 from finecaption.io import checkpoint
 from finecaption.pages import section
-from finecaption.synth import figures
-from finecaption.synth import vocabulary as voc
 from finecaption.training import ship
-from finecaption.trust import out_of_domain as domain
+from finecaption_synth import domain, figures
+from finecaption_synth import vocabulary as voc
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted(
@@ -122,9 +121,9 @@ def run(command: str) -> None:
         Path(words[2]).mkdir(parents=True, exist_ok=True)
     elif words[0] == "finecaption":
         _run_finecaption(words[1:])
-    elif words[:3] == ["python", "-m", "finecaption.trust.out_of_domain"]:
+    elif words[:3] == ["python", "-m", "finecaption_synth.domain"]:
         assert domain.main([*words[3:], "--scenes", "20"]) == 0
-    elif words[:3] == ["python", "-m", "finecaption.training.ship"]:
+    elif words[:3] == ["python", "-m", "finecaption_synth.training.ship"]:
         assert ship.main(words[3:]) == 0
     elif words[0] == "python":
         _run_script(words[1:])
@@ -391,7 +390,7 @@ def test_architecture_of_mini() -> None:
 
 
 def test_stages_of_mini() -> None:
-    from finecaption.training.recipes import mini
+    from finecaption_synth.training.recipes import mini
 
     recipe, text = mini(), page("training.md")
     table = text.partition("| stage | trains |")[2].partition("\n\n")[0]

@@ -19,8 +19,8 @@ from benchmarks.table2.region_prompts import Row, box_words, tell_mask, tell_pic
 from finecaption.errors import InputError
 from finecaption.model.modeling import FineCaptionForConditionalGeneration
 from finecaption.training.packing import Packed, collate_packed
-from finecaption.training.scenes.items import CaptionItems
-from finecaption.training.scenes.pool import SHARD, Pool, PooledScene
+from finecaption_synth.training.items import CaptionItems
+from finecaption_synth.training.pool import SHARD, Pool, PooledScene
 
 
 class FeaturedPool:

@@ -46,9 +46,9 @@ from finecaption.request import Request, instruction_for
 from finecaption.results import CaptionResult, caption_of
 from finecaption.training.config import override_recipe
 from finecaption.training.recipes import find_recipe
-from finecaption.training.scenes.jobs import fits_decoder
-from finecaption.training.scenes.pool import Pool
-from finecaption.training.scratch import ASSEMBLED, Run
+from finecaption_synth.training.jobs import fits_decoder
+from finecaption_synth.training.pool import Pool
+from finecaption_synth.training.scratch import ASSEMBLED, Run
 
 Record = dict[str, Any]
 SCORED = "row.json"

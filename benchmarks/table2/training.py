@@ -36,11 +36,11 @@ from finecaption.model.parts import part_of, unused_by_captions
 from finecaption.model.processing import FineCaptionProcessor
 from finecaption.training.config import StageConfig
 from finecaption.training.fit import fit, in_batches
-from finecaption.training.objectives.region_labels import REGION_CLASSES, region_loss
-from finecaption.training.recipes.options import SceneCaptions
-from finecaption.training.scenes.jobs import save_state
-from finecaption.training.scenes.pool import Pool
-from finecaption.training.scenes.texts import Texts
+from finecaption_synth.training.jobs import save_state
+from finecaption_synth.training.objectives.region_labels import REGION_CLASSES, region_loss
+from finecaption_synth.training.options import SceneCaptions
+from finecaption_synth.training.pool import Pool
+from finecaption_synth.training.texts import Texts
 
 # --- the model of a row --------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from finecaption.cli import main
-from finecaption.synth.dataset import render_split
+from finecaption_synth.dataset import render_split
 
 
 @pytest.fixture(scope="module")

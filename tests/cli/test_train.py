@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from finecaption.cli import main
-from finecaption.training.recipes import mini, smoke
+from finecaption_synth.training.recipes import mini, smoke
 
 
 def test_print_config_shows_the_recipe_and_stops(
@@ -64,7 +64,7 @@ def test_the_command_runs_the_recipe_that_was_asked_for(
         calls.append((recipe, {"out": out, **options}))
         return out / "stage3"
 
-    monkeypatch.setattr("finecaption.training.scratch.train_from_scratch", pretend)
+    monkeypatch.setattr("finecaption_synth.training.scratch.train_from_scratch", pretend)
     pool = tmp_path / "pool"
     command = ["train", "--recipe", "smoke", "--out", str(tmp_path), "--pool", str(pool),
                "--only", "stage1", "--only", "stage2"]  # fmt: skip

@@ -12,14 +12,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from finecaption.eval.data import EvalImage, EvalRegion, SynthSource, twin_pairs
+from finecaption.eval.data import EvalImage, EvalRegion, twin_pairs
 from finecaption.io.geometry import Point
 from finecaption.request import DENSE, Request
 from finecaption.results import CaptionResult, caption_of
-from finecaption.synth.language import not_applicable, paraphrases, region_paragraph
-from finecaption.synth.observe import observe
-from finecaption.synth.scene import sample_scene
-from finecaption.synth.truth import RegionTruth
+from finecaption_synth.evaluation.scenes import SynthSource
+from finecaption_synth.language import not_applicable, paraphrases, region_paragraph
+from finecaption_synth.observe import observe
+from finecaption_synth.scene import sample_scene
+from finecaption_synth.truth import RegionTruth
 
 SCENES = 4
 

@@ -15,15 +15,14 @@ from finecaption.errors import InputError
 from finecaption.eval.data import (
     TWIN_IOU,
     EvalImage,
-    FolderSource,
-    SynthSource,
     ahead,
     open_source,
     twin_pairs,
 )
 from finecaption.io.geometry import box_iou
-from finecaption.synth import WORLD_VERSION
-from finecaption.synth.dataset import render_split
+from finecaption_synth import WORLD_VERSION
+from finecaption_synth.dataset import render_split
+from finecaption_synth.evaluation.scenes import FolderSource, SynthSource
 
 from .conftest import region
 

@@ -18,7 +18,7 @@ from finecaption.eval.score import (
     twin_scores,
 )
 from finecaption.eval.steps import run_step
-from finecaption.synth.truth import RegionTruth
+from finecaption_synth.truth import RegionTruth
 
 from .conftest import Blind, ListSource, Oracle
 

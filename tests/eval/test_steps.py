@@ -10,13 +10,13 @@ import pytest
 from finecaption.errors import InputError
 from finecaption.eval import steps
 from finecaption.eval.data import EvalImage
-from finecaption.eval.questions import trick_question
 from finecaption.eval.records import RunFolder, read_records
 from finecaption.eval.shards import merge, shard_folder
 from finecaption.eval.steps import Shard, run_step
 from finecaption.request import DENSE, Request
 from finecaption.results import CaptionResult, caption_of
-from finecaption.synth.vocabulary import inapplicable
+from finecaption_synth.evaluation.known_truth import trick_question
+from finecaption_synth.vocabulary import inapplicable
 
 from .conftest import DiskClicker, ListSource, region
 

@@ -12,15 +12,15 @@ from typing import Any
 import pytest
 
 from finecaption.attributes import ATTRIBUTE_NAMES
-from finecaption.synth import vocabulary as voc
-from finecaption.synth.language import (
+from finecaption_synth import vocabulary as voc
+from finecaption_synth.language import (
     not_applicable,
     paraphrases,
     region_paragraph,
     scene_paragraph,
 )
-from finecaption.synth.observe import Observed, observe
-from finecaption.synth.scene import sample_scene
+from finecaption_synth.observe import Observed, observe
+from finecaption_synth.scene import sample_scene
 
 SCENES = range(10)
 

@@ -9,9 +9,9 @@ from finecaption.attributes import ATTRIBUTE_NAMES
 from finecaption.metrics import java, tokens
 from finecaption.metrics.missing import Unavailable
 from finecaption.metrics.tokens import ptb_tokens, space_tokens, word_tokens
-from finecaption.synth.language import paraphrases
-from finecaption.synth.observe import observe
-from finecaption.synth.scene import sample_scene
+from finecaption_synth.language import paraphrases
+from finecaption_synth.observe import observe
+from finecaption_synth.scene import sample_scene
 
 PLAIN = {
     "A dog's (big) ball, at 5 p.m.!": "a dog 's -lrb- big -rrb- ball at 5 p.m.",

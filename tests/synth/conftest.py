@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from finecaption.synth.observe import Observed, observe
-from finecaption.synth.scene import Scene, sample_scene
+from finecaption_synth.observe import Observed, observe
+from finecaption_synth.scene import Scene, sample_scene
 
 World = Sequence[tuple[Scene, Observed]]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from finecaption.attributes import ATTRIBUTE_NAMES
-from finecaption.synth.language import is_abstention, not_applicable, paraphrases
-from finecaption.synth.truth import RegionTruth
+from finecaption_synth.language import is_abstention, not_applicable, paraphrases
+from finecaption_synth.truth import RegionTruth
 
 SEEN = {
     "Hair": {"style": ("short",), "colour": ("black",)},

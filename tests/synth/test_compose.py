@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from finecaption.synth import compose
-from finecaption.synth.compose import (
+from finecaption_synth import compose
+from finecaption_synth.compose import (
     PART_NAMES,
     body_id,
     figure_of,
@@ -19,8 +19,8 @@ from finecaption.synth.compose import (
     render_rgb,
     scene_svg,
 )
-from finecaption.synth.observe import Observed
-from finecaption.synth.scene import Scene, sample_scene
+from finecaption_synth.observe import Observed
+from finecaption_synth.scene import Scene, sample_scene
 
 World = Sequence[tuple[Scene, Observed]]
 

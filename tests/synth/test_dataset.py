@@ -12,12 +12,12 @@ from PIL import Image
 from finecaption.attributes import ATTRIBUTE_NAMES
 from finecaption.errors import InputError
 from finecaption.io.masks import box_from_mask, decode_rle
-from finecaption.synth import WORLD_VERSION, dataset
-from finecaption.synth import vocabulary as voc
-from finecaption.synth.compose import render_rgb
-from finecaption.synth.dataset import RECORDS, render_split
-from finecaption.synth.observe import observe
-from finecaption.synth.scene import sample_scene
+from finecaption_synth import WORLD_VERSION, dataset
+from finecaption_synth import vocabulary as voc
+from finecaption_synth.compose import render_rgb
+from finecaption_synth.dataset import RECORDS, render_split
+from finecaption_synth.observe import observe
+from finecaption_synth.scene import sample_scene
 
 SPLIT, SEED, COUNT = "test", 4, 3
 # From Python 3.12 on; the workers of a drawing do nothing with the parent's threads.

@@ -10,8 +10,8 @@ from PIL import Image
 
 from finecaption.cli import main
 from finecaption.pages import section
-from finecaption.synth import gallery
-from finecaption.synth.gallery import (
+from finecaption_synth import gallery
+from finecaption_synth.gallery import (
     PAIR_IOU,
     Plan,
     find_pairs,

@@ -8,9 +8,9 @@ import re
 import pytest
 
 from finecaption.attributes import ATTRIBUTE_NAMES
-from finecaption.synth import phrases as ph
-from finecaption.synth import vocabulary as voc
-from finecaption.synth.corpus import (
+from finecaption_synth import phrases as ph
+from finecaption_synth import vocabulary as voc
+from finecaption_synth.corpus import (
     MAX_ENTITY,
     combinations,
     each_value_once,
@@ -18,7 +18,7 @@ from finecaption.synth.corpus import (
     some_truth,
     values,
 )
-from finecaption.synth.language import (
+from finecaption_synth.language import (
     FACETS,
     corpus,
     is_not_applicable,
@@ -28,7 +28,7 @@ from finecaption.synth.language import (
     region_paragraph,
     scene_paragraph,
 )
-from finecaption.synth.truth import INTERACTIONS, Facets, Link, RegionTruth, SceneTruth
+from finecaption_synth.truth import INTERACTIONS, Facets, Link, RegionTruth, SceneTruth
 
 NOUNS = (*voc.CATEGORIES, *voc.PARTS)
 LINKED = {

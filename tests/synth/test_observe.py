@@ -9,12 +9,12 @@ import pytest
 
 from finecaption.attributes import ATTRIBUTE_NAMES
 from finecaption.io.masks import box_mask_iou
-from finecaption.synth import vocabulary as voc
-from finecaption.synth.art import DRAW
-from finecaption.synth.art.core import Look
-from finecaption.synth.observe import MIN_AREA, Observed, observe, part_colour
-from finecaption.synth.scene import Figure, Scene, unseen
-from finecaption.synth.truth import INTERACTIONS, RegionTruth
+from finecaption_synth import vocabulary as voc
+from finecaption_synth.art import DRAW
+from finecaption_synth.art.core import Look
+from finecaption_synth.observe import MIN_AREA, Observed, observe, part_colour
+from finecaption_synth.scene import Figure, Scene, unseen
+from finecaption_synth.truth import INTERACTIONS, RegionTruth
 
 World = Sequence[tuple[Scene, Observed]]
 

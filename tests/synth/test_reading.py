@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from finecaption.synth.language import is_not_applicable, parse, score, stated
-from finecaption.synth.truth import Facets
+from finecaption_synth.language import is_not_applicable, parse, score, stated
+from finecaption_synth.truth import Facets
 
 PLACE = "Relative Location with Other Objects"
 TOUCH = "Interaction with Other Objects"

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from finecaption.synth import vocabulary as voc
-from finecaption.synth.art import SETTINGS
-from finecaption.synth.compose import scene_svg
-from finecaption.synth.scene import (
+from finecaption_synth import vocabulary as voc
+from finecaption_synth.art import SETTINGS
+from finecaption_synth.compose import scene_svg
+from finecaption_synth.scene import (
     SIZE,
     SPLITS,
     Scene,
@@ -21,7 +21,7 @@ from finecaption.synth.scene import (
     sample_scene,
     unseen,
 )
-from finecaption.synth.sizes import LEAST, pixels
+from finecaption_synth.sizes import LEAST, pixels
 
 # The shipped model was trained on these pictures, and its figures are of them: whoever changes
 # one of these has changed the world, and has to train again.
@@ -57,8 +57,8 @@ def test_the_world_is_the_one_that_the_model_was_trained_on(key: tuple[str, int,
 def test_another_process_draws_the_same_scenes() -> None:
     code = (
         "import hashlib\n"
-        "from finecaption.synth.compose import scene_svg\n"
-        "from finecaption.synth.scene import sample_scene\n"
+        "from finecaption_synth.compose import scene_svg\n"
+        "from finecaption_synth.scene import sample_scene\n"
         "for k in (('val', 3, 9), ('test', 3, 9)):\n"
         "    print(hashlib.sha256(scene_svg(sample_scene(*k)).encode()).hexdigest()[:16])"
     )

@@ -3,9 +3,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from finecaption.synth.observe import Observed
-from finecaption.synth.scene import Scene
-from finecaption.synth.truth import Link, SceneTruth, truth_from_json, truth_to_json
+from finecaption_synth.observe import Observed
+from finecaption_synth.scene import Scene
+from finecaption_synth.truth import Link, SceneTruth, truth_from_json, truth_to_json
 
 
 def test_truth_survives_json(world: Sequence[tuple[Scene, Observed]]) -> None:

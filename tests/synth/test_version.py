@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from finecaption.errors import InputError
-from finecaption.synth import WORLD_VERSION, check_world
+from finecaption_synth import WORLD_VERSION, check_world
 
 
 def test_this_version_is_accepted(tmp_path: Path) -> None:

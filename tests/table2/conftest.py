@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from ..training.conftest import config, pool_folder, prepared, processor
+from ..synth.training.conftest import config, pool_folder, prepared, processor
 
 __all__ = ["config", "pool_folder", "prepared", "processor"]

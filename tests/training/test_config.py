@@ -11,7 +11,8 @@ import pytest
 from finecaption.cli import main
 from finecaption.errors import InputError
 from finecaption.training.config import StageConfig, override, read_settings, read_yaml, to_json
-from finecaption.training.recipes import RECIPES, mini, paper
+from finecaption.training.recipes import RECIPES, paper
+from finecaption_synth.training.recipes import mini
 
 
 def test_what_is_printed_can_be_read_back(tmp_path: Path) -> None:

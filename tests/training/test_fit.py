@@ -21,7 +21,7 @@ from finecaption.training.curve import Curve
 from finecaption.training.fit import Fitted, fit, in_batches, set_trainable
 from finecaption.training.objectives.captions import Captions
 from finecaption.training.optimizers import Several, make_optimizer, rate_by_clock
-from finecaption.training.scenes.labels import HEADS
+from finecaption_synth.training.labels import HEADS
 
 
 class Toy(nn.Module):

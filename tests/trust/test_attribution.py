@@ -7,10 +7,10 @@ from PIL import Image
 from finecaption.attributes import region_instruction
 from finecaption.captioner import FineCaption
 from finecaption.errors import InputError
-from finecaption.synth.compose import render_rgb
-from finecaption.synth.observe import observe
-from finecaption.synth.scene import sample_scene
 from finecaption.trust.attribution import answer_words, evidence_map, evidence_maps, lift
+from finecaption_synth.compose import render_rgb
+from finecaption_synth.observe import observe
+from finecaption_synth.scene import sample_scene
 
 ASKED = region_instruction("One-Sentence Description")
 

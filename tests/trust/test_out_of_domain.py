@@ -91,28 +91,6 @@ def test_a_saved_model_is_fitted(tiny_folder: Path, tmp_path: Path) -> None:
     assert loaded is not None and loaded.threshold == fitted.threshold and loaded.knows == "noise"
 
 
-def test_the_command_fits_to_drawn_scenes(
-    tiny_folder: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    for file in tiny_folder.iterdir():
-        (tmp_path / file.name).write_bytes(file.read_bytes())
-    scenes = list(domain.drawn_scenes(2))
-    assert all(scene.mode == "RGB" and min(scene.size) >= 256 for scene in scenes)
-    again = list(domain.drawn_scenes(2))
-    assert [s.tobytes() for s in again] == [s.tobytes() for s in scenes]
-
-    def copies(count: int, seed: int) -> list[Image.Image]:
-        return [scenes[i % 2].rotate(i + seed) for i in range(count)]
-
-    monkeypatch.setattr(domain, "drawn_scenes", copies)
-    assert domain.main([str(tmp_path), "--scenes", "30", "--seed", "2"]) == 0
-    assert "threshold" in capsys.readouterr().out
-    assert OutOfDomainDetector.load(tmp_path) is not None
-
-
 SHIPPED = Path(domain.__file__).parents[1] / "pretrained" / "finecaption-mini"
 PHOTOGRAPHS = ("astronaut.png", "camera.png", "chelsea.png", "coffee.png", "rocket.jpg")
 

@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 import numpy as np
 from PIL import Image
 
+from finecaption.captioners.chat_client import ChatClient, fit_side, png_url
 from finecaption.captioners.families import FAMILIES, PROMPTS_VERSION, question
 from finecaption.captioners.questions import Question, QuestionCaptioner
 from finecaption.captioners.visual_prompts import VISUAL_PROMPTS, Shown, show
-from finecaption.data.annotate.remote import OpenAICaptioner, _fit, _url
 from finecaption.errors import InputError
 
 OPENAI = "https://api.openai.com/v1"
@@ -32,7 +32,7 @@ class ServedCaptioner(QuestionCaptioner):
         address: base URL, up to and with `/v1`.
         model: its name there.
         shown: one of SHOWN. By default the box is drawn, as the paper's GPT-4o row has it.
-        settings: as for `finecaption.data.annotate.OpenAICaptioner`: key_variable, per_minute,
+        settings: as for `ChatClient`: key_variable, per_minute,
             workers, tries, timeout, side, max_tokens, first_wait.
 
     Raises:
@@ -43,7 +43,7 @@ class ServedCaptioner(QuestionCaptioner):
     def __init__(self, address: str, model: str, *, shown: str = "box", **settings: Any) -> None:
         if shown not in SHOWN:
             raise InputError(f"shown: must be one of {', '.join(SHOWN)}; got {shown!r}")
-        self.client = OpenAICaptioner(address, model, **settings)
+        self.client = ChatClient(address, model, **settings)
         self.name, self.shown = model, shown
 
     @property
@@ -71,7 +71,7 @@ class ServedCaptioner(QuestionCaptioner):
             key = id(one.image), id(one.region)
             if key not in drawn:
                 shown = self._shown(one.image, None if one.region is None else one.region.mask)
-                drawn[key] = _url(_fit(shown.picture, self.client.side)), shown.words
+                drawn[key] = png_url(fit_side(shown.picture, self.client.side)), shown.words
             url, words = drawn[key]
             contents.append(
                 [

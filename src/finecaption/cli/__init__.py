@@ -16,10 +16,11 @@ import typer
 from typer.core import TyperGroup
 
 import finecaption
+from finecaption import plugins
 from finecaption.cli import console
 from finecaption.errors import FineCaptionError, InputError
 
-# name -> module that has the typer `app`; in the order of --help
+# name -> module that has the typer `app`; in the order of --help, before those of other packages
 COMMANDS = {
     "caption": "finecaption.cli.caption",
     "batch": "finecaption.cli.batch",
@@ -31,18 +32,21 @@ COMMANDS = {
     "assemble": "finecaption.cli.assemble",
     "train": "finecaption.cli.train",
     "data": "finecaption.cli.data",
-    "synth": "finecaption.cli.synth",
 }
 
 
 class _LazyGroup(TyperGroup):
     def list_commands(self, ctx: Any) -> list[str]:
-        return list(COMMANDS)
+        return [*COMMANDS, *plugins.names("finecaption.commands")]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        if cmd_name not in COMMANDS:
+        if cmd_name in COMMANDS:
+            found = import_module(COMMANDS[cmd_name]).app
+        elif cmd_name == "synth" or cmd_name in plugins.names("finecaption.commands"):
+            found = plugins.load("finecaption.commands", cmd_name)
+        else:
             return None
-        command = typer.main.get_command(import_module(COMMANDS[cmd_name]).app)
+        command = typer.main.get_command(found)
         command.name = cmd_name
         _hide_flag_types(command)
         return command

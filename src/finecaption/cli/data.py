@@ -8,20 +8,18 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from finecaption.cli.completion import one_of, source_formats, target_formats
+from finecaption import plugins
+from finecaption.cli.completion import one_of, target_formats
 from finecaption.cli.console import Quiet, Verbose, note
-from finecaption.cli.data_annotate import annotate
-from finecaption.cli.data_review import review
 from finecaption.cli.data_shared import (
-    check_page,
+    From,
+    Options,
+    Split,
     full_name,
     note_problems,
     open_source,
     parse_parts,
-    print_figures,
     progress,
-    read_as,
-    save_page,
     write_samples,
 )
 from finecaption.cli.options import Images, Overwrite, SkipBad, Src
@@ -34,15 +32,6 @@ app = typer.Typer(
     help="Convert, check, view, split, mix, annotate and review datasets.",
 )
 
-From = Annotated[
-    str | None,
-    typer.Option(
-        "--from",
-        metavar="FORMAT",
-        help="Format of SRC (see `finecaption data formats`).",
-        autocompletion=source_formats,
-    ),
-]
 To = Annotated[
     str,
     typer.Option(
@@ -61,13 +50,6 @@ By = Annotated[
 ]
 Embed = Annotated[bool, typer.Option("--embed", help="Store the images inside the shards.")]
 OutData = Annotated[Path, typer.Option(help="Output: a folder of shards, or a file.")]
-Split = Annotated[
-    str, typer.Option(help="Read only this split; where the data has none, its name.")
-]
-Options = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="NAME=VALUE", help="Set an option of the reader."),
-]
 Seed = Annotated[int, typer.Option(help="Random seed of the choice.")]
 
 
@@ -160,76 +142,6 @@ def validate(
         note(f"no problem in {samples:,} samples")
     if told:
         raise typer.Exit(1)
-
-
-@app.command()
-def stats(
-    src: Src,
-    out: Annotated[
-        Path | None, typer.Option(metavar="OUT.html", help="Also write a page with plots.")
-    ] = None,
-    source: From = None,
-    images: Images = None,
-    split: Split = "",
-    option: Options = None,
-    skip_bad: SkipBad = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object instead of text.")
-    ] = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
-) -> None:
-    """Count samples, regions and words; plot sizes and the IoU of regions with their boxes."""
-    import json
-
-    from finecaption.data.report import Statistics, stats_html
-
-    found = open_source(src, source, images, split, option, skip_bad)
-    check_page(out)
-    figures = Statistics().add_all(progress(found, "Counting"))
-    if out is not None:
-        save_page(out, stats_html(figures, str(src), found.problems, read_as(found)))
-    note_problems(found.problems)
-    if as_json:
-        print(json.dumps(figures.to_dict(), ensure_ascii=False, indent=1))
-    else:
-        print_figures(figures.to_dict())
-    if out is not None:
-        note(f"page: {out}")
-
-
-@app.command()
-def view(
-    src: Src,
-    out: Annotated[Path, typer.Option(metavar="OUT.html", help="The page to write.")],
-    count: Annotated[int, typer.Option(min=1, help="Number of images.")] = 24,
-    seed: Annotated[
-        int | None, typer.Option(help="Random seed of the choice (default: the first images).")
-    ] = None,
-    source: From = None,
-    images: Images = None,
-    split: Split = "",
-    option: Options = None,
-    skip_bad: SkipBad = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
-) -> None:
-    """Make a contact sheet: outlined regions with their texts."""
-    from itertools import islice
-
-    from finecaption.data.choosing import choose
-    from finecaption.data.report import sheet_html
-    from finecaption.data.store.rows import group
-
-    found = open_source(src, source, images, split, option, skip_bad)
-    check_page(out)
-    groups = group(progress(found, "Reading"))
-    chosen = list(islice(groups, count)) if seed is None else choose(groups, count, seed)
-    which = f"The first {len(chosen)} images" if seed is None else f"{len(chosen)} at random"
-    lead = f"{which}. {read_as(found)}"
-    save_page(out, sheet_html(chosen, str(src), lead))
-    note_problems(found.problems)
-    print(out)
 
 
 @app.command()
@@ -361,5 +273,5 @@ def _unit(by: str) -> str:
     return "picture" if by == "image" else by
 
 
-app.command()(annotate)
-app.command()(review)
+for _name in plugins.names("finecaption.data_commands"):
+    app.command(_name)(plugins.load("finecaption.data_commands", _name))

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
+import typer
+
+from finecaption.cli.completion import source_formats
 from finecaption.cli.console import note, progress_console
 from finecaption.errors import InputError
 
@@ -14,6 +17,23 @@ if TYPE_CHECKING:
     from finecaption.data.sources.base import Source
 
 T = TypeVar("T")
+
+From = Annotated[
+    str | None,
+    typer.Option(
+        "--from",
+        metavar="FORMAT",
+        help="Format of SRC (see `finecaption data formats`).",
+        autocompletion=source_formats,
+    ),
+]
+Split = Annotated[
+    str, typer.Option(help="Read only this split; where the data has none, its name.")
+]
+Options = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="Set an option of the reader."),
+]
 
 _SHOWN_PROBLEMS = 20
 
@@ -156,41 +176,3 @@ def note_problems(problems: list[Problem], out: Path | None = None) -> None:
         note(f"  all of them: {path}")
     elif more > 0:
         note(f"  and {more:,} more; `data validate` lists all")
-
-
-def check_page(out: Path | None) -> None:
-    """Checks --out before anything is read.
-
-    Raises:
-        InputError: it cannot be the name of a page.
-    """
-    if out is not None and (out.is_dir() or out.suffix.lower() not in (".html", ".htm")):
-        raise InputError(f"--out {out}: must be a file that ends in .html")
-
-
-def save_page(out: Path, text: str) -> None:
-    """Writes a page, under a temporary name first."""
-    from finecaption.io.atomic import write_text
-
-    out.parent.mkdir(parents=True, exist_ok=True)
-    write_text(out, text)
-
-
-def read_as(found: Source) -> str:
-    """The sentence under a page's title: format and split."""
-    split = f", split {found.split}" if found.split else ""
-    return f"Read as {found.name}{split}."
-
-
-def print_figures(figures: dict[str, Any]) -> None:
-    """Prints the counts of `data stats`, one per line."""
-    for name in ("samples", "pictures", "regions", "distinct_words", "broken_masks"):
-        print(f"{name.replace('_', ' '):24} {figures[name]:>12,}")
-    for name in ("words_per_text", "regions_per_picture", "area_share", "mask_box_iou"):
-        if figures[name]["number"]:
-            print(f"{name.replace('_', ' ') + ', mean':24} {figures[name]['mean']:>12.3f}")
-    for kind in ("tasks", "splits", "sources"):
-        for name, number in figures[kind].items():
-            print(f"{kind[:-1] + ' ' + (name or '(none)'):24} {number:>12,}")
-    for name, about in figures["attributes"].items():
-        print(f"{name:40} {about['samples']:>12,} {about['mean_words']:>8.1f} words")

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from finecaption import plugins
 from finecaption.cli.completion import datasets, folders, models, recipes
 from finecaption.cli.console import Quiet, Verbose, is_verbose, note
 
@@ -90,7 +91,7 @@ def train(
     chosen = find_recipe(recipe)
     if chosen.preset:
         if model or data or config or plan:
-            whole = ", ".join(name for name, make in RECIPES.items() if not make().preset)
+            whole = ", ".join(name for name in RECIPES if not find_recipe(name).preset)
             raise InputError(
                 f"--model, --data, --config and --plan belong to {whole}, not to {recipe}"
             )
@@ -115,10 +116,9 @@ def _from_scratch(
     if print_config:
         print(to_json(recipe))
         return
-    from finecaption.training.scratch import train_from_scratch
-
     _silence_transformers()
     folder = out or Path("runs") / recipe.name
+    train_from_scratch = plugins.load("finecaption.scratch", "train")
     print(train_from_scratch(recipe, folder, pool=pool, only=only, say=_say))
 
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from finecaption.eval.records import Record
+from finecaption.eval.truth import known_truth
 from finecaption.metrics.captions import CaptionScorer, CaptionScores
 from finecaption.metrics.text import Pair
-from finecaption.synth.language import score
 from finecaption.types import TASKS, Task
 
 Key = tuple[str, int, str, str]
@@ -91,7 +91,7 @@ def _share(attribute: str, text: str, record: Record) -> float | None:
     facets = record["truth"].get(attribute)
     if not facets:
         return None
-    right = score(attribute, text, {k: tuple(v) for k, v in facets.items()})
+    right = known_truth().score(attribute, text, {k: tuple(v) for k, v in facets.items()})
     return sum(right.values()) / len(right)
 
 

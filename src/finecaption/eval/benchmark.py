@@ -8,11 +8,10 @@ from typing import Any
 from finecaption.attributes import ATTRIBUTE_NAMES
 from finecaption.eval.answers import Answer, add_figures, answers_of, mean_figures
 from finecaption.eval.bootstrap import mean_of
-from finecaption.eval.conflict import study
 from finecaption.eval.groups import grouped
 from finecaption.eval.records import Record
+from finecaption.eval.truth import known_truth
 from finecaption.metrics.captions import CaptionScorer
-from finecaption.metrics.drawn import drawn_scores
 from finecaption.metrics.semiou import semantic_ious
 from finecaption.types import Task
 
@@ -36,9 +35,8 @@ def benchmark(
     Returns:
         captions: task -> corpus (column -> figure), intervals, missing, settings, count,
         attributes (name -> column -> mean of the captions' own figures);
-        groups: see groups.grouped; conflicts: see conflict.study; drawn: see
-        metrics.drawn.drawn_scores; semiou: of Category Name. The last three are None where the
-        truth is not known in values. And every answer.
+        groups: see groups.grouped; semiou: of Category Name; and what `KnownTruth.studies` adds.
+        The last two are of data whose truth is known in values. And every answer.
     """
     own = [r for r in predictions if r.get("unseen") or not unseen_only]
     answers = answers_of(own, wholes)
@@ -55,8 +53,7 @@ def benchmark(
             }
     drawn = [r for r in own if r["truth"] and r["answers"]]
     out["groups"] = grouped(own, answers)
-    out["conflicts"] = study(own)
-    out["drawn"] = drawn_scores(drawn) if drawn else None
+    out |= known_truth().studies(own) if drawn else {"conflicts": None, "drawn": None}
     named = [(r["answers"]["Category Name"], r["category"]) for r in drawn if _named(r)]
     out["semiou"] = semantic_ious(*map(list, zip(*named, strict=True)))[0] if named else None
     return out, answers

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
 
+from finecaption import plugins
 from finecaption.errors import InputError
 from finecaption.eval.records import Record
+from finecaption.eval.truth import known_truth
 from finecaption.io import masks
 from finecaption.io.html import PALETTE
 from finecaption.io.images import load_image
-from finecaption.synth.compose import render_rgb
-from finecaption.synth.observe import observe
-from finecaption.synth.scene import SPLITS, sample_scene
 
-_NAME = re.compile(r"(?P<split>[a-z-]+)-(?P<seed>-?\d+)-(?P<index>\d{6,})")
 SIDE = 440  # pixels of the longer side
 QUALITY = 82
 _DIM = 0.28  # of what is outside the region
@@ -32,11 +29,10 @@ def _pixels(name: str, path: str | None) -> Image.Image | None:
             return load_image(path)
         except InputError:
             return None
-    found = _NAME.fullmatch(name)
-    if found is None or found["split"] not in SPLITS:
+    if not plugins.names("finecaption.truth"):
         return None
-    scene = sample_scene(found["split"], int(found["seed"]), int(found["index"]))
-    return Image.fromarray(render_rgb(observe(scene).svg))
+    pixels = known_truth().render(name)
+    return None if pixels is None else Image.fromarray(pixels)
 
 
 def image_of(record: Record) -> Image.Image | None:

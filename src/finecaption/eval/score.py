@@ -12,8 +12,8 @@ import numpy as np
 from finecaption.attributes import ATTRIBUTE_NAMES
 from finecaption.eval.data import TWIN_IOU
 from finecaption.eval.records import Record
+from finecaption.eval.truth import known_truth
 from finecaption.io.geometry import box_iou
-from finecaption.synth.language import is_not_applicable, score
 
 DRAWS = 2000  # of the bootstrap
 _SHOWN_CLICKS = (1, 3, 5)
@@ -35,12 +35,15 @@ class Mark:
 
 
 def marks(records: Sequence[Record]) -> list[Mark]:
-    """Marks every answer of some predictions."""
+    """Marks every answer of some predictions to which the truth is known in values."""
+    if not any(record["truth"] for record in records):
+        return []
+    truth = known_truth()
     return [
         Mark(
             record["picture"],
             attribute,
-            score(attribute, record["answers"][attribute], _facets(facets)),
+            truth.score(attribute, record["answers"][attribute], _facets(facets)),
         )
         for record in records
         for attribute, facets in record["truth"].items()
@@ -142,7 +145,8 @@ def twin_scores(pairs: Sequence[Record], unseen_only: bool = False) -> Record | 
             if unseen_only and not region["unseen"]:
                 continue
             answer = region["answers"][word]
-            named.append(all(score(word, answer, _facets(region["truth"][word])).values()))
+            right_facets = known_truth().score(word, answer, _facets(region["truth"][word]))
+            named.append(all(right_facets.values()))
         right += named
         both += [all(named)] if len(named) == 2 else []
     if not right:
@@ -161,7 +165,7 @@ def trick_scores(records: Sequence[Record]) -> Record | None:
     tricks = [r["trick"] for r in records if r["trick"]]
     if not tricks:
         return None
-    right = [is_not_applicable(t["answer"], t["attribute"]) for t in tricks]
+    right = [known_truth().is_refusal(t["answer"], t["attribute"]) for t in tricks]
     by_name: dict[str, list[bool]] = defaultdict(list)
     for trick, ok in zip(tricks, right, strict=True):
         by_name[trick["attribute"]].append(ok)

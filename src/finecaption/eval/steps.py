@@ -21,8 +21,8 @@ from finecaption.attributes import custom_attribute
 from finecaption.errors import InputError
 from finecaption.eval.data import EvalImage, EvalRegion, Source, twin_pairs
 from finecaption.eval.interior import interior_point, next_click
-from finecaption.eval.questions import trick_question
 from finecaption.eval.records import Record, RunFolder
+from finecaption.eval.truth import known_truth
 from finecaption.io import masks
 from finecaption.io.geometry import Point
 from finecaption.io.masks import mask_iou
@@ -169,7 +169,7 @@ def _truth(region: EvalRegion, names: Sequence[str]) -> Record:
 def _trick(picture: EvalImage, region: EvalRegion) -> str | None:
     if not region.truth:  # whether a question applies is known of the synthetic world alone
         return None
-    return trick_question(region.category, picture.name, region.region_id)
+    return known_truth().trick_question(region.category, picture.name, region.region_id)
 
 
 def _names(region: EvalRegion) -> tuple[str, ...]:

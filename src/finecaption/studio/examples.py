@@ -1,9 +1,10 @@
-"""Example images: scenes of the synthetic world's test split, rendered on demand."""
+"""Example images: scenes of the synthetic world's test split, as files beside this one."""
 
 from __future__ import annotations
 
 import io
 from functools import lru_cache
+from pathlib import Path
 
 from finecaption.errors import InputError
 
@@ -13,7 +14,7 @@ EXAMPLES = {
     "street": "A street",
 }
 """Name -> title."""
-_SCENES = {"park": (13, 272), "room": (2, 342), "street": (2, 25)}  # seed, index: examples/make.py
+_FOLDER = Path(__file__).parent / "examples"  # copies of examples/*.png, made by examples/make.py
 _THUMB = 168
 
 
@@ -26,18 +27,15 @@ def example(name: str, small: bool = False) -> bytes:
     """
     if name not in EXAMPLES:
         raise InputError(f"example {name[:40]!r}: there is none; choose {', '.join(EXAMPLES)}")
+    file = _FOLDER / f"{name}.png"
+    if not small:
+        return file.read_bytes()
     from PIL import Image
 
-    from finecaption.synth.compose import render_rgb, scene_svg
-    from finecaption.synth.scene import sample_scene
-
-    seed, index = _SCENES[name]
-    picture = Image.fromarray(render_rgb(scene_svg(sample_scene("test", seed, index))))
     stream = io.BytesIO()
-    if small:
-        picture.resize((_THUMB, _THUMB), Image.Resampling.LANCZOS).save(stream, "JPEG", quality=88)
-    else:
-        picture.save(stream, "PNG")
+    with Image.open(file) as image:
+        thumbnail = image.convert("RGB").resize((_THUMB, _THUMB), Image.Resampling.LANCZOS)
+    thumbnail.save(stream, "JPEG", quality=88)
     return stream.getvalue()
 
 

@@ -24,7 +24,6 @@ from finecaption.errors import InputError
 from finecaption.io.checkpoint import resolve_model
 from finecaption.model.modeling import FineCaptionForConditionalGeneration
 from finecaption.model.processing import FineCaptionProcessor
-from finecaption.synth import WORLD_VERSION
 from finecaption.training import lora
 from finecaption.training.checkpoints import locked, trainable_state
 from finecaption.training.config import HARMLESS, StageConfig
@@ -158,12 +157,11 @@ def make_feed(
 
 
 def data_note(data: Sequence[str]) -> dict[str, Any]:
-    """The data for provenance; for data of the synthetic world, its version."""
-    synthetic = any(
-        all((Path(d) / name).is_file() for name in ("annotations.jsonl", "index.json"))
-        for d in data
-    )
-    return {"data": list(data), **({"world": WORLD_VERSION} if synthetic else {})}
+    """What provenance.json says of the data; of rendered scenes also the version of their world."""
+    indexes = [Path(d.partition(":")[2].partition(",")[0] or d) / "index.json" for d in data]
+    scenes = [i for i in indexes if i.is_file() and i.with_name("annotations.jsonl").is_file()]
+    worlds = [json.loads(index.read_text("utf-8")).get("world", 1) for index in scenes]
+    return {"data": list(data), **({"world": max(worlds)} if worlds else {})}
 
 
 def choose_shown(samples: Sequence[RegionSample], most: int) -> list[RegionSample]:

@@ -6,20 +6,15 @@ PCA, Tipping & Bishop 1999). The score of an image is its Mahalanobis distance, 
 square root of the number of features; the threshold is a quantile of the scores of known images
 that were not fitted to. The statistics lie beside the weights as `domain.safetensors`.
 
-    python -m finecaption.trust.out_of_domain MODEL_FOLDER  # fits to synthetic scenes, writes it
-
 Legend: C channels, g the side of the feature grid, F = 2 C features an image, N images, K
 principal components.
 """
 
 from __future__ import annotations
 
-import argparse
-import io
 import json
 import os
-import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -230,35 +225,6 @@ def features_of(model: Any, pictures: Iterable[Image.Image | np.ndarray]) -> np.
     return np.stack(found)
 
 
-def drawn_scenes(count: int, seed: int = 0, split: str = "val") -> Iterator[Image.Image]:
-    """Scenes of the synthetic world, some of them as JPEG, in other sizes or cropped."""
-    from finecaption.synth.compose import render_rgb, scene_svg
-    from finecaption.synth.scene import sample_scene
-
-    random = np.random.default_rng([seed, 9171])
-    for index in range(count):
-        picture = Image.fromarray(render_rgb(scene_svg(sample_scene(split, seed, index))))
-        yield _as_found(picture, random)
-
-
-def _as_found(picture: Image.Image, random: np.random.Generator) -> Image.Image:
-    kind = random.random()
-    if kind < 0.15:  # cropped, down to two thirds of a side
-        share = random.uniform(0.67, 1.0, 2)
-        width, height = (int(side * part) for side, part in zip(picture.size, share, strict=True))
-        left = int(random.integers(picture.width - width + 1))
-        top = int(random.integers(picture.height - height + 1))
-        picture = picture.crop((left, top, left + width, top + height))
-    elif kind < 0.3:
-        side = int(random.integers(256, 1025))
-        picture = picture.resize((side, side), Image.Resampling.BICUBIC)
-    if random.random() < 0.25:
-        file = io.BytesIO()
-        picture.save(file, "JPEG", quality=int(random.integers(70, 96)))
-        picture = Image.open(file).convert("RGB")
-    return picture
-
-
 def fit_domain(
     folder: str | os.PathLike[str],
     pictures: Iterable[Image.Image | np.ndarray],
@@ -282,24 +248,3 @@ def fit_domain(
     fitted = fit(features_of(model, pictures), quantile, knows=knows)
     fitted.save(folder)
     return fitted
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Fits a saved model's detector to synthetic scenes."""
-    parser = argparse.ArgumentParser(
-        prog="python -m finecaption.trust.out_of_domain", description=main.__doc__
-    )
-    parser.add_argument("folder", help="of the saved model; the file is written into it")
-    parser.add_argument("--scenes", type=int, default=1000, help="how many to draw")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--quantile", type=float, default=QUANTILE, help="share to accept")
-    options = parser.parse_args(argv)
-    fitted = fit_domain(
-        options.folder, drawn_scenes(options.scenes, options.seed), quantile=options.quantile
-    )
-    print(f"{Path(options.folder) / DOMAIN_FILE}: threshold {fitted.threshold:.3f}")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

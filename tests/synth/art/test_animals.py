@@ -12,9 +12,9 @@ import pytest
 import resvg_py
 from PIL import Image
 
-from finecaption.synth.art.animals import DRAW
-from finecaption.synth.art.core import Drawing, Look
-from finecaption.synth.vocabulary import (
+from finecaption_synth.art.animals import DRAW
+from finecaption_synth.art.core import Drawing, Look
+from finecaption_synth.vocabulary import (
     ANIMAL_BUILDS,
     ANIMAL_COLOURS,
     ANIMAL_POSES,

@@ -4,7 +4,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from finecaption.synth.art.core import attrs, el, group, n, points
+from finecaption_synth.art.core import attrs, el, group, n, points
 
 
 @pytest.mark.parametrize(

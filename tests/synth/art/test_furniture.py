@@ -10,9 +10,9 @@ import pytest
 import resvg_py
 from PIL import Image
 
-from finecaption.synth import vocabulary as voc
-from finecaption.synth.art.core import Drawing, Look
-from finecaption.synth.art.furniture import DRAW
+from finecaption_synth import vocabulary as voc
+from finecaption_synth.art.core import Drawing, Look
+from finecaption_synth.art.furniture import DRAW
 
 NAMES = ("chair", "table", "lamp", "cabinet")
 

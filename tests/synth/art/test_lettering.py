@@ -8,9 +8,9 @@ import pytest
 import resvg_py
 from PIL import Image
 
-from finecaption.synth import vocabulary as voc
-from finecaption.synth.art.extent import extent
-from finecaption.synth.art.lettering import lettering, width_of
+from finecaption_synth import vocabulary as voc
+from finecaption_synth.art.extent import extent
+from finecaption_synth.art.lettering import lettering, width_of
 
 
 def ink(word: str) -> np.ndarray:

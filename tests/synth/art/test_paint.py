@@ -9,9 +9,9 @@ import pytest
 import resvg_py
 from PIL import Image
 
-from finecaption.synth import vocabulary as voc
-from finecaption.synth.art.core import el, group
-from finecaption.synth.art.paint import HAIR, HEX, SKIN, mix, paint, rgb, saturate, shade
+from finecaption_synth import vocabulary as voc
+from finecaption_synth.art.core import el, group
+from finecaption_synth.art.paint import HAIR, HEX, SKIN, mix, paint, rgb, saturate, shade
 
 
 def picture(inner: str, defs: str, size: int = 96) -> np.ndarray:

@@ -12,11 +12,11 @@ import pytest
 import resvg_py
 from PIL import Image
 
-from finecaption.synth import vocabulary as voc
-from finecaption.synth.art.arms import mouth_of, mug_at
-from finecaption.synth.art.core import Drawing, Look
-from finecaption.synth.art.pen import Pen, scaled, symmetric, tokens_of
-from finecaption.synth.art.people import DRAW, frame_of
+from finecaption_synth import vocabulary as voc
+from finecaption_synth.art.arms import mouth_of, mug_at
+from finecaption_synth.art.core import Drawing, Look
+from finecaption_synth.art.pen import Pen, scaled, symmetric, tokens_of
+from finecaption_synth.art.people import DRAW, frame_of
 
 CATEGORIES = ("man", "woman", "boy", "girl")
 PLAIN = Look(

@@ -12,11 +12,11 @@ import pytest
 import resvg_py
 from PIL import Image
 
-from finecaption.synth.art.core import Look
-from finecaption.synth.art.extent import extent
-from finecaption.synth.art.paint import HEX, rgb
-from finecaption.synth.art.plants import DRAW, potted
-from finecaption.synth.vocabulary import CATEGORIES
+from finecaption_synth.art.core import Look
+from finecaption_synth.art.extent import extent
+from finecaption_synth.art.paint import HEX, rgb
+from finecaption_synth.art.plants import DRAW, potted
+from finecaption_synth.vocabulary import CATEGORIES
 
 
 def look(category: str, **kw: object) -> Look:

@@ -11,9 +11,9 @@ import pytest
 import resvg_py
 from PIL import Image
 
-from finecaption.synth.art.core import Drawing, Look
-from finecaption.synth.art.props import DRAW
-from finecaption.synth.vocabulary import CATEGORIES, PITCHES
+from finecaption_synth.art.core import Drawing, Look
+from finecaption_synth.art.props import DRAW
+from finecaption_synth.vocabulary import CATEGORIES, PITCHES
 
 HALF, DOWN = 150.0, 50.0  # of the window in which a prop is drawn, in local units
 

@@ -8,8 +8,8 @@ import pytest
 import resvg_py
 from PIL import Image
 
-from finecaption.synth.art.settings import HORIZON, SETTINGS, SIZE
-from finecaption.synth.vocabulary import INDOOR, OUTDOOR, PITCHES
+from finecaption_synth.art.settings import HORIZON, SETTINGS, SIZE
+from finecaption_synth.vocabulary import INDOOR, OUTDOOR, PITCHES
 
 CASES = [(name, pitch) for name in SETTINGS for pitch in PITCHES]
 

@@ -10,10 +10,10 @@ import pytest
 import resvg_py
 from PIL import Image
 
-from finecaption.synth import vocabulary as voc
-from finecaption.synth.art import signs
-from finecaption.synth.art.core import Drawing, Look
-from finecaption.synth.sizes import pixels
+from finecaption_synth import vocabulary as voc
+from finecaption_synth.art import signs
+from finecaption_synth.art.core import Drawing, Look
+from finecaption_synth.sizes import pixels
 
 SIGN = voc.CATEGORIES["sign"]
 

@@ -12,11 +12,11 @@ import pytest
 import resvg_py
 from PIL import Image
 
-from finecaption.synth.art.core import Drawing, Look
-from finecaption.synth.art.paint import HEX
-from finecaption.synth.art.vehicles import DRAW
-from finecaption.synth.sizes import pixels
-from finecaption.synth.vocabulary import CATEGORIES, PITCHES
+from finecaption_synth.art.core import Drawing, Look
+from finecaption_synth.art.paint import HEX
+from finecaption_synth.art.vehicles import DRAW
+from finecaption_synth.sizes import pixels
+from finecaption_synth.vocabulary import CATEGORIES, PITCHES
 
 PAD = 20
 

@@ -10,9 +10,9 @@ import pytest
 import resvg_py
 from PIL import Image
 
-from finecaption.synth import vocabulary as voc
-from finecaption.synth.art.core import Drawing, Look
-from finecaption.synth.art.vessels import DRAW
+from finecaption_synth import vocabulary as voc
+from finecaption_synth.art.core import Drawing, Look
+from finecaption_synth.art.vessels import DRAW
 
 NAMES = ("vase", "cup", "bottle", "bowl")
 

@@ -13,13 +13,11 @@ from finecaption.training.recipes import (
     find_recipe,
     fsdp,
     lora,
-    mini,
-    mini_paper,
     paper,
     qlora,
-    smoke,
 )
-from finecaption.training.recipes.options import SceneCaptions
+from finecaption_synth.training.options import SceneCaptions
+from finecaption_synth.training.recipes import mini, mini_paper, smoke
 
 
 def test_parts_are_those_of_the_model() -> None:

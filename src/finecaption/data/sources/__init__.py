@@ -12,6 +12,7 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from finecaption import plugins
 from finecaption.errors import InputError
 
 if TYPE_CHECKING:
@@ -31,12 +32,12 @@ _READERS = {  # name -> module: class
     "osprey": "osprey:Osprey",
     "pix2cap": "coco_captioned:Pix2Cap",
     "refcoco": "refcoco:RefCoco",
-    "synth": "synth:Synth",
     "ureca": "coco_captioned:Ureca",
     "visual-genome": "visual_genome:VisualGenome",
 }
-SOURCE_NAMES: tuple[str, ...] = tuple(_READERS)
-"""All readers."""
+_GROUP = "finecaption.sources"
+SOURCE_NAMES: tuple[str, ...] = tuple(sorted({*_READERS, *plugins.names(_GROUP)}))
+"""All readers, with those of other packages."""
 
 
 def source_class(name: str) -> type[Source]:
@@ -45,6 +46,9 @@ def source_class(name: str) -> type[Source]:
     Raises:
         InputError: there is none; the message offers the nearest, or all.
     """
+    if name in plugins.names(_GROUP) or name == "synth":
+        reader: type[Source] = plugins.load(_GROUP, name)
+        return reader
     if name not in _READERS:
         near = difflib.get_close_matches(name, SOURCE_NAMES, n=2)
         hint = f"did you mean {' or '.join(near)}?" if near else ""

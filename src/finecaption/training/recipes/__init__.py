@@ -1,48 +1,37 @@
 """Recipes: functions that return everything a run needs. The command line grows no knobs.
 
-Stage 0 makes from scratch what the paper downloads; stages 1 to 3 are the paper's
-(docs/training.md): 1 the adapter, 2 the alpha convolution, 3 everything.
+Those here run one of the paper's stages on a whole model: 1 the adapter, 2 the alpha convolution,
+3 everything. Recipes that start from scratch are registered by other packages, in the entry-point
+group `finecaption.recipes`; finecaption-synth brings mini, mini-paper and smoke.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from finecaption import plugins
 from finecaption.errors import InputError
 from finecaption.training.config import Recipe
-from finecaption.training.recipes.mini import mini, mini_paper, smoke
 from finecaption.training.recipes.paper import fsdp, lora, paper, qlora
 
-RECIPES: dict[str, Callable[[], Recipe]] = {
-    "mini": mini,
-    "mini-paper": mini_paper,
-    "smoke": smoke,
-    "paper": paper,
-    "lora": lora,
-    "qlora": qlora,
-    "fsdp": fsdp,
-}
+_GROUP = "finecaption.recipes"
+_OWN: dict[str, Callable[[], Recipe]] = {"paper": paper, "lora": lora, "qlora": qlora, "fsdp": fsdp}
+RECIPES: tuple[str, ...] = (*plugins.names(_GROUP), *_OWN)
+"""All that are installed."""
 
 
 def find_recipe(name: str) -> Recipe:
     """A recipe by name.
 
     Raises:
-        InputError: no such recipe.
+        InputError: no such recipe, or the package that brings it is not installed.
     """
-    if name not in RECIPES:
+    if name in _OWN:
+        return _OWN[name]()
+    if name not in RECIPES and name not in ("mini", "mini-paper", "smoke"):
         raise InputError(f"no recipe {name!r}; there are {', '.join(RECIPES)}")
-    return RECIPES[name]()
+    recipe: Recipe = plugins.load(_GROUP, name)()
+    return recipe
 
 
-__all__ = [
-    "RECIPES",
-    "find_recipe",
-    "fsdp",
-    "lora",
-    "mini",
-    "mini_paper",
-    "paper",
-    "qlora",
-    "smoke",
-]
+__all__ = ["RECIPES", "find_recipe", "fsdp", "lora", "paper", "qlora"]

@@ -1,0 +1,1 @@
+"""Evaluation against the ground truth of the synthetic world."""

@@ -1,0 +1,1 @@
+"""Training from scratch on scenes: the pool, what is asked of it, recipes and the run of one."""

@@ -1,0 +1,1 @@
+"""Objectives on scenes: class maps, clicks, contrast, text, and class labels beside captions."""

@@ -1,0 +1,61 @@
+"""Data whose ground truth is known in values, not only as reference sentences.
+
+A package registers it in the entry-point group `finecaption.truth`: it reads answers back into
+values and compares them with the truth. finecaption-synth does so for the synthetic world.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from finecaption import plugins
+
+if TYPE_CHECKING:
+    from finecaption.eval.data import Source
+
+Facets = dict[str, tuple[str, ...]]  # facet of an attribute -> accepted values
+
+
+class KnownTruth(Protocol):
+    """What evaluation asks of such data."""
+
+    def open(self, text: str, workers: int) -> Source:
+        """The source that ``--data`` names: SPLIT[:SEED], or a folder.
+
+        Raises:
+            InputError: it names none.
+        """
+        ...
+
+    def score(self, attribute: str, answer: str, facets: Facets) -> dict[str, bool]:
+        """Facet -> whether the answer states an accepted value of it, and no other."""
+        ...
+
+    def is_refusal(self, answer: str, attribute: str | None) -> bool:
+        """Whether the answer says that the attribute (None: any) does not apply."""
+        ...
+
+    def trick_question(self, category: str, image: str, region_id: int) -> str | None:
+        """An attribute that cannot apply to a region, the same at each call; None if all apply."""
+        ...
+
+    def studies(self, records: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """Further scores of prediction records, by their keys in scores.json."""
+        ...
+
+    def render(self, name: str) -> np.ndarray | None:
+        """The image of that name, uint8 (H, W, 3) RGB; None if it is not of this data."""
+        ...
+
+
+def known_truth() -> KnownTruth:
+    """The installed one.
+
+    Raises:
+        InputError: no package brings one.
+    """
+    found: KnownTruth = plugins.load("finecaption.truth", "synth")
+    return found

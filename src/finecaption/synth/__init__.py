@@ -1,5 +1,0 @@
-"""The drawn world: scenes with exact truth, as pictures, masks and captions."""
-
-from finecaption.synth.version import WORLD_VERSION, check_world
-
-__all__ = ["WORLD_VERSION", "check_world"]

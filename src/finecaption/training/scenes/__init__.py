@@ -1,1 +1,0 @@
-"""Synthetic scenes as training data: rendered scenes, their classes, questions and items."""
