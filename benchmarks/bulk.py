@@ -31,7 +31,7 @@ import torch
 from PIL import Image
 
 from finecaption.bulk import Layout, RunSettings, caption_bulk, open_jobs
-from finecaption.bulk.jobs import Bad, Job
+from finecaption.bulk.jobs import Bad, BatchJob
 from finecaption.bulk.pipeline import Batching, Outcome
 from finecaption.bulk.sources import Jobs
 from finecaption.captioner import FineCaption
@@ -88,7 +88,7 @@ def plain_loop(captioner: FineCaption, folder: Path, out: Path) -> Iterator[floa
     """One picture at a time; yields the seconds that the model took for each."""
     with out.open("w", encoding="utf-8") as stream:
         for job in open_jobs([str(folder)]):
-            assert isinstance(job, Job)
+            assert isinstance(job, BatchJob)
             masks = [region.form for region in job.regions]
             started = time.perf_counter()
             result = captioner.caption(job.image, regions=masks, attributes=ATTRIBUTES)
@@ -112,10 +112,12 @@ def driver_rates(folder: Path, record: dict[str, Any], count: int) -> dict[str, 
         record: an ordinary one; all are like it but for their ids.
     """
     jobs = Jobs(
-        "made up", lambda: (Job(f"{n:09}.jpg", f"{n:09}.jpg") for n in range(count)), lambda: count
+        "made up",
+        lambda: (BatchJob(f"{n:09}.jpg", f"{n:09}.jpg") for n in range(count)),
+        lambda: count,
     )
 
-    def answered(todo: Iterable[Job | Bad]) -> Iterator[list[Outcome]]:
+    def answered(todo: Iterable[BatchJob | Bad]) -> Iterator[list[Outcome]]:
         todo = iter(todo)
         while batch := list(itertools.islice(todo, 64)):
             yield [Outcome(job.id, "", made={**record, "id": job.id}) for job in batch]

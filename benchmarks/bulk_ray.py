@@ -24,7 +24,7 @@ os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 import ray
 from bulk import draw_pictures
 
-from finecaption.bulk import Layout, RunSettings, Summary, caption_bulk, open_jobs
+from finecaption.bulk import BatchSummary, Layout, RunSettings, caption_bulk, open_jobs
 from finecaption.bulk.cluster import Cluster, on_cluster
 from finecaption.bulk.pipeline import Batching
 from finecaption.captioners import ModelSpec
@@ -91,7 +91,7 @@ def main() -> None:
         cluster = Cluster(workers=2, block=args.block)
         killed: list[dict[str, Any]] = []
 
-        def told(summary: Summary) -> None:
+        def told(summary: BatchSummary) -> None:
             if killed or args.no_kill or not summary.described:
                 return
             living = actors()

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import importlib.util
 import json
 import os
 import signal
@@ -84,12 +83,8 @@ def child() -> None:
 
 def make_data(folder: Path, scenes: int) -> list[str]:
     """The three data sets; the --data options."""
-    path = Path(__file__).with_name("formats_tour.py")
-    spec = importlib.util.spec_from_file_location("formats_tour", path)
-    assert spec and spec.loader
-    tour = importlib.util.module_from_spec(spec)
-    sys.modules["formats_tour"] = tour
-    spec.loader.exec_module(tour)
+    import formats_layouts as tour
+
     drawn = tour.draw(folder / "synth", scenes)
     third = max(1, len(drawn) // 3)
     out = []

@@ -1,4 +1,4 @@
-"""What benchmarks/ablation.py says of its rows: the table, differences, and a plot."""
+"""What the rows of the ablation say: the table, differences, and a plot."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from benchmarks.plotting import BLUE, ORANGE, open_pyplot
 from benchmarks.table2.region_prompts import find_row
 from finecaption.errors import InputError
-from finecaption.eval.answers import Answer, answers_of
+from finecaption.eval.answers import ScoredAnswer, answers_of
 from finecaption.eval.compare import difference, pair
 from finecaption.eval.difference import around, p_value, points
 from finecaption.eval.published import TABLE_2
@@ -37,7 +37,7 @@ STEPS = (
 RESOLUTION = ("mask", "full")  # the two whose attributes are compared
 
 
-def answers(folders: Mapping[str, Path]) -> dict[str, list[Answer]]:
+def answers(folders: Mapping[str, Path]) -> dict[str, list[ScoredAnswer]]:
     """Row name -> its scored answers, from the folders that hold predictions.jsonl."""
     return {
         name: answers_of(read_records(folder / "predictions.jsonl"))
@@ -45,7 +45,7 @@ def answers(folders: Mapping[str, Path]) -> dict[str, list[Answer]]:
     }
 
 
-def differences(said: Mapping[str, Sequence[Answer]]) -> list[Record]:
+def differences(said: Mapping[str, Sequence[ScoredAnswer]]) -> list[Record]:
     """Of STEPS, those whose rows are there: from, to, change, and eval.compare's difference."""
     out = []
     for one, other, change in STEPS:

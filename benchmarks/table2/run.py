@@ -31,7 +31,7 @@ from benchmarks.table2.region_prompts import ROWS, Row, find_row
 from benchmarks.table2.report import answers, differences, plot, report
 from benchmarks.table2.training import Asked, Budget
 from finecaption.errors import InputError
-from finecaption.eval.data import EvalImage, EvalRegion, Source, open_source
+from finecaption.eval.data import EvalImage, EvalRegion, EvalSource, open_source
 from finecaption.eval.records import read_json
 from finecaption.eval.score import scores
 from finecaption.eval.steps import predictions, twins
@@ -48,7 +48,7 @@ from finecaption.training.config import override_recipe
 from finecaption.training.recipes import find_recipe
 from finecaption_synth.training.jobs import fits_decoder
 from finecaption_synth.training.pool import Pool
-from finecaption_synth.training.scratch import ASSEMBLED, Run
+from finecaption_synth.training.scratch import ASSEMBLED, ScratchRun
 
 Record = dict[str, Any]
 SCORED = "row.json"
@@ -58,7 +58,7 @@ AT_ONCE = 12  # regions answered in one batch
 class Examples:
     """Pictures that no row has seen, with the towers' features, made once for all rows."""
 
-    def __init__(self, source: Source, regions: int, pairs: int, base: Any) -> None:
+    def __init__(self, source: EvalSource, regions: int, pairs: int, base: Any) -> None:
         self.config = base.config
         self.pictures = list(_until(source.pictures(), lambda p: len(p.regions), regions))
         self.twins = list(_until(source.twins(), lambda p: len(p.regions) // 2, pairs))
@@ -167,7 +167,7 @@ def _base(args: argparse.Namespace, out: Path) -> tuple[Path, Path]:
         pool = Path(args.pool) if args.pool else given / "pool"
         return folder, pool
     recipe = override_recipe(recipe, {"scenes": args.scenes})
-    run = Run(recipe, out / "base", Path(args.pool) if args.pool else None, print)
+    run = ScratchRun(recipe, out / "base", Path(args.pool) if args.pool else None, print)
     parts = [s.name for s in recipe.stages if s.objective != "captions" and not fits_decoder(s)]
     run.render(parts)
     for name in parts:

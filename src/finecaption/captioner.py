@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from finecaption.attributes import Attribute
-from finecaption.decoding import Decoding
+from finecaption.decoding import Decoding, capped
 from finecaption.errors import InputError
 from finecaption.inference.batch_decoder import Answer, answer_stream, answers
 from finecaption.inference.prepare import (
@@ -177,9 +177,16 @@ class FineCaption:
             InputError: unusable image, region or attribute; attributes without a region.
         """
         request = make_request(
-            image, mask=mask, box=box, points=points, regions=regions, attributes=attributes,
-            dense=dense, whole=whole, decoding=_capped(decoding, max_new_tokens),
-        )  # fmt: skip
+            image,
+            mask=mask,
+            box=box,
+            points=points,
+            regions=regions,
+            attributes=attributes,
+            dense=dense,
+            whole=whole,
+            decoding=capped(decoding, max_new_tokens),
+        )
         (result,) = self.caption_batch([request], progress=progress)
         if isinstance(result, InputError):
             raise result
@@ -254,7 +261,7 @@ class FineCaption:
         if isinstance(image, Request):
             request = image
         else:
-            decoding = _capped(asked.pop("decoding", None), asked.pop("max_new_tokens", None))
+            decoding = capped(asked.pop("decoding", None), asked.pop("max_new_tokens", None))
             request = make_request(image, decoding=decoding, **asked)
         (ready,) = self._prepare([request])
         if isinstance(ready, InputError):
@@ -404,7 +411,7 @@ class FineCaption:
     def _decoding(self, decoding: Decoding | None) -> Decoding:
         """With this captioner's cap where the request has none."""
         given = decoding or Decoding()
-        return given if given.max_new_tokens else _capped(given, self.max_new_tokens) or given
+        return given if given.max_new_tokens else capped(given, self.max_new_tokens) or given
 
     def _result(
         self,
@@ -439,12 +446,6 @@ class FineCaption:
         if self.calibration is None or not (decoding or Decoding()).plain:
             return None
         return self.calibration.probability(name, logprob, tokens)
-
-
-def _capped(decoding: Decoding | None, max_new_tokens: int | None) -> Decoding | None:
-    if max_new_tokens is None:
-        return decoding
-    return replace(decoding or Decoding(), max_new_tokens=max_new_tokens)
 
 
 __all__ = ["DEFAULT_MODEL", "EncodedImage", "FineCaption"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from finecaption.errors import InputError
 
@@ -91,4 +91,11 @@ def _real(value: object, name: str, least: float, most: float | None = None) -> 
         raise InputError(f"{name}: must be a number, {limits}; got {value!r}")
 
 
-__all__ = ["LENGTHS", "MAX_NEW_TOKENS", "MAX_BEAMS", "Decoding"]
+def capped(decoding: Decoding | None, max_new_tokens: int | None) -> Decoding | None:
+    """The settings with another cap on the tokens of an answer; None leaves them as they are."""
+    if max_new_tokens is None:
+        return decoding
+    return replace(decoding or Decoding(), max_new_tokens=max_new_tokens)
+
+
+__all__ = ["LENGTHS", "MAX_BEAMS", "MAX_NEW_TOKENS", "Decoding", "capped"]

@@ -177,10 +177,17 @@ def _number(pen: ImageDraw.ImageDraw, masks: Sequence[np.ndarray], line: float) 
         wanted = [
             (columns[at] + dx * away, rows[at] + dy * away)
             for at, dx, dy in (
-                (top, 0, -1), (right, 1, 0), (left, -1, 0), (bottom, 0, 1),
-                (top, 0, 0), (right, 0, 0), (left, 0, 0), (bottom, 0, 0), (middle, 0, 0),
+                (top, 0, -1),
+                (right, 1, 0),
+                (left, -1, 0),
+                (bottom, 0, 1),
+                (top, 0, 0),
+                (right, 0, 0),
+                (left, 0, 0),
+                (bottom, 0, 0),
+                (middle, 0, 0),
             )
-        ]  # fmt: skip
+        ]
         free = [
             (x, y)
             for x, y in wanted
@@ -235,8 +242,11 @@ def _wrap(text: str, size: float, width: float) -> list[str]:
         if current:
             lines.append(current)
         while font.getlength(word) > width and len(word) > 1:
-            fits = next(n for n in range(len(word) - 1, 0, -1)
-                        if n == 1 or font.getlength(word[:n]) <= width)  # fmt: skip
+            fits = next(
+                n
+                for n in range(len(word) - 1, 0, -1)
+                if n == 1 or font.getlength(word[:n]) <= width
+            )
             lines.append(word[:fits])
             word = word[fits:]
         current = word
@@ -392,9 +402,13 @@ def _set_column(
                 _spaced(pen, x + indent, middle, run)
             elif run.text:
                 pen.text(
-                    (x + indent, middle), run.text, run.colour, _font(run.size), anchor="lm",
+                    (x + indent, middle),
+                    run.text,
+                    run.colour,
+                    _font(run.size),
+                    anchor="lm",
                     stroke_width=run.size / 55 if block.header else 0,
-                )  # fmt: skip
+                )
             y += run.height
 
 

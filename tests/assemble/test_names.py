@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from finecaption.assemble import build, text
 from finecaption.assemble.names import FORMATS, detect, foreign_name, rename
-from finecaption.assemble.plan import Plan, make_plan
+from finecaption.assemble.plan import AssemblyPlan, make_plan
 from finecaption.assemble.presets import tiny
 from finecaption.errors import InputError
 
@@ -85,7 +85,7 @@ def test_unknown_files_show_what_they_hold() -> None:
 # through a whole plan
 
 
-def plan(files: dict[str, str | None]) -> Plan:
+def plan(files: dict[str, str | None]) -> AssemblyPlan:
     preset = replace(tiny(), **files)
     sources = build.find_sources(preset)
     language = text.read_language(sources["llm"])

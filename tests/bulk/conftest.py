@@ -7,10 +7,15 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from finecaption.bulk import BatchSummary, Layout, RunSettings, caption_bulk, open_jobs
+from finecaption.bulk.pipeline import Batching
+from tests.bulk.running import COLOR, Run
 
 
 @pytest.fixture(scope="session")
@@ -90,3 +95,20 @@ def good() -> list[str]:
 def bad() -> list[str]:
     """Ids of the bad ones."""
     return list(BAD)
+
+
+@pytest.fixture
+def run(stub: ModuleType, tmp_path: Path, pictures: Path) -> Run:
+    """run(out="c.jsonl", formats="", settings=..., model=..., source=..., **options)"""
+
+    def call(
+        out: str = "out/c.jsonl", formats: str = "", settings: RunSettings = COLOR, **options: Any
+    ) -> BatchSummary:
+        model = options.pop("model", None) or stub.StubSpec()
+        source = options.pop("source", pictures)
+        options.setdefault("batching", Batching(pictures=2, threads=2))
+        chosen = formats.split(",") if formats else []
+        layout = Layout.of(tmp_path / out, chosen)
+        return caption_bulk(open_jobs([str(source)]), layout, settings, model, **options)
+
+    return call

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from finecaption.bulk.jobs import Bad, Job
+from finecaption.bulk.jobs import Bad, BatchJob
 from finecaption.bulk.listing import _matches, check_folder, folder_jobs, is_image, list_jobs, walk
 from finecaption.errors import InputError
 
@@ -68,7 +68,7 @@ def test_masks_belong_to_the_image_of_their_name(tmp_path: Path, draw: Draw) -> 
     regions = {
         name: [(region.id, os.path.basename(region.form)) for region in job.regions]
         for name, job in jobs.items()
-        if isinstance(job, Job)
+        if isinstance(job, BatchJob)
     }
     assert regions == {
         "a.jpg": [("1", "a.mask.png")],
@@ -79,7 +79,7 @@ def test_masks_belong_to_the_image_of_their_name(tmp_path: Path, draw: Draw) -> 
     }
     bad = [job.id for job in jobs.values() if isinstance(job, Bad)]
     assert bad == ["d.x.mask.png", "e.1.mask.png"]
-    stems = {name: job.stem for name, job in jobs.items() if isinstance(job, Job)}
+    stems = {name: job.stem for name, job in jobs.items() if isinstance(job, BatchJob)}
     assert stems == {"a.jpg": "a", "b.png": "b", "c.2.png": "c.2", "f.jpg": "f.jpg",
                      "f.png": "f.png"}  # fmt: skip
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from finecaption.bulk.jobs import Bad, Job, Passed, load
+from finecaption.bulk.jobs import Bad, BatchJob, Passed, load
 from finecaption.bulk.sources import open_jobs
 from finecaption.data.sources import open_source
 from finecaption.errors import InputError
@@ -240,4 +240,4 @@ def test_an_image_is_counted_once(folder: Path) -> None:
     file = coco(folder, thing(), thing(id=2, image_id=2, iscrowd=1), images=images)
     jobs = open_jobs([str(file)])
     assert jobs.count() == len(list(jobs)) == 2
-    assert sum(isinstance(job, Job) for job in jobs) == 1
+    assert sum(isinstance(job, BatchJob) for job in jobs) == 1

@@ -10,8 +10,8 @@ from types import ModuleType
 import pytest
 
 from finecaption.bulk import RunSettings, pipeline
-from finecaption.bulk.jobs import Bad, Job, RegionSpec
-from finecaption.bulk.pipeline import Batching, Clock, outcomes
+from finecaption.bulk.jobs import Bad, BatchJob, RegionSpec
+from finecaption.bulk.pipeline import Batching, PhaseClock, outcomes
 from finecaption.request import Questions
 
 COLOR = RunSettings(Questions(("Color",)))
@@ -30,10 +30,10 @@ class Source:
         specs = tuple(
             RegionSpec(str(n), {"box": [0, 0, 4, 4 + n], "points": None}) for n in range(regions)
         )
-        self._jobs = [Job(str(number), image, specs) for number in range(count)]
+        self._jobs = [BatchJob(str(number), image, specs) for number in range(count)]
         self.taken = 0
 
-    def __iter__(self) -> Iterator[Job]:
+    def __iter__(self) -> Iterator[BatchJob]:
         for job in self._jobs:
             self.taken += 1
             yield job
@@ -103,7 +103,7 @@ def test_images_are_opened_ahead_of_the_model(
 
 
 def test_bad_entries_take_no_place_in_a_batch(stub: ModuleType, image: str) -> None:
-    good = [Job(str(number), image) for number in range(4)]
+    good = [BatchJob(str(number), image) for number in range(4)]
     engine = stub.StubSpec().open()
     made = [good[0], Bad("b", "line 2", "broken"), good[1], good[2], Bad("c", "", "gone"), good[3]]
     found = list(outcomes(made, engine, COLOR, Batching(2, 99, 1)))
@@ -119,7 +119,7 @@ def test_bad_entries_take_no_place_in_a_batch(stub: ModuleType, image: str) -> N
 
 
 def test_the_time_is_that_of_waiting_and_of_the_model(stub: ModuleType, image: str) -> None:
-    clock, begun = Clock(), time.perf_counter()
+    clock, begun = PhaseClock(), time.perf_counter()
     engine = stub.StubSpec(pause=0.01).open()
     list(outcomes(Source(image, 6), engine, COLOR, Batching(2, 99, 1), clock))
     total = time.perf_counter() - begun

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from finecaption.bulk.jobs import Job
+from finecaption.bulk.jobs import BatchJob
 from finecaption.bulk.sidecars import Sidecars, _safe, to_text
 
 
@@ -106,12 +106,12 @@ def test_names_that_were_learned_are_forgotten_only_anew(tmp_path: Path) -> None
 
 def test_an_image_is_passed_over_when_all_its_files_are_there(tmp_path: Path) -> None:
     sidecars = Sidecars(tmp_path, ("txt", "png"))
-    job = Job("a.jpg", "a.jpg", stem="a")
+    job = BatchJob("a.jpg", "a.jpg", stem="a")
     assert not sidecars.there(job)
     (tmp_path / "a.txt").touch()
     assert not sidecars.there(job)
     (tmp_path / "a.annotated.png").touch()
-    assert sidecars.there(job) and not sidecars.there(Job("a.jpg", "a.jpg"))
+    assert sidecars.there(job) and not sidecars.there(BatchJob("a.jpg", "a.jpg"))
     assert not Sidecars(tmp_path, ("jsonl",)).there(job), "there are no files to look for"
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from finecaption.bulk.jobs import Bad, Job, Passed, load
+from finecaption.bulk.jobs import Bad, BatchJob, Passed, load
 from finecaption.bulk.sources import PassedOver, open_jobs, stands_for_many
 from finecaption.errors import InputError
 from finecaption.io import masks
@@ -21,9 +21,9 @@ from finecaption.types import Region, RegionPrompt
 Draw = Callable[..., Path]
 
 
-def split(jobs: Any) -> tuple[dict[str, Job], dict[str, str]]:
+def split(jobs: Any) -> tuple[dict[str, BatchJob], dict[str, str]]:
     """(id -> job, id -> what is wrong)"""
-    good: dict[str, Job] = {}
+    good: dict[str, BatchJob] = {}
     bad: dict[str, str] = {}
     for job in jobs:
         if isinstance(job, Bad):
@@ -40,7 +40,9 @@ def test_folder(pictures: Path, good: list[str]) -> None:
     listed = [*good, "sub/text.png", "sub/zero.jpg", "torn.png"]
     assert sorted(found) == sorted(listed) and list(bad) == ["lone.mask.png"]
     assert jobs.count() == len(listed) + 1
-    assert [job.id for job in jobs if isinstance(job, Job)] == list(found), "the order is the same"
+    assert [job.id for job in jobs if isinstance(job, BatchJob)] == list(found), (
+        "the order is the same"
+    )
     assert [region.id for region in found["b.png"].regions] == ["1", "2"]
     assert found["a.jpg"].stem == "a" and found["b.png"].stem == "b"
     # two pictures of one stem keep their suffixes
@@ -191,7 +193,7 @@ def test_manifest_regions(
     for line in lines:
         (tmp_path / "m.jsonl").write_text(json.dumps(line) + "\n")
         (job,) = open_jobs([str(tmp_path / "m.jsonl")])
-        assert isinstance(job, Job)
+        assert isinstance(job, BatchJob)
         (found,) = load(job).regions
         assert isinstance(found, Region) and found.box == box
     assert job.regions[0].id == "q"
@@ -202,7 +204,7 @@ def test_manifest_clicks_and_boxes(tmp_path: Path, draw: Draw) -> None:
     line = {"image": "x.png", "box": [1, 2, 30, 9], "points": [[3, 4], [5, 6, False]]}
     (tmp_path / "m.jsonl").write_text(json.dumps(line) + "\n")
     (job,) = open_jobs([str(tmp_path / "m.jsonl")])
-    assert isinstance(job, Job)
+    assert isinstance(job, BatchJob)
     (prompt,) = load(job).regions
     assert isinstance(prompt, RegionPrompt) and prompt.box == (1, 2, 24, 9)
     assert [tuple(point) for point in prompt.points] == [(3, 4, True), (5, 6, False)]
@@ -225,17 +227,17 @@ def test_manifest_lines(tmp_path: Path, draw: Draw) -> None:
     ]
     (tmp_path / "m.jsonl").write_text("\n".join(lines))
     jobs = list(open_jobs([str(tmp_path / "m.jsonl")]))
-    found = [(job.id, job.place) for job in jobs if isinstance(job, Job)]
+    found = [(job.id, job.place) for job in jobs if isinstance(job, BatchJob)]
     assert found == [
         ("x.png", "line 1-2"),
         ("7", "line 6"),
         ("x.png", "line 10"),
         ("x.png", "line 11"),
     ]
-    first = next(job for job in jobs if isinstance(job, Job))
+    first = next(job for job in jobs if isinstance(job, BatchJob))
     assert first.meta == {"k": [1]}
     assert [region.id for region in first.regions] == ["1", "2"]
-    assert len({job.key for job in jobs if isinstance(job, Job)}) == 4
+    assert len({job.key for job in jobs if isinstance(job, BatchJob)}) == 4
     said = {job.id: job.what for job in jobs if isinstance(job, Bad)}
     assert "line 4" in said["line 4"] and "JSON" in said["line 4"]
     assert '"bbox"' in said["line 5"] and "meta" in said["line 5"]

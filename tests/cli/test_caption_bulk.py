@@ -152,10 +152,12 @@ def test_one_image_is_not_many(
 
 
 def test_the_line_of_progress() -> None:
-    from finecaption.bulk import Summary
+    from finecaption.bulk import BatchSummary
 
-    assert progress_line(Summary()) == "0 images"
-    now = Summary(total=5000, passed=1000, described=190, failed=10, regions=7000, seconds=200.0)
+    assert progress_line(BatchSummary()) == "0 images"
+    now = BatchSummary(
+        total=5000, passed=1000, described=190, failed=10, regions=7000, seconds=200.0
+    )
     assert progress_line(now) == "1,200 of 5,000 images, 35.0 regions/s, 1:03:20 left, 10 failed"
     now.total = 1_000_000
     assert "11.5 days left" in progress_line(now)

@@ -12,7 +12,7 @@ import pytest
 import typer
 
 from finecaption.attributes import ATTRIBUTES
-from finecaption.cli import COMMANDS, app, main
+from finecaption.cli import app, main
 from finecaption.cli.console import is_quiet, is_verbose
 from finecaption.data.convert import TARGETS
 from finecaption.data.sources import SOURCE_NAMES
@@ -26,7 +26,7 @@ NO_SENTENCE = re.compile(r"^(Of|As|To|For|With)\b(?! --)")
 def commands() -> Iterator[tuple[str, Any]]:
     """Name and click command of everything that can be run."""
     root: Any = typer.main.get_command(app)
-    waiting = [(name, root.get_command(None, name)) for name in COMMANDS]
+    waiting = [(name, root.get_command(None, name)) for name in root.list_commands(None)]
     while waiting:
         name, command = waiting.pop(0)
         subs = getattr(command, "commands", {})

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
+import importlib
 from pathlib import Path
 
 import pytest
@@ -14,12 +13,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_the_tour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = ROOT / "benchmarks/formats_tour.py"
-    spec = importlib.util.spec_from_file_location("formats_tour", path)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "formats_tour", module)  # its dataclasses look there
-    spec.loader.exec_module(module)
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    module = importlib.import_module("formats_tour")
     scenes = module.draw(tmp_path / "synth", 1)
     rows = {row["format"]: row for row in module.tour(scenes, tmp_path)}
     assert set(rows) == set(SOURCE_NAMES)

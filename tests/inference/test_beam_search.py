@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from finecaption.inference.beam_search import _advance, _Beam, _Search
-from finecaption.inference.decode_loop import Row
+from finecaption.inference.decode_loop import DecodeRow
 
 END = frozenset([2])
 
 
 def searching(*running: _Beam, ended: tuple[_Beam, ...] = ()) -> _Search:
-    return _Search(Row([1]), 0, list(running), list(ended))
+    return _Search(DecodeRow([1]), 0, list(running), list(ended))
 
 
 def test_ended_beams_have_the_mean_of_their_tokens_and_running_ones_the_sum() -> None:

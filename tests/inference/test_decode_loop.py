@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from finecaption.inference.decode_loop import Row, _retire, end_ids, with_whole
+from finecaption.inference.decode_loop import DecodeRow, _retire, end_ids, with_whole
 
 
 class Kept:
@@ -23,9 +23,11 @@ class Kept:
         self.kept = list(regions), [list(region) for region in queries]
 
 
-def grid_of(alive: Sequence[Sequence[int]], width: int) -> list[list[Row | None]]:
+def grid_of(alive: Sequence[Sequence[int]], width: int) -> list[list[DecodeRow | None]]:
     """Rows in the queries that are alive, None in the others."""
-    return [[Row([1]) if query in region else None for query in range(width)] for region in alive]
+    return [
+        [DecodeRow([1]) if query in region else None for query in range(width)] for region in alive
+    ]
 
 
 @pytest.mark.parametrize(
@@ -76,7 +78,7 @@ def test_the_tokens_that_end_an_answer(own: Any, text: Any, ends: set[int]) -> N
 
 
 def test_whole_images_are_more_regions_with_the_same_rows() -> None:
-    regions = [[Row([1, 2]), Row([3])], [Row([4])]]
+    regions = [[DecodeRow([1, 2]), DecodeRow([3])], [DecodeRow([4])]]
     own, whole = torch.zeros(2, 3, 4), torch.ones(2, 3, 4)
     features, suffixes = with_whole(own, None, regions)
     assert features is own and suffixes == [[[1, 2], [3]], [[4]]]

@@ -8,7 +8,7 @@ import pytest
 
 from finecaption.errors import InputError
 from finecaption.metrics.dlc import (
-    Question,
+    DlcQuestion,
     RegionScore,
     dlc_bench,
     load_questions,
@@ -82,7 +82,7 @@ def test_the_question_of_recognition(name: str, part: str) -> None:
     )
 
 
-def _questions(tmp_path: Path) -> dict[str, list[Question]]:
+def _questions(tmp_path: Path) -> dict[str, list[DlcQuestion]]:
     (tmp_path / "qa.json").write_text(json.dumps(QA))
     (tmp_path / "names.json").write_text(json.dumps(NAMES))
     return load_questions(tmp_path / "qa.json", tmp_path / "names.json")
@@ -203,7 +203,7 @@ def test_a_question_has_one_to_five_choices(tmp_path: Path, count: int, taken: b
 
 def test_regions_that_cannot_be_scored() -> None:
     seen = recognition_question("cup")
-    positive = Question("positive", "?", ("Red.", "None."), (1, 0))
+    positive = DlcQuestion("positive", "?", ("Red.", "None."), (1, 0))
     with pytest.raises(InputError, match="no recognition question"):
         score_region([positive], ["Red."])
     with pytest.raises(InputError, match="no positive question"):

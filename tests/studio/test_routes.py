@@ -16,7 +16,7 @@ from PIL import Image
 from finecaption.errors import InputError
 from finecaption.io.masks import decode_rle, encode_png
 from finecaption.studio.export import FORMATS, coco_document
-from finecaption.studio.session import NoSession, Store, runs
+from finecaption.studio.session import NoSession, SessionStore, runs
 
 pytest.importorskip("gradio", reason="needs finecaption[demo]")
 
@@ -205,14 +205,14 @@ def test_keys_cannot_guard_a_page() -> None:
 
 
 def test_sessions_are_forgotten() -> None:
-    store = Store(most=2)
+    store = SessionStore(most=2)
     keys = [store.put(session()) for _ in range(3)]
     assert len(store) == 2 and len(set(keys)) == 3
     with pytest.raises(NoSession):
         store.get(keys[0])
     again = session()
     assert store.put(again, keys[2]) == keys[2] and store.get(keys[2]) is again
-    assert Store(idle=-1.0).put(session())  # what idles too long is dropped, also the newest
+    assert SessionStore(idle=-1.0).put(session())  # what idles too long is dropped, also the newest
 
 
 def session() -> Any:

@@ -13,7 +13,7 @@ from finecaption.pages import section
 from finecaption_synth import gallery
 from finecaption_synth.gallery import (
     PAIR_IOU,
-    Plan,
+    GalleryPlan,
     find_pairs,
     gallery_captions,
     outlined,
@@ -68,7 +68,7 @@ def test_pairs_are_those_of_the_scenes() -> None:
 
 
 def test_the_gallery_is_written_and_told(tmp_path: Path) -> None:
-    plan = Plan(scenes=2, columns=2, size=40, looks=0, masks=(1,), pairs=1, told=(1, (1,)))
+    plan = GalleryPlan(scenes=2, columns=2, size=40, looks=0, masks=(1,), pairs=1, told=(1, (1,)))
     files = write_gallery(tmp_path / "new", plan)
     assert [f.name for f in files] == ["scenes.jpg", "masks.jpg", "pairs.jpg"]
     for file in files:
@@ -96,7 +96,7 @@ def test_the_command_writes_sheets_and_page(
 ) -> None:
     seen = []
 
-    def write(out: Path, plan: Plan, workers: int) -> list[Path]:
+    def write(out: Path, plan: GalleryPlan, workers: int) -> list[Path]:
         seen.append((out, plan.scenes, workers))
         return [out / "scenes.jpg"]
 

@@ -194,7 +194,7 @@ def test_from_rows_to_the_table(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: ModuleType,
     without_meteor: Callable[[pytest.MonkeyPatch], None],
 ) -> None:  # fmt: skip
-    """benchmarks/ablation.py with one step a row; the second time nothing is trained again."""
+    """benchmarks/table2/run.py with one step a row; the second time nothing is trained again."""
     without_meteor(monkeypatch)
     base.save_pretrained(tmp_path / "base")
     processor.save_pretrained(tmp_path / "base")

@@ -11,14 +11,14 @@ import pytest
 from finecaption.cli import main
 from finecaption.errors import InputError
 from finecaption.training.config import StageConfig, override, read_settings, read_yaml, to_json
-from finecaption.training.recipes import RECIPES, paper
+from finecaption.training.recipes import RECIPES, find_recipe, paper
 from finecaption_synth.training.recipes import mini
 
 
 def test_what_is_printed_can_be_read_back(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
-    for make in RECIPES.values():
-        for stage in make().stages:
+    for name in RECIPES:
+        for stage in find_recipe(name).stages:
             config = override(stage, {"lr": 3e-4, "report_to": ["wandb"]})
             path.write_text(to_json(config))
             assert override(stage, read_yaml(path)) == config

@@ -22,7 +22,7 @@ from finecaption.segmentation.click import ClickDecoder, Segmenter, save_segment
 from finecaption.training import lora
 from finecaption.training.checkpoints import load_parameters, locked
 from finecaption.training.config import StageConfig, override
-from finecaption.training.curve import Curve
+from finecaption.training.curve import LossCurve
 from finecaption.training.finetune import finetune
 from finecaption.training.fit import set_trainable
 from finecaption.training.models import load_for_stage
@@ -48,7 +48,7 @@ def check_golden(name: str, log: Path) -> None:
     """The loss curve is the recorded one; UPDATE_GOLDEN=1 records it anew."""
     path = Path(__file__).with_name("golden_losses.json")
     known = json.loads(path.read_text()) if path.exists() else {}
-    curve = [entry["loss"] for entry in Curve(log).read()]
+    curve = [entry["loss"] for entry in LossCurve(log).read()]
     if os.environ.get("UPDATE_GOLDEN"):
         path.write_text(json.dumps({**known, name: curve}, indent=1) + "\n")
     else:
@@ -129,7 +129,7 @@ def test_killed_in_mid_run_it_ends_as_if_it_had_not_been(
                      callbacks=[_stop_at(steps)])  # fmt: skip
     again = finetune(small(steps=400), tiny_folder, [str(data)], tmp_path / "killed",
                      callbacks=[_stop_at(steps)])  # fmt: skip
-    curves = [Curve(tmp_path / name / "work/log.jsonl").read() for name in ("whole", "killed")]
+    curves = [LossCurve(tmp_path / name / "work/log.jsonl").read() for name in ("whole", "killed")]
     assert [e["step"] for e in curves[1]] == list(range(1, steps + 1))
     assert [e["loss"] for e in curves[0]] == [e["loss"] for e in curves[1]]
     one, two = weights(whole), weights(again)

@@ -17,7 +17,7 @@ from finecaption.model.parts import part_of, unused_by_captions
 from finecaption.model.presets import tiny
 from finecaption.training.checkpoints import last_checkpoint
 from finecaption.training.config import PARTS, StageConfig
-from finecaption.training.curve import Curve
+from finecaption.training.curve import LossCurve
 from finecaption.training.fit import Fitted, fit, in_batches, set_trainable
 from finecaption.training.objectives.captions import Captions
 from finecaption.training.optimizers import Several, make_optimizer, rate_by_clock
@@ -118,7 +118,7 @@ def test_a_stage_trains_what_it_says_and_writes_its_log(tmp_path: Path) -> None:
     assert log.Scalars("train/accuracy")[0].value == 0.5
     assert log.Scalars("train/iou")[0].value == 0.5
     assert {"train/loss", "train/learning_rate"} <= set(tags) and "train/absent" not in tags
-    assert [e["step"] for e in Curve(tmp_path / "log.jsonl").read()] == [1, 2, 3]
+    assert [e["step"] for e in LossCurve(tmp_path / "log.jsonl").read()] == [1, 2, 3]
 
 
 def test_a_part_has_its_own_learning_rate(tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_a_part_has_its_own_learning_rate(tmp_path: Path) -> None:
 def test_warm_up_stable_decay(tmp_path: Path) -> None:
     stage = toy_stage(steps=10, schedule="wsd", warmup=2, decay=0.3, log_every=1)
     train(Toy(), stage, Numbers(20), tmp_path)
-    rates = [e["learning_rate"] for e in Curve(tmp_path / "log.jsonl").read()]
+    rates = [e["learning_rate"] for e in LossCurve(tmp_path / "log.jsonl").read()]
     assert rates[:7] == pytest.approx([0, 0.05, *[0.1] * 5])
     assert rates[7] == pytest.approx(0.1) and 0.1 > rates[8] > rates[9] > 0
 
@@ -171,7 +171,7 @@ def test_a_stage_ends_by_the_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         steps=10**6, minutes=1.0, schedule="linear", warmup=0.0, log_every=1, save_every=10**6
     )
     fitted = train(Toy(), stage, Slow(2 * 10**6), tmp_path)
-    rates = [e["learning_rate"] for e in Curve(tmp_path / "log.jsonl").read()]
+    rates = [e["learning_rate"] for e in LossCurve(tmp_path / "log.jsonl").read()]
     assert 8 <= len(rates) <= 10 and rates == sorted(rates, reverse=True) and rates[-1] < 0.02
     assert fitted.note["steps"] == len(rates) and fitted.note["pictures"] == 2 * len(rates)
     assert fitted.note["seconds"] == pytest.approx(60, abs=7)
@@ -228,7 +228,7 @@ def test_an_interrupted_run_ends_bit_equal(spoiled: bool, optimizer: str, tmp_pa
     assert items.read == list(range(4 if spoiled else 8, 12))
     for (name, one), two in zip(whole.named_parameters(), again.parameters(), strict=True):
         assert torch.equal(one, two), name
-    curves = [Curve(tmp_path / name / "log.jsonl").read() for name in ("whole", "parts")]
+    curves = [LossCurve(tmp_path / name / "log.jsonl").read() for name in ("whole", "parts")]
     assert [e["loss"] for e in curves[0]] == [e["loss"] for e in curves[1]]
 
 

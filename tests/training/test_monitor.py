@@ -8,7 +8,7 @@ import torch
 
 from finecaption.model import FineCaptionForConditionalGeneration, FineCaptionProcessor
 from finecaption.training.config import override
-from finecaption.training.curve import Curve
+from finecaption.training.curve import LossCurve
 from finecaption.training.finetune import choose_shown, finetune
 from finecaption.training.monitor import greedy, picture
 from finecaption.training.recipes import paper
@@ -60,7 +60,7 @@ def test_samples_are_shown_as_it_trains(
     assert [e.step for e in events.Images("samples/1")] == [2, 3]
     assert any(tag.startswith("samples/1") for tag in events.Tags()["tensors"])
     assert "train/loss" in events.Tags()["scalars"]
-    assert [e["step"] for e in Curve(tmp_path / "work/log.jsonl").read()] == [1, 2, 3]
+    assert [e["step"] for e in LossCurve(tmp_path / "work/log.jsonl").read()] == [1, 2, 3]
 
 
 def test_shown_samples_are_of_different_pictures(samples: list[RegionSample]) -> None:
@@ -70,7 +70,7 @@ def test_shown_samples_are_of_different_pictures(samples: list[RegionSample]) ->
 
 
 def test_a_curve_goes_on(tmp_path: Path) -> None:
-    curve = Curve(tmp_path / "log.jsonl")
+    curve = LossCurve(tmp_path / "log.jsonl")
     assert curve.read() == []
     curve.go_on(0)
     for step in (1, 2, 3):

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from finecaption.model import FineCaptionForConditionalGeneration, FineCaptionProcessor
 from finecaption.training.config import override
-from finecaption.training.curve import Curve
+from finecaption.training.curve import LossCurve
 from finecaption.training.finetune import finetune
 from finecaption.training.fsdp import assert_sharded
 from finecaption.training.processes import WorldError, check_world
@@ -59,7 +59,7 @@ def runs(tied: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def losses(folder: Path) -> list[float]:
-    return [entry["loss"] for entry in Curve(folder / "work/log.jsonl").read()]
+    return [entry["loss"] for entry in LossCurve(folder / "work/log.jsonl").read()]
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:

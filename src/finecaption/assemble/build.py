@@ -18,9 +18,9 @@ from finecaption.model import FineCaptionConfig, FineCaptionProcessor
 
 from . import infer
 from .auto_map import add_auto_map
-from .plan import Plan, count, make_plan
+from .plan import AssemblyPlan, count, make_plan
 from .presets import Preset
-from .sources import Source, find_source
+from .sources import WeightSource, find_source
 from .text import Language, generation_config, read_language
 from .write import DTYPES, new_folder, write_shards
 
@@ -29,7 +29,7 @@ SHARD_BYTES = 5 * 10**9
 Say = Callable[[str], None]
 
 
-def find_sources(preset: Preset, say: Say = lambda text: None) -> dict[str, Source]:
+def find_sources(preset: Preset, say: Say = lambda text: None) -> dict[str, WeightSource]:
     """All parts' sources on this machine.
 
     An alpha file with a whole tower stands for CLIP too: Alpha-CLIP trained both together, and
@@ -38,7 +38,7 @@ def find_sources(preset: Preset, say: Say = lambda text: None) -> dict[str, Sour
     Raises:
         InputError: a part has no source, or one that cannot be found.
     """
-    sources: dict[str, Source] = {}
+    sources: dict[str, WeightSource] = {}
     alpha = find_source("alpha", preset.alpha) if preset.alpha else None
     whole = alpha is not None and alpha.format.name == "Alpha-CLIP"
     for part in ("clip", "convnext", "sam", "llm"):
@@ -56,7 +56,7 @@ def find_sources(preset: Preset, say: Say = lambda text: None) -> dict[str, Sour
 
 
 def make_config(
-    preset: Preset, sources: dict[str, Source], language: Language, convnext_eps: float | None
+    preset: Preset, sources: dict[str, WeightSource], language: Language, convnext_eps: float | None
 ) -> FineCaptionConfig:
     """The model's configuration: sizes of the preset, towers of the sources.
 
@@ -91,7 +91,7 @@ def make_config(
         raise InputError(f"preset {preset.name}: the parts do not fit together: {error}") from error
 
 
-def _clip_config(sources: dict[str, Source]) -> PreTrainedConfig:
+def _clip_config(sources: dict[str, WeightSource]) -> PreTrainedConfig:
     clip, alpha = sources.get("clip"), sources.get("alpha")
     if clip is not None and clip.has_transformers_config:
         return _tower_config(CLIPVisionConfig, clip, infer.clip_config)
@@ -101,7 +101,7 @@ def _clip_config(sources: dict[str, Source]) -> PreTrainedConfig:
     return _tower_config(CLIPVisionConfig, clip, infer.clip_config)
 
 
-def _tower_config(cls: Any, source: Source, guess: Callable[..., dict[str, Any]]) -> Any:
+def _tower_config(cls: Any, source: WeightSource, guess: Callable[..., dict[str, Any]]) -> Any:
     if source.has_transformers_config:
         return cls.from_pretrained(source.folder, local_files_only=True)
     if source.format.name.startswith("transformers"):
@@ -175,8 +175,8 @@ def _manifest(
     preset: Preset,
     config: FineCaptionConfig,
     language: Language,
-    sources: dict[str, Source],
-    plan: Plan,
+    sources: dict[str, WeightSource],
+    plan: AssemblyPlan,
     dtype: str,
     seed: int,
 ) -> dict[str, Any]:

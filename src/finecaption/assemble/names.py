@@ -89,7 +89,7 @@ _CLIP_VIT: Rules = _vision(
         (rf"transformer\.resblocks\.(\d+)\.mlp\.c_proj\.{_WB}", (r"encoder.layers.\1.mlp.fc2.\2",)),
         (r"proj", _DROP),  # into the space that images and texts share
     )
-)  # fmt: skip
+)
 _ALPHA_CONV: Rules = ((r"conv1_alpha\.weight", ("alpha.weight",)),)
 # CLIP's text tower and what goes with it.
 _CLIP_TEXT = (
@@ -149,8 +149,14 @@ FORMATS: tuple[Format, ...] = (
         _CLIP_VIT + _ALPHA_CONV,
         outside=_CLIP_TEXT,
     ),
-    Format("alpha convolution", "alpha", "conv1_alpha.weight", ("visual.", ""), "model.clip.",
-           _ALPHA_CONV),
+    Format(
+        "alpha convolution",
+        "alpha",
+        "conv1_alpha.weight",
+        ("visual.", ""),
+        "model.clip.",
+        _ALPHA_CONV,
+    ),
     Format(
         "OpenAI CLIP",
         "clip",
@@ -228,7 +234,7 @@ FORMATS: tuple[Format, ...] = (
         ),
         outside=(r"lm_head\.weight",),
     ),
-)  # fmt: skip
+)
 
 LM_HEAD = "lm_head.weight"
 

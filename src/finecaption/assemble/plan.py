@@ -17,7 +17,7 @@ from finecaption.model import FineCaptionConfig, FineCaptionForConditionalGenera
 
 from .names import LM_HEAD, Taken, foreign_name, rename
 from .resample import can_resample, resample
-from .sources import Source
+from .sources import WeightSource
 
 Shape = tuple[int, ...]
 
@@ -37,7 +37,7 @@ class Entry:
 
 
 @dataclass
-class Plan:
+class AssemblyPlan:
     """All tensors in the order of the model, and what had to be changed, for the manifest."""
 
     entries: list[Entry] = field(default_factory=list)
@@ -56,8 +56,8 @@ def expected_shapes(config: FineCaptionConfig) -> dict[str, Shape]:
 
 
 def make_plan(
-    config: FineCaptionConfig, sources: dict[str, Source], rows: int, seed: int = 0
-) -> Plan:
+    config: FineCaptionConfig, sources: dict[str, WeightSource], rows: int, seed: int = 0
+) -> AssemblyPlan:
     """Finds each tensor's source.
 
     Args:
@@ -71,7 +71,7 @@ def make_plan(
     """
     shapes = expected_shapes(config)
     loaders: dict[str, Callable[[], torch.Tensor]] = {}
-    plan = Plan()
+    plan = AssemblyPlan()
     for source in sources.values():
         taken = rename(source.format, source.checkpoint.shapes, source.where)
         if config.tie_word_embeddings:
@@ -96,7 +96,7 @@ def make_plan(
 
 
 def _loader(
-    source: Source, name: str, taken: Taken, want: Shape, rows: int, plan: Plan
+    source: WeightSource, name: str, taken: Taken, want: Shape, rows: int, plan: AssemblyPlan
 ) -> Callable[[], torch.Tensor]:
     checkpoint = source.checkpoint
     have = checkpoint.shapes[taken.source]
@@ -122,7 +122,9 @@ def _loader(
     )
 
 
-def _check_complete(source: Source, taken: dict[str, Taken], shapes: dict[str, Shape]) -> None:
+def _check_complete(
+    source: WeightSource, taken: dict[str, Taken], shapes: dict[str, Shape]
+) -> None:
     """Whether a source holds all of its part."""
     form = source.format
     if form.part == "llm":
@@ -157,9 +159,9 @@ def _with_rows(values: torch.Tensor, rows: int) -> torch.Tensor:
     return torch.cat([values, mean.expand(rows - values.shape[0], -1)])
 
 
-def count(plan: Plan) -> int:
+def count(plan: AssemblyPlan) -> int:
     """Parameters of the whole model."""
     return sum(math.prod(entry.shape) for entry in plan.entries)
 
 
-__all__ = ["Entry", "Plan", "count", "expected_shapes", "make_plan"]
+__all__ = ["Entry", "AssemblyPlan", "count", "expected_shapes", "make_plan"]

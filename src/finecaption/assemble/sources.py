@@ -23,7 +23,7 @@ _BLOCK = 8 << 20
 
 
 @dataclass(frozen=True)
-class Source:
+class WeightSource:
     """One part's source on this machine.
 
     Attributes:
@@ -102,7 +102,7 @@ class Source:
         }
 
 
-def find_source(part: str, given: str, weights: bool = True) -> Source:
+def find_source(part: str, given: str, weights: bool = True) -> WeightSource:
     """Looks at the disk first; what is not there and reads like a hub id is fetched.
 
     Args:
@@ -115,11 +115,11 @@ def find_source(part: str, given: str, weights: bool = True) -> Source:
     """
     path = Path(given).expanduser()
     if path.exists():
-        return Source(part, given, path)
+        return WeightSource(part, given, path)
     if not _HUB_ID.fullmatch(given) or path.suffix in _WEIGHTS:
         raise InputError(f"--{part} {given}: no such file or folder; give one, or a hub id")
     folder = _fetch(part, given, weights)
-    return Source(part, given, folder, revision=folder.name)
+    return WeightSource(part, given, folder, revision=folder.name)
 
 
 def _fetch(part: str, given: str, weights: bool) -> Path:
@@ -158,4 +158,4 @@ def describe_file(path: Path) -> dict[str, Any]:
     return {"name": path.name, "bytes": path.stat().st_size, "sha256": digest.hexdigest()}
 
 
-__all__ = ["Source", "describe_file", "find_source"]
+__all__ = ["WeightSource", "describe_file", "find_source"]

@@ -11,7 +11,7 @@ from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from finecaption.errors import InputError
 
-from .sources import Source
+from .sources import WeightSource
 from .templates import choose_template
 
 # Tokens that vocabularies keep for this or for nothing, so that no embedding need be added.
@@ -42,7 +42,7 @@ class Language:
     notes: dict[str, Any] = field(default_factory=dict)
 
 
-def read_language(source: Source) -> Language:
+def read_language(source: WeightSource) -> Language:
     """Reads configuration and tokenizer, and makes room for images.
 
     Raises:
@@ -75,9 +75,12 @@ def read_language(source: Source) -> Language:
     _pad(tokenizer)
     config.pad_token_id = tokenizer.pad_token_id
     template, kind = choose_template(
-        tokenizer.chat_template, tokenizer.get_vocab(), image, tokenizer.bos_token,
+        tokenizer.chat_template,
+        tokenizer.get_vocab(),
+        image,
+        tokenizer.bos_token,
         tokenizer.eos_token,
-    )  # fmt: skip
+    )
     tokenizer.chat_template = template
     ends = _end_ids(folder, config, tokenizer)
     if not ends:

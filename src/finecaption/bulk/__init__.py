@@ -1,7 +1,7 @@
 """Describes many images in batches; runs can be resumed after a kill.
 
-    sources (folder, pattern, manifest, COCO, dataset) -> Job
-    Job -> Loaded (threads) -> answers (the model, in batches) -> Outcome
+    sources (folder, pattern, manifest, COCO, dataset) -> BatchJob
+    BatchJob -> Loaded (threads) -> answers (the model, in batches) -> Outcome
     Outcome -> journal (JSONL) and sidecars (a writer's thread) -> CSV, COCO, HTML at the end
 
 Nothing here imports torch before the model is opened.
@@ -10,9 +10,9 @@ Nothing here imports torch before the model is opened.
 from __future__ import annotations
 
 from finecaption.bulk.engine import ImageResult
-from finecaption.bulk.jobs import Bad, Job, RegionSpec
+from finecaption.bulk.jobs import Bad, BatchJob, RegionSpec
 from finecaption.bulk.layout import FORMATS, Layout
-from finecaption.bulk.run import Summary, caption_bulk
+from finecaption.bulk.run import BatchSummary, caption_bulk
 from finecaption.bulk.settings import RunSettings
 from finecaption.bulk.sources import open_jobs, stands_for_many
 
@@ -20,11 +20,11 @@ __all__ = [
     "FORMATS",
     "Bad",
     "ImageResult",
-    "Job",
+    "BatchJob",
     "Layout",
     "RegionSpec",
     "RunSettings",
-    "Summary",
+    "BatchSummary",
     "caption_bulk",
     "open_jobs",
     "stands_for_many",

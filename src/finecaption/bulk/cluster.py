@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from finecaption.bulk.engine import Spec
-from finecaption.bulk.jobs import Bad, Job, key_of
-from finecaption.bulk.pipeline import Batching, Clock, Outcome, outcomes
+from finecaption.bulk.jobs import Bad, BatchJob, key_of
+from finecaption.bulk.pipeline import Batching, Outcome, PhaseClock, outcomes
 from finecaption.bulk.settings import RunSettings
 from finecaption.errors import FineCaptionError, InputError
 
@@ -50,11 +50,11 @@ class Worker:
         self._captioner = model.open()
         self._settings, self._batching = settings, batching
 
-    def answers(self, jobs: Iterable[Job | Bad]) -> list[str]:
+    def answers(self, jobs: Iterable[BatchJob | Bad]) -> list[str]:
         """A JSON object for each job: id, place, error, left_out, and record, which is null if
         there is an error."""
         out = []
-        for batch in outcomes(jobs, self._captioner, self._settings, self._batching, Clock()):
+        for batch in outcomes(jobs, self._captioner, self._settings, self._batching, PhaseClock()):
             for outcome in batch:
                 record = None if outcome.error else outcome.record()
                 out.append(
@@ -81,7 +81,7 @@ class Worker:
 
 def on_cluster(
     model: Spec, settings: RunSettings, batching: Batching, cluster: Cluster
-) -> Callable[[Iterator[Job | Bad]], Iterator[list[Outcome]]]:
+) -> Callable[[Iterator[BatchJob | Bad]], Iterator[list[Outcome]]]:
     """Replaces the local model in `run.caption_bulk`; outcomes arrive in any order.
 
     Raises:
@@ -91,7 +91,7 @@ def on_cluster(
         raise InputError(f"--workers: must be at least 1; got {cluster.workers}")
     ray = _connect(cluster.address)
 
-    def run(jobs: Iterator[Job | Bad]) -> Iterator[list[Outcome]]:
+    def run(jobs: Iterator[BatchJob | Bad]) -> Iterator[list[Outcome]]:
         while window := list(itertools.islice(jobs, cluster.window)):
             yield from _window(ray, window, model, settings, batching, cluster)
 
@@ -125,7 +125,7 @@ def _connect(address: str | None) -> Any:
 
 def _window(
     ray: Any,
-    window: list[Job | Bad],
+    window: list[BatchJob | Bad],
     model: Spec,
     settings: RunSettings,
     batching: Batching,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from finecaption.bulk.jobs import WHOLE_ID, Loaded
+from finecaption.bulk.jobs import WHOLE_ID, OpenedJob
 from finecaption.bulk.settings import RunSettings
 from finecaption.errors import InputError
 from finecaption.protocol import Captioner, require
@@ -35,7 +35,7 @@ class ImageResult:
 
 
 def caption_images(
-    captioner: Captioner, images: Sequence[Loaded], settings: RunSettings
+    captioner: Captioner, images: Sequence[OpenedJob], settings: RunSettings
 ) -> list[ImageResult | InputError]:
     """A result or an error for each image, in order."""
     requests: list[Request | InputError] = []
@@ -56,7 +56,7 @@ def caption_images(
 
 
 def _request(
-    captioner: Captioner, loaded: Loaded, settings: RunSettings
+    captioner: Captioner, loaded: OpenedJob, settings: RunSettings
 ) -> tuple[Request | InputError, tuple[str, ...]]:
     """The request about an image, and the ids of its regions.
 
@@ -74,9 +74,14 @@ def _request(
     if asked.attributes and not regions:
         regions, ids = [Region.whole(loaded.picture.size)], (WHOLE_ID,)
     request = Request(
-        image, regions, asked.attributes or None, asked.dense, asked.whole, settings.decoding,
+        image,
+        regions,
+        asked.attributes or None,
+        asked.dense,
+        asked.whole,
+        settings.decoding,
         [f"region {name}" for name in ids],
-    )  # fmt: skip
+    )
     return request, ids
 
 

@@ -58,7 +58,7 @@ class RegionSpec:
 
 
 @dataclass(frozen=True)
-class Job:
+class BatchJob:
     """An image to be described."""
 
     id: str
@@ -112,10 +112,10 @@ def key_of(name: str, place: str) -> int:
 
 
 @dataclass(eq=False)
-class Loaded:
+class OpenedJob:
     """The opened image of a job, with its regions."""
 
-    job: Job
+    job: BatchJob
     picture: Image.Image
     """RGB, upright."""
     regions: list[Region | RegionPrompt]
@@ -123,7 +123,7 @@ class Loaded:
     """The regions' ids."""
 
 
-def load(job: Job) -> Loaded:
+def load(job: BatchJob) -> OpenedJob:
     """Opens the image and makes its regions.
 
     Raises:
@@ -134,10 +134,10 @@ def load(job: Job) -> Loaded:
     names = [spec.id for spec in job.regions]
     if alpha is not None and not regions:
         regions, names = [Region(alpha)], ["1"]
-    return Loaded(job, picture, regions, names)
+    return OpenedJob(job, picture, regions, names)
 
 
-def _picture(job: Job) -> tuple[Image.Image, np.ndarray | None]:
+def _picture(job: BatchJob) -> tuple[Image.Image, np.ndarray | None]:
     """The image, and its opaque part, bool (H, W), if that is looked at and is a part."""
     if isinstance(job.image, np.ndarray) or not job.alpha or job.regions:
         return load_image(job.image), None

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
-from finecaption.bulk.jobs import Bad, Job, Passed, RegionSpec
+from finecaption.bulk.jobs import Bad, BatchJob, Passed, RegionSpec
 from finecaption.errors import InputError
 from finecaption.io.images import SUFFIXES
 
@@ -38,7 +38,7 @@ def is_image(name: str) -> bool:
     )
 
 
-def folder_jobs(folder: str | os.PathLike[str]) -> Iterator[Job | Bad | Passed]:
+def folder_jobs(folder: str | os.PathLike[str]) -> Iterator[BatchJob | Bad | Passed]:
     """The images of a folder and of all below it, in order of their paths.
 
     Linked folders are followed, each real folder once, so that loops end.
@@ -50,7 +50,7 @@ def folder_jobs(folder: str | os.PathLike[str]) -> Iterator[Job | Bad | Passed]:
             yield from _of_folder(directory, relative, names)
 
 
-def pattern_jobs(pattern: str) -> Iterator[Job | Bad | Passed]:
+def pattern_jobs(pattern: str) -> Iterator[BatchJob | Bad | Passed]:
     """The images that match a pattern: `*` and `?` within a name, `**` for any folders.
 
     Ids are paths from the pattern's first folder without wildcards.
@@ -71,7 +71,7 @@ def pattern_jobs(pattern: str) -> Iterator[Job | Bad | Passed]:
         yield from _of_folder(directory, relative, names, fits)
 
 
-def list_jobs(files: Sequence[str]) -> Iterator[Job | Bad | Passed]:
+def list_jobs(files: Sequence[str]) -> Iterator[BatchJob | Bad | Passed]:
     """Images given one by one; ids are paths from the folder that they have in common."""
     parents = [os.path.abspath(os.path.dirname(file) or ".") for file in files]
     root = os.path.commonpath(parents)
@@ -190,7 +190,7 @@ def _of_folder(
     relative: str,
     names: Sequence[str],
     wanted: Callable[[str], bool] = lambda name: True,
-) -> Iterator[Job | Bad | Passed]:
+) -> Iterator[BatchJob | Bad | Passed]:
     near = _Near.of(directory, names)
     for name in names:
         if not wanted(name):
@@ -208,7 +208,7 @@ def _of_folder(
             yield Bad(path, "", what)
 
 
-def _job(directory: str, relative: str, name: str, near: _Near) -> Job | Bad:
+def _job(directory: str, relative: str, name: str, near: _Near) -> BatchJob | Bad:
     path = f"{relative}/{name}" if relative else name
     stem = os.path.splitext(name)[0]
     given = [known for known, _ in near.masks.get(stem, ())]
@@ -218,7 +218,7 @@ def _job(directory: str, relative: str, name: str, near: _Near) -> Job | Bad:
         return Bad(path, "", what)
     regions = tuple(RegionSpec(known, file) for known, file in near.masks.get(stem, ()))
     plain = path if stem in near.shared else path[: len(path) - len(name) + len(stem)]
-    return Job(path, os.path.join(directory, name), regions, stem=plain, alpha=True)
+    return BatchJob(path, os.path.join(directory, name), regions, stem=plain, alpha=True)
 
 
 def _matches(parts: Sequence[str], pattern: Sequence[str]) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 from finecaption.bulk.jobs import (
     REGION_KEYS,
     Bad,
-    Job,
+    BatchJob,
     Passed,
     RegionSpec,
     parse_manifest_region,
@@ -19,7 +19,7 @@ from finecaption.bulk.jobs import (
 from finecaption.data.record import NEEDED, OPTIONAL
 from finecaption.data.sources.base import annotated_size, checked_id
 from finecaption.data.sources.coco import CocoInstances, CocoTables, is_crowd
-from finecaption.data.sources.reading import Item, json_items, parse_json, text_lines
+from finecaption.data.sources.reading import JsonItem, json_items, parse_json, text_lines
 from finecaption.errors import InputError
 from finecaption.io.geometry import Size, xywh_to_xyxy
 
@@ -36,7 +36,7 @@ def plain_stem(name: str) -> str:
 # --- manifest.jsonl ---------------------------------------------------------------------------
 
 
-def manifest_jobs(file: Path, images: Path | None = None) -> Iterator[Job | Bad]:
+def manifest_jobs(file: Path, images: Path | None = None) -> Iterator[BatchJob | Bad]:
     """The images of a manifest.
 
     A line is an object with `image` (a path relative to the manifest) and perhaps `id`, `meta`
@@ -104,7 +104,7 @@ class _Lines:
         self.last = number
         self.entries.append((number, entry))
 
-    def job(self, root: Path, file: Path) -> Job | Bad:
+    def job(self, root: Path, file: Path) -> BatchJob | Bad:
         name = self.image if self.name is None else str(self.name)
         place = f"line {self.first}" + (f"-{self.last}" if self.last > self.first else "")
         regions: list[RegionSpec] = []
@@ -115,10 +115,15 @@ class _Lines:
             except InputError as error:
                 return Bad(name, place, f"{file}: line {number}: {error}")
             meta = entry.get("meta", meta)
-        return Job(
-            name, os.path.join(root, self.image), tuple(_distinct(regions)), place,
-            plain_stem(name), alpha=True, meta=meta,
-        )  # fmt: skip
+        return BatchJob(
+            name,
+            os.path.join(root, self.image),
+            tuple(_distinct(regions)),
+            place,
+            plain_stem(name),
+            alpha=True,
+            meta=meta,
+        )
 
     @staticmethod
     def _regions(entry: Mapping[str, Any], number: int, root: Path) -> list[RegionSpec]:
@@ -202,13 +207,13 @@ class CocoImages:
     def __len__(self) -> int:
         return len(self._places) + len(self._bad)
 
-    def __iter__(self) -> Iterator[Job | Bad | Passed]:
+    def __iter__(self) -> Iterator[BatchJob | Bad | Passed]:
         yield from self._bad
         yield from (Passed("crowd annotations", place) for place in self._crowds)
         for number, place in self._places.items():
             yield self._job(number, place)
 
-    def _job(self, number: Any, place: str) -> Job | Bad:
+    def _job(self, number: Any, place: str) -> BatchJob | Bad:
         name = self._tables.images[number][0]
         where = f"image {number}"
         try:
@@ -227,7 +232,7 @@ class CocoImages:
             )
             return Bad(name, "", what, left_out=True)
         known = number if isinstance(number, int) else None
-        return Job(name, str(picture), regions, where, plain_stem(name), image_id=known)
+        return BatchJob(name, str(picture), regions, where, plain_stem(name), image_id=known)
 
     def _tell(self, place: str, what: str) -> None:
         self._bad.append(Bad(place, "", f"{self.file}: {place}: {what}"))
@@ -235,7 +240,7 @@ class CocoImages:
     def _leave_out(self, number: object, why: str) -> None:
         self._left_out.setdefault(str(number), []).append(why)
 
-    def _image(self, item: Item) -> None:
+    def _image(self, item: JsonItem) -> None:
         value = item.value if isinstance(item.value, dict) else {}
         name = value.get("file_name")
         if "id" in value and (not isinstance(name, str) or not name.strip()):

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from finecaption.bulk.engine import ImageResult, caption_images
-from finecaption.bulk.jobs import Bad, Job, Loaded, load
+from finecaption.bulk.jobs import Bad, BatchJob, OpenedJob, load
 from finecaption.bulk.manifests import plain_stem
 from finecaption.bulk.settings import RunSettings
 from finecaption.errors import FineCaptionError, InputError
@@ -45,7 +45,7 @@ class Outcome:
     picture: Image.Image | None = None
     made: dict[str, Any] | None = None
     result: ImageResult | None = None
-    loaded: Loaded | None = None
+    loaded: OpenedJob | None = None
 
     def record(self) -> dict[str, Any]:
         """The record. It encodes the masks, so that the writer's thread does this work."""
@@ -56,7 +56,7 @@ class Outcome:
 
 
 @dataclass
-class Clock:
+class PhaseClock:
     """Time spent in each phase, in seconds."""
 
     model: float = 0.0
@@ -68,11 +68,11 @@ class Clock:
 
 
 def outcomes(
-    jobs: Iterable[Job | Bad],
+    jobs: Iterable[BatchJob | Bad],
     captioner: Captioner,
     settings: RunSettings,
     batching: Batching | None = None,
-    clock: Clock | None = None,
+    clock: PhaseClock | None = None,
 ) -> Iterator[list[Outcome]]:
     """The jobs' outcomes, batch by batch, in the order of the jobs.
 
@@ -80,9 +80,9 @@ def outcomes(
         FineCaptionError: the model fails for every image of a batch.
     """
     how = batching or Batching()
-    time_of = clock or Clock()
+    time_of = clock or PhaseClock()
     source = iter(jobs)
-    waiting: deque[tuple[Job | Bad, Future[Loaded] | None]] = deque()
+    waiting: deque[tuple[BatchJob | Bad, Future[OpenedJob] | None]] = deque()
     sizes: deque[int] = deque([PIXELS // 8], maxlen=16)  # of the last images, in pixels
     with ThreadPoolExecutor(how.threads, "open") as pool:
 
@@ -92,7 +92,7 @@ def outcomes(
                 job = next(source, None)
                 if job is None:
                     return
-                waiting.append((job, pool.submit(load, job) if isinstance(job, Job) else None))
+                waiting.append((job, pool.submit(load, job) if isinstance(job, BatchJob) else None))
 
         try:
             while True:
@@ -127,7 +127,7 @@ def outcomes(
                     future.cancel()
 
 
-def _opened(job: Job | Bad, future: Future[Loaded] | None) -> Outcome:
+def _opened(job: BatchJob | Bad, future: Future[OpenedJob] | None) -> Outcome:
     if isinstance(job, Bad):
         return Outcome(job.id, job.place, job.what, job.left_out)
     assert future is not None
@@ -175,12 +175,12 @@ def _singly(
     return results
 
 
-def _of(outcome: Outcome) -> Loaded:
+def _of(outcome: Outcome) -> OpenedJob:
     assert outcome.loaded is not None
     return outcome.loaded
 
 
-def to_record(loaded: Loaded, found: ImageResult) -> dict[str, Any]:
+def to_record(loaded: OpenedJob, found: ImageResult) -> dict[str, Any]:
     """The JSON form of an image's captions.
 
     `{"id", "place"?, "stem"?, "image_id"?, "image", "width", "height", "model", "regions": [{"id",

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from finecaption.bulk.engine import Spec
-from finecaption.bulk.jobs import Bad, Job, Passed
+from finecaption.bulk.jobs import Bad, BatchJob, Passed
 from finecaption.bulk.journal import DiskErrors, Journal
 from finecaption.bulk.layout import Layout
-from finecaption.bulk.pipeline import Batching, Clock, Outcome, outcomes
+from finecaption.bulk.pipeline import Batching, Outcome, PhaseClock, outcomes
 from finecaption.bulk.settings import RunSettings
 from finecaption.bulk.sidecars import Sidecars
 from finecaption.bulk.sources import Jobs, PassedOver
@@ -31,7 +31,7 @@ _WAITING = 4  # batches between the model and the writer
 
 
 @dataclass
-class Summary:
+class BatchSummary:
     """The progress of a run and, at the end, its result."""
 
     total: int | None = None
@@ -48,7 +48,7 @@ class Summary:
     """Described; a paragraph on a whole image counts as one."""
     seconds: float = 0.0
     """From the first image to the last record, without loading the model."""
-    clock: Clock = field(default_factory=Clock)
+    clock: PhaseClock = field(default_factory=PhaseClock)
     omitted: int = 0
     """Images that the HTML page has no room for."""
 
@@ -57,7 +57,7 @@ class _Writer(threading.Thread):
     """Writes batches of outcomes; its first error is raised when the next batch is put."""
 
     def __init__(
-        self, journal: Journal, sidecars: Sidecars | None, errors: Errors, summary: Summary
+        self, journal: Journal, sidecars: Sidecars | None, errors: Errors, summary: BatchSummary
     ) -> None:
         super().__init__(name="write", daemon=True)
         self._journal, self._sidecars, self._errors = journal, sidecars, errors
@@ -177,9 +177,9 @@ def caption_bulk(
     on_existing: str | None = None,
     batching: Batching | None = None,
     errors: Path | None = None,
-    told: Callable[[Summary], None] | None = None,
-    run_jobs: Callable[[Iterator[Job | Bad]], Iterable[list[Outcome]]] | None = None,
-) -> Summary:
+    told: Callable[[BatchSummary], None] | None = None,
+    run_jobs: Callable[[Iterator[BatchJob | Bad]], Iterable[list[Outcome]]] | None = None,
+) -> BatchSummary:
     """Describes every image of a source.
 
     Killed at any moment, the same call with `resume` goes on: images with a record are passed
@@ -219,7 +219,7 @@ def caption_bulk(
         _begin(journal, sidecars, known, resume, on_existing)
         done = journal.done()
         failed = Errors(errors or layout.errors, layout.out.name)
-        summary = Summary()
+        summary = BatchSummary()
         _count(jobs, summary)
         only_sidecars = set(layout.formats) <= {"txt", "png"} and journal.mode == "skip"
         left = _left(jobs, done, summary, sidecars if only_sidecars else None)
@@ -259,21 +259,21 @@ def _begin(
 
 
 def _here(
-    model: Spec, settings: RunSettings, batching: Batching | None, summary: Summary
-) -> Callable[[Iterator[Job | Bad]], Iterator[list[Outcome]]]:
+    model: Spec, settings: RunSettings, batching: Batching | None, summary: BatchSummary
+) -> Callable[[Iterator[BatchJob | Bad]], Iterator[list[Outcome]]]:
     captioner = model.open()
     return lambda jobs: outcomes(jobs, captioner, settings, batching, summary.clock)
 
 
 def _left(
-    jobs: Jobs, done: np.ndarray, summary: Summary, sidecars: Sidecars | None
-) -> Iterator[Job | Bad]:
+    jobs: Jobs, done: np.ndarray, summary: BatchSummary, sidecars: Sidecars | None
+) -> Iterator[BatchJob | Bad]:
     """The jobs that are not done yet."""
     for job in jobs.start():
         if isinstance(job, Passed):
             summary.passed_over.add(job)
             continue
-        if isinstance(job, Job):
+        if isinstance(job, BatchJob):
             key = np.uint64(job.key)
             place = int(np.searchsorted(done, key))
             there = place < len(done) and done[place] == key
@@ -283,12 +283,12 @@ def _left(
         yield job
 
 
-def _chain(first: Job | Bad, rest: Iterator[Job | Bad]) -> Iterator[Job | Bad]:
+def _chain(first: BatchJob | Bad, rest: Iterator[BatchJob | Bad]) -> Iterator[BatchJob | Bad]:
     yield first
     yield from rest
 
 
-def _count(jobs: Jobs, summary: Summary) -> None:
+def _count(jobs: Jobs, summary: BatchSummary) -> None:
     """Counts the images while the run proceeds."""
 
     def count() -> None:
@@ -302,8 +302,8 @@ def _go(
     journal: Journal,
     sidecars: Sidecars | None,
     failed: Errors,
-    summary: Summary,
-    told: Callable[[Summary], None] | None,
+    summary: BatchSummary,
+    told: Callable[[BatchSummary], None] | None,
 ) -> None:
     started = time.perf_counter()
     writer = _Writer(journal, sidecars, failed, summary)
@@ -322,7 +322,7 @@ def _go(
         told(summary)
 
 
-def _finish(layout: Layout, journal: Journal, summary: Summary) -> None:
+def _finish(layout: Layout, journal: Journal, summary: BatchSummary) -> None:
     """Writes the files that are made from all records."""
 
     def read() -> Iterator[dict[str, Any]]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from finecaption.bulk.jobs import Bad, Job, Passed, RegionSpec
+from finecaption.bulk.jobs import Bad, BatchJob, Passed, RegionSpec
 from finecaption.bulk.listing import (
     check_folder,
     folder_jobs,
@@ -35,12 +35,12 @@ class Jobs:
 
     name: str
     """What it is, for the settings: kind and full path."""
-    start: Callable[[], Iterator[Job | Bad | Passed]]
+    start: Callable[[], Iterator[BatchJob | Bad | Passed]]
     """Iterates over all that is found, with what is passed over."""
     count: Callable[[], int | None]
     """How many there are; None where finding out takes as long as reading them."""
 
-    def __iter__(self) -> Iterator[Job | Bad]:
+    def __iter__(self) -> Iterator[BatchJob | Bad]:
         return (job for job in self.start() if not isinstance(job, Passed))
 
 
@@ -144,7 +144,7 @@ def _name(kind: str, *paths: object) -> str:
     return " ".join([kind, *(os.path.abspath(str(path)) for path in paths if path is not None)])
 
 
-def _counted(name: str, start: Callable[[], Iterator[Job | Bad | Passed]]) -> Jobs:
+def _counted(name: str, start: Callable[[], Iterator[BatchJob | Bad | Passed]]) -> Jobs:
     return Jobs(name, start, lambda: sum(not isinstance(job, Passed) for job in start()))
 
 
@@ -166,9 +166,9 @@ def _form_of(folder: Path) -> str | None:
 def _data_jobs(form: str, path: Path, images: Path | None) -> Jobs:
     source = open_data(path, form, images=images, problems="skip")
 
-    def start() -> Iterator[Job | Bad | Passed]:
+    def start() -> Iterator[BatchJob | Bad | Passed]:
         told = 0
-        for picture, members in itertools.groupby(source, key=_Picture):
+        for picture, members in itertools.groupby(source, key=_SourceImage):
             yield _data_job(list(members), picture)
             for problem in source.problems[told:]:
                 yield Bad(problem.record or problem.file, "", str(problem))
@@ -183,14 +183,14 @@ def _data_jobs(form: str, path: Path, images: Path | None) -> Jobs:
     return Jobs(_name(form, path, images), start, lambda: None)
 
 
-class _Picture:
+class _SourceImage:
     """Compares equal for neighboring samples of one image."""
 
     def __init__(self, sample: RegionSample) -> None:
         self.image, self.image_id = sample.image, sample.image_id
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, _Picture) or self.image_id != other.image_id:
+        if not isinstance(other, _SourceImage) or self.image_id != other.image_id:
             return False
         if isinstance(self.image, np.ndarray) or isinstance(other.image, np.ndarray):
             if self.image is other.image:
@@ -202,7 +202,7 @@ class _Picture:
     __hash__ = None  # type: ignore[assignment]  # groupby compares neighbors only
 
 
-def _data_job(members: list[RegionSample], picture: _Picture) -> Job:
+def _data_job(members: list[RegionSample], picture: _SourceImage) -> BatchJob:
     regions: dict[tuple[str | None, str], RegionSpec] = {}
     for sample in members:
         if sample.mask is not None:
@@ -225,4 +225,4 @@ def _data_job(members: list[RegionSample], picture: _Picture) -> Job:
     # the same image can come again later, with other regions
     said = repr((image if isinstance(image, str) else "", sorted(map(repr, regions))))
     place = hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-    return Job(name, image, tuple(regions.values()), place, plain_stem(name))
+    return BatchJob(name, image, tuple(regions.values()), place, plain_stem(name))

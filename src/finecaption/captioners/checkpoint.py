@@ -246,10 +246,15 @@ class TransformersCaptioner(QuestionCaptioner):
         with torch.inference_mode():
             # greedy, whatever a checkpoint's own generation_config.json says
             rows = model.generate(
-                **inputs, max_new_tokens=self.max_new_tokens, do_sample=False, num_beams=1,
-                temperature=None, top_p=None, top_k=None,
+                **inputs,
+                max_new_tokens=self.max_new_tokens,
+                do_sample=False,
+                num_beams=1,
+                temperature=None,
+                top_p=None,
+                top_k=None,
                 pad_token_id=processor.tokenizer.pad_token_id,
-            )  # fmt: skip
+            )
         new = rows[:, inputs["input_ids"].shape[1] :]
         texts = processor.tokenizer.batch_decode(new, skip_special_tokens=True)
         return [self.family.clean(text) for text in texts]

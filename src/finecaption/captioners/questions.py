@@ -102,11 +102,12 @@ class QuestionCaptioner(ABC):
             for region, field in zip(request.parse_regions(image.size), request.fields, strict=True)
         ]
         asked = [
-            Question(image, region, "rdc") if name == DENSE
+            Question(image, region, "rdc")
+            if name == DENSE
             else Question(image, region, "aarc", name)
             for region in regions
             for name in request.questions.region_names
-        ]  # fmt: skip
+        ]
         if request.questions.whole:
             asked.append(Question(image, None, "cgic"))
         return regions, asked

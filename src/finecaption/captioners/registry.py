@@ -79,9 +79,14 @@ def open_captioner(
         opened.max_new_tokens = max_new_tokens
         return opened
     return TransformersCaptioner(
-        folder, name=own_name or name.rstrip("/").rpartition("/")[2], shown=shown, device=device,
-        dtype=dtype, batch_size=batch_size, max_new_tokens=max_new_tokens,
-    )  # fmt: skip
+        folder,
+        name=own_name or name.rstrip("/").rpartition("/")[2],
+        shown=shown,
+        device=device,
+        dtype=dtype,
+        batch_size=batch_size,
+        max_new_tokens=max_new_tokens,
+    )
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ _TRAINED = "weights trained on CompositionCap are not published: train them, and
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """A row of Table 2."""
 
     title: str
@@ -82,23 +82,23 @@ class Row:
         return REASONS.get(self.model, "") or self.note
 
 
-TABLE_2: tuple[Row, ...] = (
-    Row("Kosmos-2 (box)", "zero-shot", "kosmos-2"),
-    Row("Alpha-CLIP-13B (mask)", "zero-shot", "alpha-clip-13b"),
-    Row("Qwen2-VL-7B (box), zero-shot", "zero-shot", "qwen2-vl-7b"),
-    Row("Ferret-13B (contour)", "zero-shot", "ferret-13b"),
-    Row("ViP-LLaVA-13B (contour), zero-shot", "zero-shot", "vip-llava-13b"),
-    Row("LLaMA-3.2-11B", "zero-shot", "llama-3.2-11b"),
-    Row("LLaMA-3.2-90B", "zero-shot", "llama-3.2-90b"),
-    Row("InternVL-2-40B", "zero-shot", "internvl-2-40b"),
-    Row("GPT-4o (box)", "zero-shot", "gpt-4o"),
-    Row("Qwen2-VL-7B (box)", "supervised", "qwen2-vl-7b", _TRAINED),
-    Row("LLaVA-1.6-13B (box)", "supervised", "llava-1.6-13b", _TRAINED),
-    Row("VILA1.5-8B (box)", "supervised", "vila-1.5-8b", _TRAINED),
-    Row("ViP-LLaVA-13B (contour)", "supervised", "vip-llava-13b", _TRAINED),
-    Row("Alpha-CLIP-13B (mask, 336)", "supervised", "alpha-clip-13b", _TRAINED),
-    Row("LLaVA-HR-X (box, 1024)", "supervised", "llava-hr-x", _TRAINED),
-    Row("LLaMA-3.2-11B (box)", "supervised", "llama-3.2-11b", _TRAINED),
-    Row("FineCaption-8B (mask, 1024)", "supervised", "finecaption-8b", _TRAINED),
+TABLE_2: tuple[TableRow, ...] = (
+    TableRow("Kosmos-2 (box)", "zero-shot", "kosmos-2"),
+    TableRow("Alpha-CLIP-13B (mask)", "zero-shot", "alpha-clip-13b"),
+    TableRow("Qwen2-VL-7B (box), zero-shot", "zero-shot", "qwen2-vl-7b"),
+    TableRow("Ferret-13B (contour)", "zero-shot", "ferret-13b"),
+    TableRow("ViP-LLaVA-13B (contour), zero-shot", "zero-shot", "vip-llava-13b"),
+    TableRow("LLaMA-3.2-11B", "zero-shot", "llama-3.2-11b"),
+    TableRow("LLaMA-3.2-90B", "zero-shot", "llama-3.2-90b"),
+    TableRow("InternVL-2-40B", "zero-shot", "internvl-2-40b"),
+    TableRow("GPT-4o (box)", "zero-shot", "gpt-4o"),
+    TableRow("Qwen2-VL-7B (box)", "supervised", "qwen2-vl-7b", _TRAINED),
+    TableRow("LLaVA-1.6-13B (box)", "supervised", "llava-1.6-13b", _TRAINED),
+    TableRow("VILA1.5-8B (box)", "supervised", "vila-1.5-8b", _TRAINED),
+    TableRow("ViP-LLaVA-13B (contour)", "supervised", "vip-llava-13b", _TRAINED),
+    TableRow("Alpha-CLIP-13B (mask, 336)", "supervised", "alpha-clip-13b", _TRAINED),
+    TableRow("LLaVA-HR-X (box, 1024)", "supervised", "llava-hr-x", _TRAINED),
+    TableRow("LLaMA-3.2-11B (box)", "supervised", "llama-3.2-11b", _TRAINED),
+    TableRow("FineCaption-8B (mask, 1024)", "supervised", "finecaption-8b", _TRAINED),
 )
 """Every row, in the paper's order."""

@@ -91,28 +91,47 @@ def _tokenizer(*special: str, **roles: Any) -> Any:
     made.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
     made.decoder = decoders.Fuse()
     tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=made, pad_token="<pad>", bos_token="<s>", eos_token="</s>",
-        unk_token="<unk>", padding_side="left", model_max_length=4096,
-        clean_up_tokenization_spaces=False, **roles,
-    )  # fmt: skip
+        tokenizer_object=made,
+        pad_token="<pad>",
+        bos_token="<s>",
+        eos_token="</s>",
+        unk_token="<unk>",
+        padding_side="left",
+        model_max_length=4096,
+        clean_up_tokenization_spaces=False,
+        **roles,
+    )
     tokenizer.add_special_tokens({"additional_special_tokens": list(special)})
     return tokenizer
 
 
 def _text(vocabulary: int, **more: Any) -> dict[str, Any]:
     return {
-        "vocab_size": vocabulary, "hidden_size": 32, "intermediate_size": 48,
-        "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
-        "max_position_embeddings": 4096, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2,
+        "vocab_size": vocabulary,
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": 4096,
+        "pad_token_id": 0,
+        "bos_token_id": 1,
+        "eos_token_id": 2,
         **more,
-    }  # fmt: skip
+    }
 
 
 def _clip(**more: Any) -> dict[str, Any]:
     return {
-        "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 3,
-        "num_attention_heads": 4, "image_size": 28, "patch_size": 7, "projection_dim": 16, **more,
-    }  # fmt: skip
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 4,
+        "image_size": 28,
+        "patch_size": 7,
+        "projection_dim": 16,
+        **more,
+    }
 
 
 def _clip_processor(side: int = 28) -> Any:
@@ -132,15 +151,21 @@ def _kosmos2(folder: Path) -> Any:
     return Kosmos2ForConditionalGeneration(
         Kosmos2Config(
             text_config={
-                "vocab_size": len(processor.tokenizer), "embed_dim": 32, "layers": 2,
-                "ffn_dim": 48, "attention_heads": 4, "max_position_embeddings": 512,
+                "vocab_size": len(processor.tokenizer),
+                "embed_dim": 32,
+                "layers": 2,
+                "ffn_dim": 48,
+                "attention_heads": 4,
+                "max_position_embeddings": 512,
                 "scale_embedding": False,
-                "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2,
+                "pad_token_id": 0,
+                "bos_token_id": 1,
+                "eos_token_id": 2,
             },
             vision_config=_clip(),
             latent_query_num=4,
         )
-    )  # fmt: skip
+    )
 
 
 def _qwen(folder: Path, generation: str) -> Any:
@@ -155,10 +180,12 @@ def _qwen(folder: Path, generation: str) -> Any:
         size={"shortest_edge": (2 * patch) ** 2, "longest_edge": 16 * (2 * patch) ** 2},
     )
     _save_parts(
-        folder, images, tokenizer,
+        folder,
+        images,
+        tokenizer,
         "Qwen2_5_VLProcessor" if generation == "2_5" else f"Qwen{generation}VLProcessor",
         chat_template=_CHATML.replace("IMAGE", "<|vision_start|><|image_pad|><|vision_end|>"),
-    )  # fmt: skip
+    )
     vision: dict[str, Any] = {"depth": 2, "num_heads": 4, "patch_size": patch}
     if generation == "2":
         vision |= {"embed_dim": 32, "hidden_size": 32, "mlp_ratio": 2}
@@ -202,15 +229,20 @@ def _llava(folder: Path, name: str) -> Any:
     if next_one:
         pinpoints = [[28, 56], [56, 28], [56, 56]]
         images = LlavaNextImageProcessorPil(
-            size={"shortest_edge": 28}, crop_size={"height": 28, "width": 28},
+            size={"shortest_edge": 28},
+            crop_size={"height": 28, "width": 28},
             image_grid_pinpoints=pinpoints,
-        )  # fmt: skip
+        )
         settings |= {"image_grid_pinpoints": pinpoints}
     kind = LlavaNextProcessor if next_one else LlavaProcessor
     kind(
-        images, tokenizer, patch_size=7, vision_feature_select_strategy="default",
-        num_additional_image_tokens=1, **more,
-    ).save_pretrained(folder)  # fmt: skip
+        images,
+        tokenizer,
+        patch_size=7,
+        vision_feature_select_strategy="default",
+        num_additional_image_tokens=1,
+        **more,
+    ).save_pretrained(folder)
     config = getattr(transformers, f"{name}Config")(
         text_config={"model_type": "llama", **_text(len(tokenizer))},
         vision_config={"model_type": "clip_vision_model", **_clip()},
@@ -239,20 +271,28 @@ def _internvl(folder: Path) -> Any:
         size={"height": 28, "width": 28}, crop_to_patches=True, min_patches=1, max_patches=4
     )
     _save_parts(
-        folder, images, tokenizer, "InternVLProcessor", image_seq_length=4,
+        folder,
+        images,
+        tokenizer,
+        "InternVLProcessor",
+        image_seq_length=4,
         chat_template=_CHATML.replace("IMAGE", "<IMG_CONTEXT>\n"),
-    )  # fmt: skip
+    )
     return InternVLForConditionalGeneration(
         InternVLConfig(
             text_config={"model_type": "qwen2", **_text(len(tokenizer))},
             vision_config={
-                "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2,
-                "num_attention_heads": 4, "image_size": [28, 28], "patch_size": [7, 7],
+                "hidden_size": 32,
+                "intermediate_size": 48,
+                "num_hidden_layers": 2,
+                "num_attention_heads": 4,
+                "image_size": [28, 28],
+                "patch_size": [7, 7],
             },
             image_token_id=tokenizer.convert_tokens_to_ids("<IMG_CONTEXT>"),
             image_seq_length=4,
         )
-    )  # fmt: skip
+    )
 
 
 def _mllama(folder: Path) -> Any:
@@ -264,8 +304,12 @@ def _mllama(folder: Path) -> Any:
     )
 
     names = (
-        "<|image|>", "<|python_tag|>", "<|eot_id|>", "<|start_header_id|>", "<|end_header_id|>",
-    )  # fmt: skip
+        "<|image|>",
+        "<|python_tag|>",
+        "<|eot_id|>",
+        "<|start_header_id|>",
+        "<|end_header_id|>",
+    )
     tokenizer = _tokenizer(*names)
     images = MllamaImageProcessorPil(size={"height": 28, "width": 28}, max_image_tiles=2)
     MllamaProcessor(images, tokenizer, chat_template=_LLAMA).save_pretrained(folder)
@@ -279,14 +323,21 @@ def _mllama(folder: Path) -> Any:
                 rope_parameters={"rope_type": "default", "rope_theta": 1e4},
             ),
             vision_config={
-                "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2,
-                "num_global_layers": 1, "attention_heads": 4, "image_size": 28, "patch_size": 7,
-                "max_num_tiles": 2, "intermediate_layers_indices": [0],
-                "supported_aspect_ratios": [[1, 1], [1, 2], [2, 1]], "vision_output_dim": 64,
+                "hidden_size": 32,
+                "intermediate_size": 48,
+                "num_hidden_layers": 2,
+                "num_global_layers": 1,
+                "attention_heads": 4,
+                "image_size": 28,
+                "patch_size": 7,
+                "max_num_tiles": 2,
+                "intermediate_layers_indices": [0],
+                "supported_aspect_ratios": [[1, 1], [1, 2], [2, 1]],
+                "vision_output_dim": 64,
             },
             image_token_index=tokenizer.convert_tokens_to_ids("<|image|>"),
         )
-    )  # fmt: skip
+    )
 
 
 def _save_parts(

@@ -147,12 +147,16 @@ def draw_arrow(image: Image.Image, mask: np.ndarray) -> Image.Image:
     shaft = max(1.0, line * 1.4)
     head = max(4.0, shaft * 4.5)
     room = min(
-        *(limit / abs(step) for limit, step in (
-            (width - 1 - tip[0] if way[0] > 0 else tip[0], way[0]),
-            (height - 1 - tip[1] if way[1] > 0 else tip[1], way[1]),
-        ) if step),
+        *(
+            limit / abs(step)
+            for limit, step in (
+                (width - 1 - tip[0] if way[0] > 0 else tip[0], way[0]),
+                (height - 1 - tip[1] if way[1] > 0 else tip[1], way[1]),
+            )
+            if step
+        ),
         math.inf,
-    )  # fmt: skip
+    )
     length = min(room, max(head * 2.2, 0.18 * max(width, height)))
     white = casing(line)
     for colour, wider in ((WHITE, white), (RED, 0)):

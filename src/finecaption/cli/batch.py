@@ -32,7 +32,7 @@ from finecaption.cli.options import (
 from finecaption.errors import InputError
 
 if TYPE_CHECKING:
-    from finecaption.bulk import Summary
+    from finecaption.bulk import BatchSummary
 
 _LINE_SECONDS = 30.0  # between lines of progress where there is no terminal
 _CLUSTER = "On a Ray cluster"
@@ -145,9 +145,15 @@ def batch(
 
     questions = Questions(attribute_names(attribute, all_attributes), dense, whole)
     decoding = make_decoding(
-        length=length, temperature=temperature, top_p=top_p, top_k=top_k, seed=seed, beams=beams,
-        guidance=guidance, max_new_tokens=max_new_tokens,
-    )  # fmt: skip
+        length=length,
+        temperature=temperature,
+        top_p=top_p,
+        top_k=top_k,
+        seed=seed,
+        beams=beams,
+        guidance=guidance,
+        max_new_tokens=max_new_tokens,
+    )
     settings = RunSettings(questions, everything, decoding)
     if batch_size < 1:
         raise InputError(f"--batch: must be at least 1; got {batch_size}")
@@ -166,7 +172,7 @@ def batch(
         each = gpus if gpus is not None else float(str(device).startswith("cuda"))
         spread = Cluster(workers, gpus=each, address=address)
         run_jobs = on_cluster(spec, settings, batching, spread)
-    with _Shown() as shown:
+    with _BatchProgress() as shown:
         summary = caption_bulk(
             jobs,
             layout,
@@ -184,7 +190,7 @@ def batch(
         raise typer.Exit(1)
 
 
-class _Shown:
+class _BatchProgress:
     """A bar on a terminal, a line now and then elsewhere; both on stderr."""
 
     def __init__(self) -> None:
@@ -203,7 +209,7 @@ class _Shown:
         self._task: Any = None
         self._last = time.monotonic()
 
-    def __enter__(self) -> _Shown:
+    def __enter__(self) -> _BatchProgress:
         self._bar.start()
         self._task = self._bar.add_task("loading the model", total=None)
         return self
@@ -211,7 +217,7 @@ class _Shown:
     def __exit__(self, *error: object) -> None:
         self._bar.stop()
 
-    def told(self, summary: Summary) -> None:
+    def told(self, summary: BatchSummary) -> None:
         """Shows the progress so far."""
         text = progress_line(summary)
         done = finished(summary)
@@ -221,12 +227,12 @@ class _Shown:
             note(text)
 
 
-def finished(summary: Summary) -> int:
+def finished(summary: BatchSummary) -> int:
     """The images of which it is known what becomes of them."""
     return summary.passed + summary.described + summary.failed + summary.left_out
 
 
-def progress_line(summary: Summary) -> str:
+def progress_line(summary: BatchSummary) -> str:
     """`1,200 of 5,000 images, 35.1 regions/s, 2:10 left, 3 failed`"""
     done = finished(summary)
     fresh = done - summary.passed
@@ -251,7 +257,7 @@ def _clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def _report(summary: Summary, layout: Any, errors: Path) -> None:
+def _report(summary: BatchSummary, layout: Any, errors: Path) -> None:
     parts = [f"{summary.described:,} images described, {summary.regions:,} regions"]
     if summary.seconds > 0 and summary.described:
         parts[0] += (

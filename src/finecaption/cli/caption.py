@@ -101,9 +101,15 @@ def caption(
     # Everything that can be wrong is checked before the seconds that the model takes.
     names = attribute_names(attribute, all_attributes)
     decoding = make_decoding(
-        length=length, temperature=temperature, top_p=top_p, top_k=top_k, seed=seed, beams=beams,
-        guidance=guidance, max_new_tokens=max_new_tokens,
-    )  # fmt: skip
+        length=length,
+        temperature=temperature,
+        top_p=top_p,
+        top_k=top_k,
+        seed=seed,
+        beams=beams,
+        guidance=guidance,
+        max_new_tokens=max_new_tokens,
+    )
     _check_one(image)
     if save is not None:
         check_save(save, image)

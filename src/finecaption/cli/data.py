@@ -95,8 +95,13 @@ def convert(
 ) -> None:
     """Convert a dataset to another format. An interrupted conversion resumes."""
     found = open_source(src, source, images, split, option, skip_bad)
-    settings = {"made": "convert", "source": full_name(src), "from": found.name, "split": split,
-                "set": sorted(option or ())}  # fmt: skip
+    settings = {
+        "made": "convert",
+        "source": full_name(src),
+        "from": found.name,
+        "split": split,
+        "set": sorted(option or ()),
+    }
     count = write_samples(found, out, to, embed, settings, overwrite)
     note_problems(found.problems, out)
     note(f"{count:,} samples")
@@ -170,9 +175,16 @@ def split(
     found = open_source(src, source, images, only, option, skip_bad)
     for name, ratio in ratios.items():
         target = out / (name + {"jsonl": ".jsonl", "compositioncap": ".json"}.get(to, ""))
-        settings = {"made": "split", "source": full_name(src), "from": found.name, "only": only,
-                    "set": sorted(option or ()), "part": name, "parts": list(parts),
-                    "seed": seed}  # fmt: skip
+        settings = {
+            "made": "split",
+            "source": full_name(src),
+            "from": found.name,
+            "only": only,
+            "set": sorted(option or ()),
+            "part": name,
+            "parts": list(parts),
+            "seed": seed,
+        }
         stream = part_of(found, ratios, seed, name)
         count = write_samples(stream, target, to, embed, settings, overwrite, name)
         note(f"{name}: {count:,} samples, {float(ratio):.1%} requested")

@@ -287,9 +287,14 @@ _COUNTED = {"twins": "pairs", "wholes": "images"}
 
 
 def _score(
-    out: Path, bert: Path | None, layer: int | None, keep: bool, no_captions: bool,
-    device: str | None, as_json: bool,
-) -> None:  # fmt: skip
+    out: Path,
+    bert: Path | None,
+    layer: int | None,
+    keep: bool,
+    no_captions: bool,
+    device: str | None,
+    as_json: bool,
+) -> None:
     from finecaption.eval.run import rescore
     from finecaption.metrics.captions import CaptionScorer
 
@@ -347,9 +352,13 @@ class _Bar:
             )
 
             self._bar = Progress(
-                TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-                TimeRemainingColumn(), console=self._console, transient=True,
-            )  # fmt: skip
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeRemainingColumn(),
+                console=self._console,
+                transient=True,
+            )
             self._bar.start()
         if step not in self._tasks:
             self._tasks[step] = self._bar.add_task(step, total=total)

@@ -99,12 +99,15 @@ def segment(
     prompts = region_prompts(box or (), point or ())
     if everything == bool(prompts):
         raise InputError(
-            "--everything: give it alone, without --point and --box" if everything
+            "--everything: give it alone, without --point and --box"
+            if everything
             else "nothing to segment: give --point, --box or --everything"
-        )  # fmt: skip
+        )
     for name, value, least, greatest in (
-        ("--grid", grid, 1, 200), ("--crops", crops, 0, 3), ("--max-masks", most, 1, 1000),
-    ):  # fmt: skip
+        ("--grid", grid, 1, 200),
+        ("--crops", crops, 0, 3),
+        ("--max-masks", most, 1, 1000),
+    ):
         if not least <= value <= greatest:
             raise InputError(f"{name}: must be from {least} to {greatest}; got {value}")
     target, forms = _target(out, form, image)
@@ -174,9 +177,13 @@ def _everything(
     with Progress(console=console, disable=not console.is_terminal, transient=True) as shown:
         task = shown.add_task("Looking for objects", total=1.0)
         proposals = generate_masks(
-            tool, image, grid=grid, crops=crops, max_masks=most,
+            tool,
+            image,
+            grid=grid,
+            crops=crops,
+            max_masks=most,
             progress=lambda fraction: shown.update(task, completed=fraction),
-        )  # fmt: skip
+        )
     return [
         (
             proposal.mask,

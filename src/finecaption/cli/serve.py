@@ -64,9 +64,15 @@ def serve(
     from finecaption.server import serve as run
 
     given = {
-        "model": model, "host": host, "port": port, "device": device, "batch": batch,
-        "queue": queue, "api_keys_file": api_keys_file, "allow_urls": allow_urls,
-    }  # fmt: skip
+        "model": model,
+        "host": host,
+        "port": port,
+        "device": device,
+        "batch": batch,
+        "queue": queue,
+        "api_keys_file": api_keys_file,
+        "allow_urls": allow_urls,
+    }
     settings = load_settings(config, given)
     if print_config:
         print(settings.model_dump_json(indent=2))  # keys are shown as stars

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from finecaption.data.store.read import BUFFER, Unit, open_store
-from finecaption.data.store.rows import Item
+from finecaption.data.store.rows import StoredItem
 from finecaption.data.store.streams import Stream
 from finecaption.errors import InputError
 from finecaption.io.atomic import write_json
@@ -45,7 +45,7 @@ class Part(Protocol):
 
 
 @dataclass(frozen=True)
-class Plan:
+class MixturePlan:
     """What a mixture draws of one part."""
 
     name: str
@@ -135,7 +135,7 @@ class Mixture:
             self._turn = number, parts, before
         return self._turn[1], self._turn[2]
 
-    def at(self, draw: int) -> Item:
+    def at(self, draw: int) -> StoredItem:
         """The item of a draw, its position that of the draw."""
         number, inside = divmod(draw, self.cycle)
         parts, before = self._cycle_of(number)
@@ -151,16 +151,16 @@ class Mixture:
 
     def items(
         self, rank: int = 0, world: int = 1, worker: int = 0, workers: int = 1, start: int = 0
-    ) -> Iterator[Item]:
+    ) -> Iterator[StoredItem]:
         """One reader's share of the draws, as `Stream.items`."""
         return self.stream().items(rank, world, worker, workers, start)
 
-    def plan(self) -> list[Plan]:
+    def plan(self) -> list[MixturePlan]:
         """What is drawn of each part, exactly."""
         full, rest = divmod(self._length, self.cycle)
         last = np.bincount(self._cycle_of(full)[0][:rest], minlength=len(self.names))
         return [
-            Plan(
+            MixturePlan(
                 name,
                 self._weights[k],
                 self._per_cycle[k] / self.cycle,

@@ -12,7 +12,7 @@ from finecaption.data.sources import SOURCE_NAMES, open_source
 from finecaption.data.sources.base import Source
 from finecaption.data.store.layout import INFO
 from finecaption.data.store.read import Store
-from finecaption.data.store.rows import Item
+from finecaption.data.store.rows import StoredItem
 from finecaption.errors import InputError
 from finecaption.types import RegionSample
 
@@ -45,7 +45,7 @@ class Stored(Source):
                     self.counts["rows of other splits passed over"] += 1
                     continue
                 with self.at(file, where):
-                    for sample in Item(place, row, 0, len(row.questions)).samples():
+                    for sample in StoredItem(place, row, 0, len(row.questions)).samples():
                         if self.deep and isinstance(sample.image, str):
                             self._check_size(Path(sample.image), sample)
                         elif self.deep and sample.mask is not None:

@@ -19,8 +19,15 @@ from finecaption.types import RegionSample
 
 NEEDED = ("image", "width", "height", "task", "text")
 OPTIONAL = (
-    "mask", "attribute", "image_id", "region_id", "split", "source", "licence", "prompt",
-)  # fmt: skip
+    "mask",
+    "attribute",
+    "image_id",
+    "region_id",
+    "split",
+    "source",
+    "licence",
+    "prompt",
+)
 _DEFAULTS: dict[str, Any] = {
     name: RegionSample.__dataclass_fields__[name].default for name in OPTIONAL
 }

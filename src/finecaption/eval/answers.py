@@ -15,7 +15,7 @@ Key = tuple[str, int, str, str]
 
 
 @dataclass
-class Answer:
+class ScoredAnswer:
     """One answer.
 
     Attributes:
@@ -63,26 +63,26 @@ class Answer:
         }
 
     @classmethod
-    def from_dict(cls, record: Record) -> Answer:
+    def from_dict(cls, record: Record) -> ScoredAnswer:
         """Inverse of to_dict."""
         return cls(**{**record, "references": tuple(record["references"])})
 
 
-def answers_of(records: Iterable[Record], wholes: Iterable[Record] = ()) -> list[Answer]:
+def answers_of(records: Iterable[Record], wholes: Iterable[Record] = ()) -> list[ScoredAnswer]:
     """The answers of predictions and whole images, in order, with accuracy but without metrics."""
     out = []
     for record in records:
         own = (record["picture"], record["index"], record["region_id"])
         for name, text in record["answers"].items():
             said = tuple(record.get("references", {}).get(name, ()))
-            out.append(Answer(*own, "aarc", name, text, said, _share(name, text, record)))
+            out.append(ScoredAnswer(*own, "aarc", name, text, said, _share(name, text, record)))
         if record.get("dense") is not None:
             said = tuple(record.get("dense_references", ()))
-            out.append(Answer(*own, "rdc", "", record["dense"], said))
+            out.append(ScoredAnswer(*own, "rdc", "", record["dense"], said))
     for record in wholes:
         said = tuple(record["references"])
         out.append(
-            Answer(record["picture"], record["index"], 0, "cgic", "", record["answer"], said)
+            ScoredAnswer(record["picture"], record["index"], 0, "cgic", "", record["answer"], said)
         )
     return out
 
@@ -95,7 +95,9 @@ def _share(attribute: str, text: str, record: Record) -> float | None:
     return sum(right.values()) / len(right)
 
 
-def add_figures(answers: Sequence[Answer], scorer: CaptionScorer) -> dict[Task, CaptionScores]:
+def add_figures(
+    answers: Sequence[ScoredAnswer], scorer: CaptionScorer
+) -> dict[Task, CaptionScores]:
     """Adds the metrics of every answer that has references; returns those of each task's set."""
     sets = {t: [a for a in answers if a.task == t and a.references] for t in TASKS}
     sets = {task: own for task, own in sets.items() if own}
@@ -111,7 +113,7 @@ def add_figures(answers: Sequence[Answer], scorer: CaptionScorer) -> dict[Task, 
     return out
 
 
-def mean_figures(answers: Sequence[Answer]) -> dict[str, float]:
+def mean_figures(answers: Sequence[ScoredAnswer]) -> dict[str, float]:
     """Metric -> its mean over the captions."""
     out: dict[str, list[float]] = {}
     for answer in answers:
@@ -120,6 +122,6 @@ def mean_figures(answers: Sequence[Answer]) -> dict[str, float]:
     return {column: sum(values) / len(values) for column, values in out.items()}
 
 
-def read_answers(records: Iterable[Record]) -> list[Answer]:
+def read_answers(records: Iterable[Record]) -> list[ScoredAnswer]:
     """From the lines of answers.jsonl."""
-    return [Answer.from_dict(r) for r in records]
+    return [ScoredAnswer.from_dict(r) for r in records]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from finecaption.attributes import ATTRIBUTE_NAMES
-from finecaption.eval.answers import Answer, add_figures, answers_of, mean_figures
+from finecaption.eval.answers import ScoredAnswer, add_figures, answers_of, mean_figures
 from finecaption.eval.bootstrap import mean_of
 from finecaption.eval.groups import grouped
 from finecaption.eval.records import Record
@@ -24,7 +24,7 @@ def benchmark(
     wholes: Sequence[Record],
     scorer: CaptionScorer | None = None,
     unseen_only: bool = False,
-) -> tuple[dict[str, Any], list[Answer]]:
+) -> tuple[dict[str, Any], list[ScoredAnswer]]:
     """Everything beyond `score.scores`.
 
     Args:
@@ -63,7 +63,7 @@ def _named(record: Record) -> bool:
     return "Category Name" in record["answers"]
 
 
-def _intervals(answers: Sequence[Answer]) -> dict[str, Any]:
+def _intervals(answers: Sequence[ScoredAnswer]) -> dict[str, Any]:
     out = {}
     for column in _MEANS:
         scored = [a for a in answers if column in a.figures]
@@ -73,8 +73,8 @@ def _intervals(answers: Sequence[Answer]) -> dict[str, Any]:
     return out
 
 
-def _by_attribute(answers: Sequence[Answer], task: Task) -> dict[str, Any]:
-    by_name: dict[str, list[Answer]] = {}
+def _by_attribute(answers: Sequence[ScoredAnswer], task: Task) -> dict[str, Any]:
+    by_name: dict[str, list[ScoredAnswer]] = {}
     for answer in answers:
         if answer.task == task and answer.attribute and answer.figures:
             by_name.setdefault(answer.attribute, []).append(answer)

@@ -11,16 +11,16 @@ import numpy as np
 
 from finecaption.attributes import ATTRIBUTE_NAMES
 from finecaption.errors import InputError
-from finecaption.eval.answers import Answer, read_answers
+from finecaption.eval.answers import ScoredAnswer, read_answers
 from finecaption.eval.bootstrap import clustered, draws_of_means, holm, middle, sign_test
 from finecaption.eval.records import Record, read_json, read_records
 from finecaption.eval.run import ANSWERS
 
-Pairs = list[tuple[Answer, Answer]]
+Pairs = list[tuple[ScoredAnswer, ScoredAnswer]]
 _ACCURACY, _ROUGE = "accuracy", "ROUGE-L"
 
 
-def load(folder: str | os.PathLike[str]) -> tuple[Record, list[Answer]]:
+def load(folder: str | os.PathLike[str]) -> tuple[Record, list[ScoredAnswer]]:
     """scores.json and the answers of a run.
 
     Raises:
@@ -32,7 +32,7 @@ def load(folder: str | os.PathLike[str]) -> tuple[Record, list[Answer]]:
     return read_json(root / "scores.json"), read_answers(read_records(root / ANSWERS))
 
 
-def pair(first: Sequence[Answer], second: Sequence[Answer]) -> Pairs:
+def pair(first: Sequence[ScoredAnswer], second: Sequence[ScoredAnswer]) -> Pairs:
     """The answers of two runs to the same questions.
 
     Raises:
@@ -60,7 +60,7 @@ def difference(pairs: Pairs, column: str) -> dict[str, Any] | None:
         same of each, and p_corrected (Holm). None if no pair is left.
     """
 
-    def value(answer: Answer) -> float | None:
+    def value(answer: ScoredAnswer) -> float | None:
         return answer.share if column == _ACCURACY else answer.figures.get(column)
 
     kinds: list[str] = []
@@ -139,8 +139,11 @@ def compare(first: str | os.PathLike[str], second: str | os.PathLike[str]) -> di
 
 
 def _about(folder: str | os.PathLike[str], scores: Record) -> Record:
-    return {"name": scores["settings"]["model"]["name"], "folder": Path(folder).resolve().name,
-            "sha256": scores["settings"]["model"].get("sha256")}  # fmt: skip
+    return {
+        "name": scores["settings"]["model"]["name"],
+        "folder": Path(folder).resolve().name,
+        "sha256": scores["settings"]["model"].get("sha256"),
+    }
 
 
 def most_different(pairs: Pairs, count: int = 12) -> Pairs:

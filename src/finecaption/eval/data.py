@@ -96,7 +96,7 @@ def only_twins(picture: EvalImage) -> EvalImage:
     return replace(picture, regions=tuple(r for r in picture.regions if r.region_id in kept))
 
 
-class Source(Protocol):
+class EvalSource(Protocol):
     """Images in a fixed order.
 
     Attributes:
@@ -167,7 +167,7 @@ def _end_with(process: Any) -> None:
     os._exit(1)
 
 
-def open_source(text: str, workers: int = 1) -> Source:
+def open_source(text: str, workers: int = 1) -> EvalSource:
     """The source that ``--data`` names.
 
     Any dataset as ``FORMAT:PATH`` (finecaption.data.opening.FORMATS), or data with truth in values:

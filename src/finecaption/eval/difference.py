@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from finecaption.eval.answers import Answer
+from finecaption.eval.answers import ScoredAnswer
 from finecaption.eval.compare import compare
-from finecaption.eval.examples import TASK_NAMES, Example, Run, line, open_run
+from finecaption.eval.examples import TASK_NAMES, EvaluatedRun, Example, line, open_run
 from finecaption.eval.page import STYLE, example_card, table
 from finecaption.eval.records import Record
 from finecaption.eval.table import markdown, percent
@@ -45,18 +45,30 @@ def rows(found: Record) -> list[list[str]]:
     """Rows as HEADER: attributes, then their mean."""
     out = [
         [
-            name, percent(r["a"]), percent(r["b"]), points(r["difference"]),
-            around(r["interval"]), p_value(r["p"]), p_value(r["p_corrected"]), str(r["count"]),
+            name,
+            percent(r["a"]),
+            percent(r["b"]),
+            points(r["difference"]),
+            around(r["interval"]),
+            p_value(r["p"]),
+            p_value(r["p_corrected"]),
+            str(r["count"]),
         ]
         for name, r in found["attributes"].items()
-    ]  # fmt: skip
+    ]
     name = "Mean over attributes" if out else "All"
     out.append(
         [
-            name, percent(found["a"]), percent(found["b"]), points(found["difference"]),
-            around(found["interval"]), p_value(found["p"]), "", str(found["count"]),
+            name,
+            percent(found["a"]),
+            percent(found["b"]),
+            points(found["difference"]),
+            around(found["interval"]),
+            p_value(found["p"]),
+            "",
+            str(found["count"]),
         ]
-    )  # fmt: skip
+    )
     return out
 
 
@@ -92,11 +104,11 @@ def lead(result: Record) -> str:
     )
 
 
-def examples(result: Record, first: Run) -> list[tuple[str, Example]]:
+def examples(result: Record, first: EvaluatedRun) -> list[tuple[str, Example]]:
     """The answers that differ most: (which side is better, the example)."""
     out = []
     for both in result["different"]:
-        a, b = Answer.from_dict(both["a"]), Answer.from_dict(both["b"])
+        a, b = ScoredAnswer.from_dict(both["a"]), ScoredAnswer.from_dict(both["b"])
         place = first.places[a.index, a.region_id]
         better = "B" if (b.figure or 0) > (a.figure or 0) else "A"
         asked, text_a, right, good_a = line(a)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from finecaption.eval.answers import Answer, read_answers
+from finecaption.eval.answers import ScoredAnswer, read_answers
 from finecaption.eval.records import Record, read_json, read_records
 from finecaption.eval.run import ANSWERS
 
@@ -20,7 +20,7 @@ EXAMPLES = 6  # of each kind
 
 
 @dataclass(frozen=True)
-class Run:
+class EvaluatedRun:
     """A scored run as a report reads it.
 
     Attributes:
@@ -32,11 +32,11 @@ class Run:
 
     folder: Path
     scores: Record
-    answers: list[Answer]
+    answers: list[ScoredAnswer]
     places: dict[tuple[int, int], Record]
 
 
-def open_run(folder: str | os.PathLike[str]) -> Run:
+def open_run(folder: str | os.PathLike[str]) -> EvaluatedRun:
     """Reads a scored run.
 
     Raises:
@@ -50,7 +50,7 @@ def open_run(folder: str | os.PathLike[str]) -> Run:
             place = record["region_id"] if number is None else number
             places[record["index"], place] = record
     answers = read_answers(read_records(root / ANSWERS))
-    return Run(root, read_json(root / "scores.json"), answers, places)
+    return EvaluatedRun(root, read_json(root / "scores.json"), answers, places)
 
 
 @dataclass(frozen=True)
@@ -71,12 +71,12 @@ class Example:
 _LINES = 4  # answers shown of a region
 
 
-def best_and_worst(run: Run, count: int = EXAMPLES) -> tuple[list[Example], list[Example]]:
+def best_and_worst(run: EvaluatedRun, count: int = EXAMPLES) -> tuple[list[Example], list[Example]]:
     """The regions with the highest and lowest mean value, one per image, of 3 answers or more.
 
     Ties fall to the region with more answers, then to the earlier one.
     """
-    regions: dict[tuple[int, int], list[Answer]] = {}
+    regions: dict[tuple[int, int], list[ScoredAnswer]] = {}
     for answer in run.answers:
         if answer.task == "aarc" and answer.figure is not None:
             regions.setdefault((answer.index, answer.region_id), []).append(answer)
@@ -112,20 +112,20 @@ def _one_a_picture(ranked: Sequence[Ranked], count: int) -> list[Ranked]:
 
 
 def _example(
-    run: Run, place: tuple[int, int], own: Sequence[Answer], mean: float, best: bool
+    run: EvaluatedRun, place: tuple[int, int], own: Sequence[ScoredAnswer], mean: float, best: bool
 ) -> Example:
     order = sorted(own, key=lambda a: -(a.figure or 0) if best else (a.figure or 0))
     return Example(run.places[place], mean, tuple(line(a) for a in order[:_LINES]))
 
 
-def line(answer: Answer) -> tuple[str, str, str, bool | None]:
+def line(answer: ScoredAnswer) -> tuple[str, str, str, bool | None]:
     """A line of Example."""
     asked = answer.attribute or TASK_NAMES[answer.task]
     right = None if answer.share is None else answer.share == 1
     return asked, answer.text, answer.references[0] if answer.references else "", right
 
 
-def contradictions(run: Run, count: int = EXAMPLES) -> list[Example]:
+def contradictions(run: EvaluatedRun, count: int = EXAMPLES) -> list[Example]:
     """Regions whose paragraph contradicts a single answer, one per image."""
     found = (run.scores.get("conflicts") or {}).get("examples", [])
     seen: set[int] = set()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from finecaption.eval.answers import Answer
+from finecaption.eval.answers import ScoredAnswer
 from finecaption.eval.bootstrap import mean_of
 from finecaption.eval.records import Record
 
@@ -70,19 +70,19 @@ KINDS: dict[str, Kind] = {
 """Name -> (title, group of a record, all groups in order)."""
 
 
-def grouped(records: Sequence[Record], answers: Sequence[Answer]) -> dict[str, Any]:
+def grouped(records: Sequence[Record], answers: Sequence[ScoredAnswer]) -> dict[str, Any]:
     """Figures of attribute answers by KINDS: name -> {"title", "groups": [...]}.
 
     A group has name, regions, answers, accuracy (mean over answers of the fraction of facets right,
     with interval; None without truth) and rouge (likewise of ROUGE-L).
     """
-    by_region: dict[tuple[int, int], list[Answer]] = {}
+    by_region: dict[tuple[int, int], list[ScoredAnswer]] = {}
     for answer in answers:
         if answer.task == "aarc":
             by_region.setdefault((answer.index, answer.region_id), []).append(answer)
     out = {}
     for name, (title, group_of, order) in KINDS.items():
-        groups: dict[str, list[list[Answer]]] = {}
+        groups: dict[str, list[list[ScoredAnswer]]] = {}
         for record in records:
             group = group_of(record)
             if group is not None:
@@ -94,7 +94,7 @@ def grouped(records: Sequence[Record], answers: Sequence[Answer]) -> dict[str, A
     return out
 
 
-def _figures(name: str, regions: Sequence[Sequence[Answer]]) -> dict[str, Any]:
+def _figures(name: str, regions: Sequence[Sequence[ScoredAnswer]]) -> dict[str, Any]:
     own = [a for region in regions for a in region]
     marked = [a for a in own if a.share is not None]
     scored = [a for a in own if "ROUGE-L" in a.figures]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from finecaption.eval import report
-from finecaption.eval.examples import Example, Run, best_and_worst, contradictions
+from finecaption.eval.examples import EvaluatedRun, Example, best_and_worst, contradictions
 from finecaption.eval.images import QUALITY, outlined
 from finecaption.eval.published import COLUMNS
 from finecaption.eval.records import Record
@@ -25,9 +25,12 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], classes: Sequenc
 
 
 def meter(
-    name: str, value: float | None, around: Sequence[float] | None, count: str = "",
+    name: str,
+    value: float | None,
+    around: Sequence[float] | None,
+    count: str = "",
     form: Callable[[float | None], str] = percent,
-) -> str:  # fmt: skip
+) -> str:
     """A named bar from 0 to 1 with its interval as a whisker."""
     whisker = [100 * min(1, max(0, edge)) for edge in around or ()]
     return _part(
@@ -45,7 +48,7 @@ def _rows(meters: Sequence[str]) -> str:
     return f'<div class="rows">{"".join(meters)}</div>'
 
 
-def html_report(run: Run) -> str:
+def html_report(run: EvaluatedRun) -> str:
     """report.html: a whole page."""
     scores = run.scores
     body = [
@@ -164,7 +167,7 @@ def _paper(scores: Record) -> str:
     return table(["Row", *COLUMNS], rows, classes)
 
 
-def _examples(run: Run) -> list[str]:
+def _examples(run: EvaluatedRun) -> list[str]:
     best, worst = best_and_worst(run)
     out = []
     for name, note, examples in (

@@ -9,8 +9,8 @@ from typing import Any
 
 from finecaption.eval.examples import (
     TASK_NAMES,
+    EvaluatedRun,
     Example,
-    Run,
     best_and_worst,
     contradictions,
     open_run,
@@ -79,9 +79,10 @@ def task_rows(scores: Record) -> tuple[list[str], list[list[str]]]:
     """All columns of every task, with intervals where there are any."""
     captions = scores.get("captions", {})
     columns = [
-        c for c in (*BLEU, *CAPTION_COLUMNS[1:])
+        c
+        for c in (*BLEU, *CAPTION_COLUMNS[1:])
         if any(c in found["corpus"] for found in captions.values())
-    ]  # fmt: skip
+    ]
     rows = []
     for task, found in captions.items():
         cells = []
@@ -109,9 +110,10 @@ def attribute_rows(scores: Record) -> tuple[list[str], list[list[str]]]:
         row = [name]
         if drawn:
             row += [
-                percent(own.get("accuracy")), interval(own.get("interval")),
+                percent(own.get("accuracy")),
+                interval(own.get("interval")),
                 percent(own.get("exact")),
-            ]  # fmt: skip
+            ]
         row += [hundredfold(text.get(c)) for c in columns]
         rows.append([*row, str(own.get("count") or text.get("count", 0))])
     return header, rows
@@ -125,11 +127,14 @@ def group_rows(group: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
         rows.append(
             [
                 own["name"],
-                percent(accuracy.get("mean")), interval(accuracy.get("interval")),
-                percent(rouge.get("mean")), interval(rouge.get("interval")),
-                str(own["regions"]), str(own["answers"]),
+                percent(accuracy.get("mean")),
+                interval(accuracy.get("interval")),
+                percent(rouge.get("mean")),
+                interval(rouge.get("interval")),
+                str(own["regions"]),
+                str(own["answers"]),
             ]
-        )  # fmt: skip
+        )
     header = [group["title"], "Accuracy, %", "95 %", "ROUGE-L, %", "95 %", "Regions", "Answers"]
     return header, rows
 
@@ -145,67 +150,81 @@ def behaviour(scores: Record) -> list[tuple[str, str, str]]:
         unseen = abstention["unseen"]
         out.append(
             (
-                "Hallucinated: facets that cannot be seen", percent(unseen["hallucinated"]),
+                "Hallucinated: facets that cannot be seen",
+                percent(unseen["hallucinated"]),
                 f"of {unseen['count']} hidden facets, the fraction for which a value is "
                 f"stated; abstains from {percent(unseen['abstained'])} %",
             )
-        )  # fmt: skip
+        )
     if abstention["inapplicable"]:
         own = abstention["inapplicable"]
         out.append(
             (
-                "Hallucinated: questions that cannot apply", percent(own["hallucinated"]),
+                "Hallucinated: questions that cannot apply",
+                percent(own["hallucinated"]),
                 f"of {own['count']} questions such as the hair of a car; abstains from "
                 f"{percent(own['abstained'])} %",
             )
-        )  # fmt: skip
+        )
     if abstention["false_rate"] is not None:
         out.append(
             (
-                "Abstains unnecessarily", percent(abstention["false_rate"]),
+                "Abstains unnecessarily",
+                percent(abstention["false_rate"]),
                 "of the visible facets",
             )
-        )  # fmt: skip
+        )
     if things["of_mentions"] is not None:
         out.append(
             (
-                "Hallucinated objects", percent(things["of_mentions"]),
+                "Hallucinated objects",
+                percent(things["of_mentions"]),
                 f"of {things['mentions']} objects named (CHAIR against the scene); in "
                 f"{percent(things['of_answers'])} % of the answers",
             )
-        )  # fmt: skip
+        )
     if drawn["uniqueness"]:
         unique = drawn["uniqueness"]
         out.append(
             (
-                "Regions distinguished", percent(unique["recall_at_1"]),
+                "Regions distinguished",
+                percent(unique["recall_at_1"]),
                 f"self-retrieval R@1 among the regions of an image; chance "
                 f"{percent(unique['chance'])}",
             )
-        )  # fmt: skip
+        )
     if scores.get("twins"):
         twins = scores["twins"]
         out.append(
             (
-                "Near-duplicate boxes named right", percent(twins["accuracy"]),
+                "Near-duplicate boxes named right",
+                percent(twins["accuracy"]),
                 f"of {twins['count']} regions whose box nearly equals another's",
             )
-        )  # fmt: skip
+        )
     if scores.get("semiou") is not None:
         out.append(
             (
-                "SemIoU of category names", percent(scores["semiou"]),
+                "SemIoU of category names",
+                percent(scores["semiou"]),
                 "words shared with the category name, so a whole sentence scores low",
             )
-        )  # fmt: skip
+        )
     return out
 
 
 CONFLICT_HEADER = (
-    "Attribute", "Contradicted, %", "compared", "of these: answer right, %", "paragraph right, %",
-    "Left out, %", "references leave out, %", "Accuracy of answers, %", "of paragraphs, %",
+    "Attribute",
+    "Contradicted, %",
+    "compared",
+    "of these: answer right, %",
+    "paragraph right, %",
+    "Left out, %",
+    "references leave out, %",
+    "Accuracy of answers, %",
+    "of paragraphs, %",
     "Reader's error, %",
-)  # fmt: skip
+)
 
 
 def conflict_rows(scores: Record) -> list[list[str]]:
@@ -216,13 +235,19 @@ def conflict_rows(scores: Record) -> list[list[str]]:
     named = [*found["attributes"].items(), ("All", found["all"])]
     return [
         [
-            name, percent(r["contradicted"]), str(r["compared"]), percent(r["alone_right"]),
-            percent(r["at_once_right"]), percent(r["omitted"]), percent(r["reference_omits"]),
-            percent(r["accuracy_alone"]), percent(r["accuracy_at_once"]),
+            name,
+            percent(r["contradicted"]),
+            str(r["compared"]),
+            percent(r["alone_right"]),
+            percent(r["at_once_right"]),
+            percent(r["omitted"]),
+            percent(r["reference_omits"]),
+            percent(r["accuracy_alone"]),
+            percent(r["accuracy_at_once"]),
             percent(r["reader_error"]),
         ]
         for name, r in named
-    ]  # fmt: skip
+    ]
 
 
 CONFLICT_NOTE = (
@@ -286,7 +311,7 @@ def _short(value: object) -> str:
     return text[:12] if len(text) == 64 else text
 
 
-def markdown_report(run: Run) -> str:
+def markdown_report(run: EvaluatedRun) -> str:
     """report.md."""
     scores = run.scores
     parts = [f"# {title(scores)}", lead(scores)]
@@ -310,12 +335,15 @@ def markdown_report(run: Run) -> str:
     if rows:
         parts += [
             "## Contradictions between answers and paragraphs",
-            markdown(CONFLICT_HEADER, rows, left=(0,)), CONFLICT_NOTE,
-        ]  # fmt: skip
+            markdown(CONFLICT_HEADER, rows, left=(0,)),
+            CONFLICT_NOTE,
+        ]
     best, worst = best_and_worst(run)
     for name, examples in (
-        ("Best", best), ("Worst", worst), ("Contradictions", contradictions(run)),
-    ):  # fmt: skip
+        ("Best", best),
+        ("Worst", worst),
+        ("Contradictions", contradictions(run)),
+    ):
         if examples:
             parts += [f"## {name}", "\n".join(_example_markdown(e) for e in examples)]
     rows = settings_rows(scores)

@@ -17,7 +17,7 @@ from finecaption.captioners import ModelSpec
 from finecaption.errors import InputError
 from finecaption.eval import steps
 from finecaption.eval.benchmark import benchmark
-from finecaption.eval.data import Source
+from finecaption.eval.data import EvalSource
 from finecaption.eval.records import Record, RunFolder, read_json, read_records
 from finecaption.eval.score import scores
 from finecaption.eval.shards import merge, shard_folder
@@ -92,7 +92,7 @@ def check_tasks(names: Collection[str]) -> tuple[Task, ...]:
 
 def predict(
     model: Model,
-    source: Source,
+    source: EvalSource,
     out: str | os.PathLike[str],
     *,
     tasks: Collection[str] = TASKS,
@@ -135,9 +135,11 @@ def predict(
     if clicks is None:
         clicks = (limit or 0) if source.drawn and "aarc" in wanted else 0
     for name, value, least in (
-        ("limit", limit if limit is not None else 1, 1), ("twins", twins, 0), ("clicks", clicks, 0),
+        ("limit", limit if limit is not None else 1, 1),
+        ("twins", twins, 0),
+        ("clicks", clicks, 0),
         ("batch", batch, 1),
-    ):  # fmt: skip
+    ):
         if value < least:
             raise InputError(f"{name}: is {value}; it must be at least {least}")
     if not model.clicks:
@@ -251,7 +253,7 @@ def retable(out: str | os.PathLike[str]) -> Path:
 
 def evaluate(
     model: Model,
-    source: Source,
+    source: EvalSource,
     out: str | os.PathLike[str],
     *,
     scorer: CaptionScorer | None = None,

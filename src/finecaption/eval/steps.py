@@ -19,7 +19,7 @@ import numpy as np
 
 from finecaption.attributes import custom_attribute
 from finecaption.errors import InputError
-from finecaption.eval.data import EvalImage, EvalRegion, Source, twin_pairs
+from finecaption.eval.data import EvalImage, EvalRegion, EvalSource, twin_pairs
 from finecaption.eval.interior import interior_point, next_click
 from finecaption.eval.records import Record, RunFolder
 from finecaption.eval.truth import known_truth
@@ -91,9 +91,13 @@ ATTRIBUTES_ALONE: tuple[Task, ...] = ("aarc",)
 
 
 def run_step(
-    step: Step, folder: RunFolder, limit: int | None, batch: int,
-    progress: Progress | None = None, shard: Shard = ALONE,
-) -> int:  # fmt: skip
+    step: Step,
+    folder: RunFolder,
+    limit: int | None,
+    batch: int,
+    progress: Progress | None = None,
+    shard: Shard = ALONE,
+) -> int:
     """Runs a step to its end, from where it was left.
 
     Args:
@@ -234,7 +238,7 @@ def _prediction(
 
 
 def predictions(
-    source: Source, captioner: Captioner, tasks: Collection[Task] = ATTRIBUTES_ALONE
+    source: EvalSource, captioner: Captioner, tasks: Collection[Task] = ATTRIBUTES_ALONE
 ) -> Step:
     """Asks of each region every attribute that can be scored, and one that cannot apply.
 
@@ -263,7 +267,7 @@ def predictions(
     return Step("predictions", source.pictures, lambda p: len(p.regions), make)
 
 
-def wholes(source: Source, captioner: Captioner, last: int | None = None) -> Step:
+def wholes(source: EvalSource, captioner: Captioner, last: int | None = None) -> Step:
     """Asks for a paragraph on each image that has one to be held against (task cgic).
 
     One record per image: picture (its name), index, size (width, height), image, answer,
@@ -299,7 +303,7 @@ def wholes(source: Source, captioner: Captioner, last: int | None = None) -> Ste
     return Step("wholes", stream, lambda p: int(bool(p.whole)), make)
 
 
-def twins(source: Source, captioner: Captioner) -> Step:
+def twins(source: EvalSource, captioner: Captioner) -> Step:
     """Asks the category and the color of both regions of each pair of twins (data.twin_pairs).
 
     One record per pair: picture, index, iou (of the boxes), regions: two of region_id, category,
@@ -335,7 +339,7 @@ def twins(source: Source, captioner: Captioner) -> Step:
     return Step("twins", source.twins, lambda p: len(twin_pairs(p)), make)
 
 
-def clicks(source: Source, segmenter: Clickable) -> Step:
+def clicks(source: EvalSource, segmenter: Clickable) -> Step:
     """Clicks on each region until CLICKS clicks, and measures the mask after each.
 
     The first click is on the most interior point of the visible mask, each later one on the most

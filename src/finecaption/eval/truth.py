@@ -14,7 +14,7 @@ import numpy as np
 from finecaption import plugins
 
 if TYPE_CHECKING:
-    from finecaption.eval.data import Source
+    from finecaption.eval.data import EvalSource
 
 Facets = dict[str, tuple[str, ...]]  # facet of an attribute -> accepted values
 
@@ -22,7 +22,7 @@ Facets = dict[str, tuple[str, ...]]  # facet of an attribute -> accepted values
 class KnownTruth(Protocol):
     """What evaluation asks of such data."""
 
-    def open(self, text: str, workers: int) -> Source:
+    def open(self, text: str, workers: int) -> EvalSource:
         """The source that ``--data`` names: SPLIT[:SEED], or a folder.
 
         Raises:

@@ -21,7 +21,7 @@ import torch
 from finecaption.decoding import Decoding
 from finecaption.model import FineCaptionForConditionalGeneration, FineCaptionProcessor
 
-from .decode_loop import Row, decode
+from .decode_loop import DecodeRow, decode
 from .memory_budget import Budget
 from .sampling import row_seed
 from .vision import Vision
@@ -77,14 +77,14 @@ class _Cuts:
 
         return cut(text, self.length)
 
-    def text(self, row: Row) -> str:
+    def text(self, row: DecodeRow) -> str:
         return self._cut(row.token_ids)[0]
 
-    def full(self, row: Row) -> bool:
+    def full(self, row: DecodeRow) -> bool:
         """Whether more text could not change what is kept of it."""
         return self._cut(row.token_ids)[1]
 
-    def answer(self, row: Row) -> Answer:
+    def answer(self, row: DecodeRow) -> Answer:
         """Text, and the mean over those tokens alone that it takes."""
         text, logprobs = self.text(row), row.logprobs
         if self.length is not None and self.full(row):
@@ -176,13 +176,13 @@ def _steps(
     model: FineCaptionForConditionalGeneration,
     vision: Vision,
     prefix: Sequence[int],
-    rows: Mapping[Row, _Job],
+    rows: Mapping[DecodeRow, _Job],
     decoding: Decoding,
     limit: int,
     cuts: _Cuts,
-) -> Iterator[list[Row]]:
+) -> Iterator[list[DecodeRow]]:
     """The rows that changed, one list per step."""
-    of_region: dict[int, list[Row]] = {}
+    of_region: dict[int, list[DecodeRow]] = {}
     for row, job in rows.items():
         of_region.setdefault(job.region, []).append(row)
     features, whole = vision.tokens(list(of_region))
@@ -203,9 +203,9 @@ def _steps(
     )
 
 
-def _row(job: _Job, decoding: Decoding) -> Row:
+def _row(job: _Job, decoding: Decoding) -> DecodeRow:
     sampled = decoding.temperature > 0
-    return Row(job.suffix, torch.Generator().manual_seed(job.seed) if sampled else None)
+    return DecodeRow(job.suffix, torch.Generator().manual_seed(job.seed) if sampled else None)
 
 
 def _context(model: FineCaptionForConditionalGeneration) -> int:

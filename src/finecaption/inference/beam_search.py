@@ -19,7 +19,7 @@ import torch
 from finecaption.decoding import Decoding
 from finecaption.model import FineCaptionForConditionalGeneration
 
-from .decode_loop import Row, end_ids, with_whole
+from .decode_loop import DecodeRow, end_ids, with_whole
 from .sampling import guided
 from .shared_prefix import SharedPrefix
 
@@ -39,7 +39,7 @@ class _Beam:
 
 @dataclass(eq=False)
 class _Search:
-    row: Row
+    row: DecodeRow
     region: int
     running: list[_Beam]
     ended: list[_Beam] = field(default_factory=list)
@@ -51,12 +51,12 @@ def search(
     model: FineCaptionForConditionalGeneration,
     features: torch.Tensor,
     prefix: Sequence[int],
-    regions: Sequence[Sequence[Row]],
+    regions: Sequence[Sequence[DecodeRow]],
     *,
     decoding: Decoding,
     limit: int,
     whole: torch.Tensor | None = None,
-) -> Iterator[list[Row]]:
+) -> Iterator[list[DecodeRow]]:
     """The likeliest answer of each row; rows that are over, one list per step.
 
     Arguments as for `decode_loop.decode`; `decoding.beams` and its guidance count here. A row's

@@ -21,7 +21,7 @@ _MAX_KEPT = 0.75  # fraction of regions with a row, at or below which the others
 
 
 @dataclass(eq=False)
-class Row:
+class DecodeRow:
     """One question about one region, and its answer so far."""
 
     suffix: Sequence[int]
@@ -36,7 +36,7 @@ class Row:
     finished: bool = False
 
 
-IsFinished = Callable[[Row], bool]
+IsFinished = Callable[[DecodeRow], bool]
 """Whether a row that has just got a token needs no more of them."""
 
 
@@ -49,7 +49,7 @@ def end_ids(model: FineCaptionForConditionalGeneration) -> frozenset[int]:
 
 
 def with_whole(
-    features: torch.Tensor, whole: torch.Tensor | None, regions: Sequence[Sequence[Row]]
+    features: torch.Tensor, whole: torch.Tensor | None, regions: Sequence[Sequence[DecodeRow]]
 ) -> tuple[torch.Tensor, list[list[Sequence[int]]]]:
     """Features and suffixes for `SharedPrefix`: with `whole`, R more regions, which are the same
     rows on the whole images."""
@@ -64,13 +64,13 @@ def decode(
     model: FineCaptionForConditionalGeneration,
     features: torch.Tensor,
     prefix: Sequence[int],
-    regions: Sequence[Sequence[Row]],
+    regions: Sequence[Sequence[DecodeRow]],
     *,
     decoding: Decoding,
     limit: int,
     whole: torch.Tensor | None = None,
     is_finished: IsFinished | None = None,
-) -> Iterator[list[Row]]:
+) -> Iterator[list[DecodeRow]]:
     """Decodes greedily or by sampling; yields the rows that changed, one list per step.
 
     Finished rows leave the batch.
@@ -89,7 +89,9 @@ def decode(
     everywhere, suffixes = with_whole(features, whole, regions)
     shared = SharedPrefix(model, everywhere, prefix, suffixes)
     logits = shared.logits
-    grid: list[list[Row | None]] = [list(region) for region in regions]  # what stands in each query
+    grid: list[list[DecodeRow | None]] = [
+        list(region) for region in regions
+    ]  # what stands in each query
     for step in range(limit):
         places = [
             (region, query)
@@ -130,8 +132,8 @@ def decode(
 
 
 def _retire(
-    shared: SharedPrefix, grid: list[list[Row | None]], ids: list[list[int]], copies: int
-) -> tuple[list[list[Row | None]], list[list[int]]]:
+    shared: SharedPrefix, grid: list[list[DecodeRow | None]], ids: list[list[int]], copies: int
+) -> tuple[list[list[DecodeRow | None]], list[list[int]]]:
     """Close the gaps of ended rows: fewer queries, and fewer regions once enough are empty."""
     alive = [[query for query, row in enumerate(region) if row is not None] for region in grid]
     kept = [region for region, queries in enumerate(alive) if queries]
@@ -156,4 +158,4 @@ def _retire(
     return grid, ids
 
 
-__all__ = ["IsFinished", "Row", "decode", "end_ids", "with_whole"]
+__all__ = ["IsFinished", "DecodeRow", "decode", "end_ids", "with_whole"]

@@ -40,7 +40,7 @@ From the description above, please answer the following question with one of the
 
 
 @dataclass(frozen=True)
-class Question:
+class DlcQuestion:
     """One question on a description.
 
     Attributes:
@@ -94,7 +94,7 @@ class DlcScores:
 # --- questions ---------------------------------------------------------------------------------
 
 
-def recognition_question(name: str) -> Question:
+def recognition_question(name: str) -> DlcQuestion:
     """The question whether the thing was recognized, for a class name of the benchmark."""
     # holds for the benchmark's hundred names; the library that it asks takes "wine glass" so too
     plural = name == "wine glass" or (name.endswith("s") and name != "bus")
@@ -107,12 +107,12 @@ def recognition_question(name: str) -> Question:
     text = (
         f"Is it likely that {what} of a similar type? Again, It does not have to be an exact match."
     )
-    return Question("recognition", text, ("Yes", "No"), (1, 0))
+    return DlcQuestion("recognition", text, ("Yes", "No"), (1, 0))
 
 
 def load_questions(
     questions: str | os.PathLike[str], names: str | os.PathLike[str]
-) -> dict[str, list[Question]]:
+) -> dict[str, list[DlcQuestion]]:
     """Region -> its questions, recognition first, from qa.json and class_names.json.
 
     Raises:
@@ -141,7 +141,7 @@ def _read(path: str | os.PathLike[str]) -> dict[str, Any]:
     return data
 
 
-def _question(row: Any, where: str) -> Question:
+def _question(row: Any, where: str) -> DlcQuestion:
     try:
         kind, text = row["type"], row["question"]
         choices = tuple(str(choice) for choice, _ in row["choices"])
@@ -156,7 +156,7 @@ def _question(row: Any, where: str) -> Question:
         raise InputError(f"{where}: is no question of DLC-Bench ({error!r})") from error
     if not 1 <= len(choices) <= len(_LABELS):
         raise InputError(f"{where}: has {len(choices)} choices; 1 to {len(_LABELS)} are understood")
-    return Question(kind, text, choices, marks)
+    return DlcQuestion(kind, text, choices, marks)
 
 
 # --- replies -------------------------------------------------------------------------------------
@@ -194,7 +194,7 @@ def read_choice(reply: str, choices: Sequence[str]) -> int | None:
     return None
 
 
-def score_region(questions: Sequence[Question], replies: Sequence[str]) -> RegionScore:
+def score_region(questions: Sequence[DlcQuestion], replies: Sequence[str]) -> RegionScore:
     """Marks of a region from the judge's replies; a reply that takes no choice gets 0.
 
     Raises:
@@ -255,7 +255,7 @@ def summarise(
 
 def dlc_bench(
     captions: Mapping[str, str],
-    questions: Mapping[str, Sequence[Question]],
+    questions: Mapping[str, Sequence[DlcQuestion]],
     judge: Judge,
 ) -> DlcScores:
     """Judges a description of every region of the benchmark.

@@ -37,9 +37,15 @@ def ptb_tokens(texts: Sequence[str]) -> list[list[str]]:
         FineCaptionError: the program fails.
     """
     command = [
-        find_java(), "-cp", str(find_jar(*TOKENIZER)), "edu.stanford.nlp.process.PTBTokenizer",
-        "-preserveLines", "-lowerCase", "-encoding", "utf-8",
-    ]  # fmt: skip
+        find_java(),
+        "-cp",
+        str(find_jar(*TOKENIZER)),
+        "edu.stanford.nlp.process.PTBTokenizer",
+        "-preserveLines",
+        "-lowerCase",
+        "-encoding",
+        "utf-8",
+    ]
     lines = [one_line(text) for text in texts]
     unique = list(dict.fromkeys(lines))
     if not unique:
@@ -75,9 +81,16 @@ _WORD = re.compile(
 )
 _CLITIC = re.compile(r"(?:n't|'(?:s|m|d|re|ve|ll))$")
 _SIGNS = str.maketrans(
-    {"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2013": " - ", "\u2014": " - ",
-     "\u2026": " ... "}
-)  # fmt: skip
+    {
+        "\u2018": "'",
+        "\u2019": "'",
+        "\u201c": '"',
+        "\u201d": '"',
+        "\u2013": " - ",
+        "\u2014": " - ",
+        "\u2026": " ... ",
+    }
+)
 _BRACKETS = dict(zip("()[]{}", ("-lrb-", "-rrb-", "-lsb-", "-rsb-", "-lcb-", "-rcb-"), strict=True))
 _SPLIT = {"cannot": ["can", "not"], "gonna": ["gon", "na"], "wanna": ["wan", "na"]}
 _APOSTROPHE = re.compile(r"(?<=[a-z])'(?=[a-z])")

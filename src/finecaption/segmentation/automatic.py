@@ -120,9 +120,11 @@ class _Candidates:
         cut = logits[:, top : max(bottom, top + 1), left : min(max(right, left + 1), side)]
         x0, y0, x1, y1 = (0, 0, *self.shape[::-1]) if window is None else self._scaled(window)
         small = F.interpolate(
-            cut[:, None], size=(max(1, y1 - y0), max(1, x1 - x0)), mode="bilinear",
+            cut[:, None],
+            size=(max(1, y1 - y0), max(1, x1 - x0)),
+            mode="bilinear",
             align_corners=False,
-        )[:, 0]  # fmt: skip
+        )[:, 0]
         thumbs = torch.zeros(len(logits), *self.shape, dtype=torch.bool)
         thumbs[:, y0 : y0 + small.shape[1], x0 : x0 + small.shape[2]] = small > 0
         return thumbs
@@ -209,11 +211,7 @@ def crop_windows(size: tuple[int, int], layers: int) -> list[tuple[int, int, int
     windows = []
     for layer in range(1, layers + 1):
         count = 2**layer
-        for edges in (
-            (x, y)
-            for y in _spans(size[1], count)
-            for x in _spans(size[0], count)
-        ):  # fmt: skip
+        for edges in ((x, y) for y in _spans(size[1], count) for x in _spans(size[0], count)):
             (x0, x1), (y0, y1) = edges
             windows.append((x0, y0, x1, y1))
     return windows
@@ -312,12 +310,15 @@ def generate_masks(
     tell(1.0)
     return [
         MaskProposal(
-            found.mask(at), float(found.scores[at]), float(found.stability[at]),
-            float(agreement[at]), found.levels[at],
+            found.mask(at),
+            float(found.scores[at]),
+            float(found.stability[at]),
+            float(agreement[at]),
+            found.levels[at],
         )
         for at in kept
         if found.stability[at] + agreement[at] >= min_rank
-    ]  # fmt: skip
+    ]
 
 
 def masks_by_area(

@@ -47,8 +47,9 @@ def save_segmenter(decoder: ClickDecoder, folder: str | os.PathLike[str]) -> Non
     state = decoder.state_dict()
     save_file(
         {name: value.half().cpu().contiguous() for name, value in state.items()},
-        root / WEIGHTS_FILE, metadata={"format": "pt"},
-    )  # fmt: skip
+        root / WEIGHTS_FILE,
+        metadata={"format": "pt"},
+    )
 
 
 def load_decoder(folder: str | os.PathLike[str]) -> ClickDecoder:
@@ -308,9 +309,11 @@ def square_to_picture(logits: torch.Tensor, place: SquarePlacement) -> np.ndarra
     left, top, right, bottom = place.box
     width, height = place.size
     cut = F.interpolate(
-        full[..., top:bottom, left:right], size=(height, width), mode="bilinear",
+        full[..., top:bottom, left:right],
+        size=(height, width),
+        mode="bilinear",
         align_corners=False,
-    )[0, 0]  # fmt: skip
+    )[0, 0]
     mask = cut > 0
     if not mask.any():
         mask = cut >= cut.max()

@@ -45,10 +45,16 @@ class ClickDecoderConfig:
     def sam(cls) -> ClickDecoderConfig:
         """As in Meta's SAM checkpoints (ViT-B, L and H share it), without the refinement."""
         return cls(
-            image_size=1024, hidden_size=256, mlp_dim=2048, num_attention_heads=8,
-            num_multimask_outputs=3, iou_head_hidden_dim=256, point_slots=0, position_scale=1.0,
+            image_size=1024,
+            hidden_size=256,
+            mlp_dim=2048,
+            num_attention_heads=8,
+            num_multimask_outputs=3,
+            iou_head_hidden_dim=256,
+            point_slots=0,
+            position_scale=1.0,
             refine=False,
-        )  # fmt: skip
+        )
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> ClickDecoderConfig:

@@ -58,11 +58,14 @@ class ClickDecoder(nn.Module):
             return cls(replace(ClickDecoderConfig.sam(), image_size=config.image_size))
         return cls(
             ClickDecoderConfig(
-                image_size=config.image_size, patch_size=sam.patch_size, hidden_size=channels,
-                mlp_dim=2 * channels, iou_head_hidden_dim=channels,
+                image_size=config.image_size,
+                patch_size=sam.patch_size,
+                hidden_size=channels,
+                mlp_dim=2 * channels,
+                iou_head_hidden_dim=channels,
                 num_attention_heads=max(1, channels // 24),
             )
-        )  # fmt: skip
+        )
 
     def load_sam(self, sam: SamModel) -> None:
         """Takes over the prompt encoder and the mask decoder of a SAM checkpoint."""
@@ -100,8 +103,10 @@ class ClickDecoder(nn.Module):
         gone = (absent & is_corner).unsqueeze(-1)
         return (
             torch.where(gone, self.prompt_encoder.not_a_point_embed.weight, sparse),
-            dense, points, labels,
-        )  # fmt: skip
+            dense,
+            points,
+            labels,
+        )
 
     def forward(
         self,

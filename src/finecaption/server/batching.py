@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from finecaption.errors import FineCaptionError, InputError
 from finecaption.server.image_cache import ImageCache
-from finecaption.server.jobs import Busy, Cancelled, Job, NotReady, Work
+from finecaption.server.jobs import Busy, Cancelled, NotReady, ServerJob, Work
 
 if TYPE_CHECKING:
     from finecaption.captioner import EncodedImage, FineCaption
@@ -102,8 +102,8 @@ class Engine:
         self._watcher = watcher
         self._on_failure = on_failure
         self._captioner: FineCaption | None = None
-        self._waiting: deque[Job] = deque()
-        self._streams: list[tuple[Job, Iterator[CaptionUpdate]]] = []
+        self._waiting: deque[ServerJob] = deque()
+        self._streams: list[tuple[ServerJob, Iterator[CaptionUpdate]]] = []
         self._news = threading.Condition()
         self._admitted = 0
         self._pixels = 0
@@ -172,24 +172,24 @@ class Engine:
             self._admitted += 1
         return Ticket(self)
 
-    def ask(self, request: Request, digest: bytes = b"") -> Job:
+    def ask(self, request: Request, digest: bytes = b"") -> ServerJob:
         """Queues a request; the job's outcome is a `CaptionResult`, or an InputError raised.
 
         Args:
-            digest: see `Job.digest`.
+            digest: see `ServerJob.digest`.
         """
-        return self._add(Job(request=request, digest=digest))
+        return self._add(ServerJob(request=request, digest=digest))
 
     def stream(
         self, request: Request, on_update: Callable[[CaptionUpdate], None], digest: bytes = b""
-    ) -> Job:
+    ) -> ServerJob:
         """Queues a request whose answers are shown while they grow; the outcome is None."""
-        return self._add(Job(request=request, digest=digest, on_update=on_update))
+        return self._add(ServerJob(request=request, digest=digest, on_update=on_update))
 
-    def call(self, work: Work) -> Job:
+    def call(self, work: Work) -> ServerJob:
         """Queues any other work with the model; the outcome is its return value. It is called with
-        the engine and with `Job.check`."""
-        return self._add(Job(work=work))
+        the engine and with `ServerJob.check`."""
+        return self._add(ServerJob(work=work))
 
     # --- on the engine's thread --------------------------------------------------------------
 
@@ -226,7 +226,7 @@ class Engine:
             self._pixels -= pixels
             self._seconds += 0.1 * (seconds - self._seconds)
 
-    def _add(self, job: Job) -> Job:
+    def _add(self, job: ServerJob) -> ServerJob:
         with self._news:
             if self._stopping:
                 raise NotReady("the server is stopping")
@@ -243,9 +243,10 @@ class Engine:
             if not known:
                 log.exception("the model cannot be loaded")
             self.failure = (
-                error if isinstance(error, FineCaptionError)
+                error
+                if isinstance(error, FineCaptionError)
                 else FineCaptionError(f"the model cannot be loaded ({error})")
-            )  # fmt: skip
+            )
             if self._on_failure is not None:
                 self._on_failure()
             return
@@ -263,7 +264,7 @@ class Engine:
             while self._streams and batch and time.monotonic() < end:
                 self._step_streams()
 
-    def _next(self) -> list[Job]:
+    def _next(self) -> list[ServerJob]:
         """The next jobs that go together; empty: only the streams have work, or none at all."""
         with self._news:
             while True:
@@ -290,12 +291,12 @@ class Engine:
                 self._waiting.remove(job)
             return alike
 
-    def _first(self) -> Job | None:
+    def _first(self) -> ServerJob | None:
         """The oldest job that can be begun: streams wait for a free place."""
         full = len(self._streams) >= self._most_streams
         return next((job for job in self._waiting if job.on_update is None or not full), None)
 
-    def _alike(self, first: Job) -> list[Job]:
+    def _alike(self, first: ServerJob) -> list[ServerJob]:
         alike = [
             job
             for job in self._waiting
@@ -306,7 +307,7 @@ class Engine:
         ]
         return alike[: self._batch]
 
-    def _do(self, batch: list[Job]) -> None:
+    def _do(self, batch: list[ServerJob]) -> None:
         start = time.monotonic()
         first = batch[0]
         if first.work is not None:
@@ -318,14 +319,14 @@ class Engine:
             if self._watcher is not None:
                 self._watcher.batch(len(batch), time.monotonic() - start)
 
-    def _attempt(self, job: Job, work: Work) -> None:
+    def _attempt(self, job: ServerJob, work: Work) -> None:
         try:
             job.finish(work(self, job.check))
         # the job's owner gets it; the thread must live on for the others
         except Exception as error:
             job.finish(error)
 
-    def _begin_stream(self, job: Job) -> None:
+    def _begin_stream(self, job: ServerJob) -> None:
         request = job.request
         assert request is not None
 
@@ -354,7 +355,7 @@ class Engine:
                 job.finish(error)
         self._streams = left
 
-    def _answer(self, batch: list[Job]) -> None:
+    def _answer(self, batch: list[ServerJob]) -> None:
         try:
             results = self._caption(batch)
         except Cancelled as error:
@@ -371,7 +372,7 @@ class Engine:
         for job, result in zip(batch, results, strict=True):
             job.finish(result)
 
-    def _caption(self, batch: list[Job]) -> list[CaptionResult | InputError | Exception]:
+    def _caption(self, batch: list[ServerJob]) -> list[CaptionResult | InputError | Exception]:
         def check(done: int, total: int) -> None:
             if all(job.cancelled for job in batch):
                 raise Cancelled

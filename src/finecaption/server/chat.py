@@ -18,7 +18,7 @@ from finecaption.errors import FineCaptionError, InputError
 from finecaption.request import WHOLE, Request, instruction_for
 from finecaption.server.batching import Ticket
 from finecaption.server.errors import ApiError, error_body, input_error, log
-from finecaption.server.jobs import Cancelled, Job
+from finecaption.server.jobs import Cancelled, ServerJob
 from finecaption.server.questions import understand
 from finecaption.server.region_field import to_region
 from finecaption.server.routing import ERRORS, JsonRoute
@@ -156,10 +156,17 @@ async def _prepare(service: Service, ticket: Ticket, body: ChatRequest, deadline
     request = Request(loaded.picture, asked_regions, *asked, decoding)
     stops = (body.stop,) if isinstance(body.stop, str) else tuple(body.stop or ())
     return _Chat(
-        body, service, asked.names[0], request, loaded.digest, decoding.tokens,
+        body,
+        service,
+        asked.names[0],
+        request,
+        loaded.digest,
+        decoding.tokens,
         tuple(stop for stop in stops if stop),
-        f"chatcmpl-{uuid.uuid4().hex}", int(time.time()), deadline,
-    )  # fmt: skip
+        f"chatcmpl-{uuid.uuid4().hex}",
+        int(time.time()),
+        deadline,
+    )
 
 
 def _last_question(body: ChatRequest) -> tuple[str, str]:
@@ -252,7 +259,7 @@ class Writer:
 class _Stream(StreamingResponse):
     """A stream of events; it releases the request's place however the connection ends."""
 
-    def __init__(self, content: AsyncIterator[str], job: Job, ticket: Ticket) -> None:
+    def __init__(self, content: AsyncIterator[str], job: ServerJob, ticket: Ticket) -> None:
         super().__init__(
             content,
             media_type="text/event-stream",
@@ -294,7 +301,10 @@ async def _stream(request: HttpRequest, chat: _Chat, ticket: Ticket) -> Response
 
 
 async def _events(
-    chat: _Chat, job: Job, first: CaptionUpdate | None, news: asyncio.Queue[CaptionUpdate | None]
+    chat: _Chat,
+    job: ServerJob,
+    first: CaptionUpdate | None,
+    news: asyncio.Queue[CaptionUpdate | None],
 ) -> AsyncIterator[str]:
     options = chat.body.stream_options
     with_usage = options is not None and bool(options.include_usage)

@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
-class Loaded:
+class LoadedImage:
     """An image of a request."""
 
     picture: Image.Image
@@ -76,7 +76,7 @@ class ImageLoader:
         """Runs what takes more than a moment on the decoding thread."""
         return await asyncio.get_running_loop().run_in_executor(self._decoder, work, *given)
 
-    async def load(self, text: str, *, alpha: bool, field: str) -> Loaded:
+    async def load(self, text: str, *, alpha: bool, field: str) -> LoadedImage:
         """The image that a data URI, base64 text or a web address gives.
 
         Args:
@@ -128,7 +128,7 @@ def decode_base64(text: str, field: str) -> bytes:
     return data
 
 
-def decode_image(data: bytes, max_pixels: int, alpha: bool, field: str) -> Loaded:
+def decode_image(data: bytes, max_pixels: int, alpha: bool, field: str) -> LoadedImage:
     """Bytes -> image, and the region that its transparency marks if `alpha` says to look.
 
     An RGBA image marks a region by alpha >= 50 % if some pixel's alpha is below that; its colors
@@ -151,10 +151,10 @@ def decode_image(data: bytes, max_pixels: int, alpha: bool, field: str) -> Loade
     return _loaded(opened.convert("RGBA").convert("RGB"), mask)
 
 
-def _loaded(picture: Image.Image, mask: np.ndarray | None) -> Loaded:
+def _loaded(picture: Image.Image, mask: np.ndarray | None) -> LoadedImage:
     # of the pixels, not of the file: one image with many masks is encoded once
     digest = hashlib.blake2b(picture.tobytes(), digest_size=32, key=repr(picture.size).encode())
-    return Loaded(picture, mask, digest.digest())
+    return LoadedImage(picture, mask, digest.digest())
 
 
 def decode_mask(data: bytes, size: Size, field: str) -> bytes:

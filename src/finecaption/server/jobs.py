@@ -35,7 +35,7 @@ Work: TypeAlias = "Callable[[Engine, Callable[[], None]], Any]"
 
 
 @dataclass(eq=False)
-class Job:
+class ServerJob:
     """One piece of work and its outcome."""
 
     done: Future[Any] = field(default_factory=Future)

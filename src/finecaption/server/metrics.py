@@ -33,40 +33,57 @@ class Metrics:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self.requests = Counter(
-            "finecaption_requests_total", "Requests by route, method and status.",
-            ("route", "method", "status"), registry=self.registry,
-        )  # fmt: skip
+            "finecaption_requests_total",
+            "Requests by route, method and status.",
+            ("route", "method", "status"),
+            registry=self.registry,
+        )
         self.seconds = Histogram(
-            "finecaption_request_seconds", "Time to the end of the answer.", ("route",),
-            buckets=_SECONDS, registry=self.registry,
-        )  # fmt: skip
+            "finecaption_request_seconds",
+            "Time to the end of the answer.",
+            ("route",),
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
         self.batches = Histogram(
-            "finecaption_batch_requests", "Requests answered together.", buckets=_SIZES,
+            "finecaption_batch_requests",
+            "Requests answered together.",
+            buckets=_SIZES,
             registry=self.registry,
-        )  # fmt: skip
+        )
         self.batch_seconds = Histogram(
-            "finecaption_batch_seconds", "Time of a batch in the model.", buckets=_SECONDS,
+            "finecaption_batch_seconds",
+            "Time of a batch in the model.",
+            buckets=_SECONDS,
             registry=self.registry,
-        )  # fmt: skip
+        )
         self.tokens = Counter(
-            "finecaption_tokens_total", "Tokens of chat requests.", ("kind",),
+            "finecaption_tokens_total",
+            "Tokens of chat requests.",
+            ("kind",),
             registry=self.registry,
-        )  # fmt: skip
+        )
         self.answers = Counter(
             "finecaption_answers_total", "Questions answered.", registry=self.registry
         )
         self.pictures = Counter(
-            "finecaption_pictures_total", "Images asked about again, by whether they were cached.",
-            ("kept",), registry=self.registry,
-        )  # fmt: skip
-        self.refused = Counter(
-            "finecaption_refused_total", "Requests refused for lack of room.", ("why",),
+            "finecaption_pictures_total",
+            "Images asked about again, by whether they were cached.",
+            ("kept",),
             registry=self.registry,
-        )  # fmt: skip
+        )
+        self.refused = Counter(
+            "finecaption_refused_total",
+            "Requests refused for lack of room.",
+            ("why",),
+            registry=self.registry,
+        )
         self.cancelled = Counter(
-            "finecaption_cancelled_total", "Requests whose client went away or waited too long.",
-            ("why",), registry=self.registry,
-        )  # fmt: skip
+            "finecaption_cancelled_total",
+            "Requests whose client went away or waited too long.",
+            ("why",),
+            registry=self.registry,
+        )
 
     def watch(self, engine: Engine) -> None:
         """Adds gauges of the engine."""

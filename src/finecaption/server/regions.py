@@ -17,7 +17,7 @@ from finecaption.io.html import data_uri
 from finecaption.io.masks import box_from_mask, encode_rle
 from finecaption.request import Questions, Request
 from finecaption.server.batching import Engine, Ticket
-from finecaption.server.images import Loaded
+from finecaption.server.images import LoadedImage
 from finecaption.server.region_field import to_region
 from finecaption.server.routing import ERRORS, JsonRoute
 from finecaption.server.schemas import (
@@ -110,7 +110,7 @@ def _names(body: RegionsRequest) -> tuple[str, ...] | None:
         raise InputError(f"attributes: {error}") from error
 
 
-def _by_alpha(loaded: Loaded) -> tuple[Any, ...]:
+def _by_alpha(loaded: LoadedImage) -> tuple[Any, ...]:
     return () if loaded.mask is None else (Region(loaded.mask),)
 
 
@@ -148,7 +148,7 @@ async def segment(request: HttpRequest, body: SegmentRequest) -> Response:
 
 
 def _masks(
-    engine: Engine, check: Callable[[], None], loaded: Loaded, prompt: RegionPrompt | None
+    engine: Engine, check: Callable[[], None], loaded: LoadedImage, prompt: RegionPrompt | None
 ) -> list[tuple[np.ndarray, float]]:
     """Masks, bool (H, W), with their scores; on the engine's thread."""
     captioner = engine.captioner

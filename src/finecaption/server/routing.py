@@ -20,7 +20,7 @@ ERRORS: dict[int | str, dict[str, Any]] = {
     429: {"model": ErrorResponse, "description": "Too many are waiting; see Retry-After."},
     503: {"model": ErrorResponse, "description": "The model is not loaded."},
     504: {"model": ErrorResponse, "description": "No answer in time."},
-}  # fmt: skip
+}
 """What every route below /v1 may answer."""
 
 

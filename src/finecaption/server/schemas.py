@@ -120,9 +120,10 @@ class Message(BaseModel):
 
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: (
-        Annotated[str, Field(max_length=100_000)] | Annotated[list[Part], Field(max_length=64)]
+        Annotated[str, Field(max_length=100_000)]
+        | Annotated[list[Part], Field(max_length=64)]
         | None
-    ) = None  # fmt: skip
+    ) = None
 
 
 class StreamOptions(BaseModel):
@@ -213,7 +214,7 @@ class Usage(BaseModel):
     total_tokens: int
 
 
-class Answer(BaseModel):
+class AnswerBody(BaseModel):
     """The message of the answer."""
 
     role: Literal["assistant"] = "assistant"
@@ -225,7 +226,7 @@ class Choice(BaseModel):
     """The one answer."""
 
     index: int = 0
-    message: Answer
+    message: AnswerBody
     logprobs: None = None
     finish_reason: Literal["stop", "length"]
 

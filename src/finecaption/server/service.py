@@ -16,7 +16,7 @@ from finecaption.server.batching import Engine, Ticket
 from finecaption.server.errors import ApiError
 from finecaption.server.fetch import Fetcher
 from finecaption.server.images import ImageLoader
-from finecaption.server.jobs import Busy, Cancelled, Job, NotReady
+from finecaption.server.jobs import Busy, Cancelled, NotReady, ServerJob
 from finecaption.server.metrics import Metrics
 from finecaption.server.schemas import Sampling
 from finecaption.server.settings import Settings
@@ -141,7 +141,7 @@ class Service:
         tokenizer = self.engine.captioner.processor.tokenizer
         return len(tokenizer(text, add_special_tokens=False)["input_ids"])
 
-    async def outcome(self, request: Request, job: Job, deadline: float) -> Any:
+    async def outcome(self, request: Request, job: ServerJob, deadline: float) -> Any:
         """What the job comes to.
 
         Raises:

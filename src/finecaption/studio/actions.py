@@ -17,7 +17,7 @@ from finecaption.io.images import load_image
 from finecaption.io.masks import load_mask, resize_mask
 from finecaption.request import WHOLE, Request, instruction_for
 from finecaption.studio.mentions import find_mentions, find_relations, name_of
-from finecaption.studio.session import MOST_REGIONS, Item, Session, runs
+from finecaption.studio.session import MOST_REGIONS, Session, SessionItem, runs
 from finecaption.types import Region
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def segment(
     positive: bool = True,
     box: Sequence[float] | None = None,
     undo: bool = False,
-) -> Item:
+) -> SessionItem:
     """A new region, or with `region` a better mask of one, from a click or a box.
 
     Args:
@@ -108,14 +108,14 @@ def segment(
     made = segmenter.predict(session.clickable, points, box=frame)
     if item is None:
         _check_room(session)
-        item = session.add(Item(0, Region(made.mask), "box" if box is not None else "click"))
+        item = session.add(SessionItem(0, Region(made.mask), "box" if box is not None else "click"))
     item.region = Region(made.mask)
     item.points, item.box, item.score = points, frame, made.score
     item.forget_texts()
     return item
 
 
-def brush(session: Session, data: bytes, region: int | None) -> Item:
+def brush(session: Session, data: bytes, region: int | None) -> SessionItem:
     """A region from a painted mask, an image file at the size of the view.
 
     Raises:
@@ -128,7 +128,7 @@ def brush(session: Session, data: bytes, region: int | None) -> Item:
         raise InputError("nothing is painted; draw over the thing first")
     if region is None:
         _check_room(session)
-        return session.add(Item(0, Region(mask), "brush"))
+        return session.add(SessionItem(0, Region(mask), "brush"))
     item = item_of(session, region)
     item.region, item.how = Region(mask), "brush"
     item.points, item.box, item.score = [], None, None
@@ -138,7 +138,7 @@ def brush(session: Session, data: bytes, region: int | None) -> Item:
 
 def everything(
     captioner: FineCaption, session: Session, progress: Callable[[float], None] | None = None
-) -> list[Item]:
+) -> list[SessionItem]:
     """Adds regions for the objects that are found, without those that exist already."""
     from finecaption.io.masks import mask_iou
     from finecaption.segmentation.automatic import generate_masks
@@ -160,7 +160,7 @@ def everything(
         if len(session.items) >= MOST_REGIONS:
             break
         if all(mask_iou(thing.mask, mask) < 0.7 for mask in known):
-            item = Item(0, Region(thing.mask), "everything", score=thing.score)
+            item = SessionItem(0, Region(thing.mask), "everything", score=thing.score)
             added.append(session.add(item))
     return added
 
@@ -170,7 +170,7 @@ def _check_room(session: Session) -> None:
         raise InputError(f"there are {MOST_REGIONS} regions already; remove some first")
 
 
-def item_of(session: Session, region: int) -> Item:
+def item_of(session: Session, region: int) -> SessionItem:
     """The region of that number.
 
     Raises:
@@ -218,9 +218,12 @@ def describe(
         if current(update.region):
             number = None if update.region is None else items[update.region].id
             news = {
-                "region": number, "name": update.name, "text": update.text, "done": update.finished,
+                "region": number,
+                "name": update.name,
+                "text": update.text,
+                "done": update.finished,
                 "confidence": update.confidence,
-            }  # fmt: skip
+            }
             pending[update.region, update.name] = news
             if update.finished:
                 _keep(session, None if update.region is None else items[update.region], news)
@@ -232,7 +235,7 @@ def describe(
         yield list(pending.values())
 
 
-def _keep(session: Session, item: Item | None, news: dict[str, Any]) -> None:
+def _keep(session: Session, item: SessionItem | None, news: dict[str, Any]) -> None:
     name, text, confidence = news["name"], news["text"], news["confidence"]
     if item is None:
         session.whole, session.whole_confidence = text, confidence
@@ -276,7 +279,7 @@ def evidence(
     return {"map": stream.getvalue(), "word": text.split()[word], "share": share, "area": area}
 
 
-def view_mask(session: Session, item: Item) -> np.ndarray:
+def view_mask(session: Session, item: SessionItem) -> np.ndarray:
     """bool at the view's size, never empty."""
     mask = item.region.mask
     if session.view == session.size:
@@ -286,7 +289,7 @@ def view_mask(session: Session, item: Item) -> np.ndarray:
     return seen if seen.any() else np.asarray(small) > 0
 
 
-def item_json(session: Session, item: Item) -> dict[str, Any]:
+def item_json(session: Session, item: SessionItem) -> dict[str, Any]:
     """A region for the page."""
     name = name_of(item.captions)
     return {

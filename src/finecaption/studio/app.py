@@ -18,7 +18,7 @@ from finecaption.errors import InputError
 from finecaption.server import Settings, create_app, load_settings
 from finecaption.studio.models import Models
 from finecaption.studio.page import CSP, FILES, HEAD, STATIC, make_blocks, theme
-from finecaption.studio.routes import Desk, make_router
+from finecaption.studio.routes import StudioDesk, make_router
 
 if TYPE_CHECKING:
     from finecaption.captioner import FineCaption
@@ -75,10 +75,11 @@ def create_studio(
         )
     own = chosen.model if captioner is None or captioner.folder is None else captioner.folder
     app = create_app(chosen, captioner)
-    desk = Desk(
+    desk = StudioDesk(
         Models(app.state.service, str(own), models, chosen.device),
-        chosen.max_body, chosen.max_pixels,
-    )  # fmt: skip
+        chosen.max_body,
+        chosen.max_pixels,
+    )
     app.state.studio = desk
     app.include_router(make_router(desk))
     app.mount(FILES, StaticFiles(directory=STATIC), name="studio-files")

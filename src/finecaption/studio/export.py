@@ -81,8 +81,13 @@ def coco_document(
 def export(session: Session, form: str) -> bytes:
     """A session in one of `FORMATS`."""
     made: dict[str, Any] = {
-        "json": _json, "coco": _coco, "png": _png, "html": _html, "graph": _graph_json, "dot": _dot,
-    }  # fmt: skip
+        "json": _json,
+        "coco": _coco,
+        "png": _png,
+        "html": _html,
+        "graph": _graph_json,
+        "dot": _dot,
+    }
     return made[form](session)
 
 
@@ -105,9 +110,13 @@ def _json(session: Session) -> bytes:
     from finecaption.captioner import CaptionResult
 
     result = CaptionResult(
-        tuple(_captions(session)), whole=session.whole, notice=session.encoded.notice,
-        image=session.name, model=session.model, whole_confidence=session.whole_confidence,
-    )  # fmt: skip
+        tuple(_captions(session)),
+        whole=session.whole,
+        notice=session.encoded.notice,
+        image=session.name,
+        model=session.model,
+        whole_confidence=session.whole_confidence,
+    )
     return _dumped(result.to_dict())
 
 
@@ -116,13 +125,13 @@ def _coco(session: Session) -> bytes:
     names = [name_of(item.captions) for item in items]
     return _dumped(
         coco_document(
-            session.name, session.size, [item.region.mask for item in items],
+            session.name,
+            session.size,
+            [item.region.mask for item in items],
             categories=[None if name is None else name.noun for name in names],
-            extras=[
-                {"captions": dict(item.captions), "dense": item.dense} for item in items
-            ],
+            extras=[{"captions": dict(item.captions), "dense": item.dense} for item in items],
         )
-    )  # fmt: skip
+    )
 
 
 def _png(session: Session) -> bytes:

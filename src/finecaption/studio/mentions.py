@@ -81,9 +81,12 @@ class Mention:
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
         return {
-            "region": self.region, "name": self.name, "start": self.start, "end": self.end,
+            "region": self.region,
+            "name": self.name,
+            "start": self.start,
+            "end": self.end,
             "targets": list(self.targets),
-        }  # fmt: skip
+        }
 
 
 @dataclass(frozen=True)
@@ -101,9 +104,12 @@ class Relation:
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
         return {
-            "source": self.source, "target": self.target, "label": self.label, "text": self.text,
+            "source": self.source,
+            "target": self.target,
+            "label": self.label,
+            "text": self.text,
             "from": self.origin,
-        }  # fmt: skip
+        }
 
 
 def _words(text: str) -> list[str]:
@@ -117,9 +123,10 @@ def _colour(word: str) -> str:
 def name_of(texts: Texts) -> Name | None:
     """The name of a region from its captions; None if nothing names it."""
     noun = [
-        word for word in _words(texts.get("Category Name", ""))
+        word
+        for word in _words(texts.get("Category Name", ""))
         if word not in _FILLER and word not in COLOURS
-    ]  # fmt: skip
+    ]
     sentence = texts.get("One-Sentence Description", "")
     first = _first_phrase(sentence)
     if not noun:
@@ -188,14 +195,18 @@ def _in_text(
             if dressed and dressed.group(1).lower() in COLOURS:
                 colours, end = colours | {_colour(dressed.group(1).lower())}, dressed.end()
             alike = [
-                key for key, one in names.items()
-                if key != region and one.noun == noun
+                key
+                for key, one in names.items()
+                if key != region
+                and one.noun == noun
                 and (not colours or not one.colours or colours & one.colours)
-            ]  # fmt: skip
+            ]
             itself = (
-                own is not None and own.noun == noun and not other
+                own is not None
+                and own.noun == noun
+                and not other
                 and (not colours or not own.colours or bool(colours & own.colours))
-            )  # fmt: skip
+            )
             if alike and not itself:
                 taken.append((start, end))
                 yield Mention(region, name, start, end, tuple(alike))

@@ -23,7 +23,7 @@ from finecaption.studio import actions
 from finecaption.studio.examples import EXAMPLES, example
 from finecaption.studio.export import FORMATS, export, file_name
 from finecaption.studio.models import Models
-from finecaption.studio.session import NoSession, Session, Store
+from finecaption.studio.session import NoSession, Session, SessionStore
 
 PREFIX = "/studio-api"
 KEY = "x-studio-session"
@@ -68,12 +68,12 @@ class ModelBody(_Body):
     name: str
 
 
-class Desk:
+class StudioDesk:
     """The routes' shared state."""
 
     def __init__(self, models: Models, max_body: int, max_pixels: int) -> None:
         self.models = models
-        self.store = Store()
+        self.store = SessionStore()
         self.max_body = max_body
         self.max_pixels = max_pixels
 
@@ -102,9 +102,10 @@ class Desk:
             data += part
             if len(data) > self.max_body:
                 raise ApiError(
-                    413, f"the file is over {self.max_body:,} bytes; make it smaller",
+                    413,
+                    f"the file is over {self.max_body:,} bytes; make it smaller",
                     headers={"Connection": "close"},
-                )  # fmt: skip
+                )
         return bytes(data)
 
     async def run(self, model: str, work: Callable[[Any], Any]) -> Any:
@@ -112,7 +113,7 @@ class Desk:
         return await asyncio.wrap_future(self.models.run(model, work))
 
 
-def make_router(desk: Desk) -> APIRouter:
+def make_router(desk: StudioDesk) -> APIRouter:
     """The routes."""
     router = APIRouter(prefix=PREFIX, include_in_schema=False)
 
@@ -155,11 +156,15 @@ def make_router(desk: Desk) -> APIRouter:
         notice = session.encoded.notice
         return JSONResponse(
             {
-                "session": key, "name": name, "size": session.size, "view": session.view,
-                "model": chosen, "notice": None if notice is None else notice.text,
+                "session": key,
+                "name": name,
+                "size": session.size,
+                "view": session.view,
+                "model": chosen,
+                "notice": None if notice is None else notice.text,
                 "ms": round(took),
             }
-        )  # fmt: skip
+        )
 
     @router.get("/view")
     async def view(request: Request) -> Response:
@@ -267,9 +272,10 @@ def make_router(desk: Desk) -> APIRouter:
         session.model = body.name
         notice = session.encoded.notice
         return {
-            "model": body.name, "notice": None if notice is None else notice.text,
+            "model": body.name,
+            "notice": None if notice is None else notice.text,
             "regions": [actions.item_json(session, item) for item in session.items.values()],
-        }  # fmt: skip
+        }
 
     @router.get("/export/{form}")
     async def take(request: Request, form: str) -> Response:
@@ -299,4 +305,4 @@ def _stream(lines: AsyncIterator[dict[str, Any]]) -> StreamingResponse:
     return StreamingResponse(encoded(), media_type="application/x-ndjson", headers=headers)
 
 
-__all__ = ["KEY", "PREFIX", "Desk", "make_router"]
+__all__ = ["KEY", "PREFIX", "StudioDesk", "make_router"]

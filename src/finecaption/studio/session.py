@@ -31,7 +31,7 @@ class NoSession(FineCaptionError):
 
 
 @dataclass
-class Item:
+class SessionItem:
     """A region of the session."""
 
     id: int
@@ -72,7 +72,7 @@ class Session:
     """Of the image, for files."""
     clickable: Any = None
     """What the segmenter needs of the image; None until the first click."""
-    items: dict[int, Item] = field(default_factory=dict)
+    items: dict[int, SessionItem] = field(default_factory=dict)
     whole: str | None = None
     whole_confidence: float | None = None
     whole_version: int = 0
@@ -93,7 +93,7 @@ class Session:
         width, height = (max(1, round(side * _VIEW / longest)) for side in self.size)
         return width, height
 
-    def add(self, item: Item) -> Item:
+    def add(self, item: SessionItem) -> SessionItem:
         """Keeps a region under a new number."""
         item.id = self.next_id
         self.next_id += 1
@@ -110,7 +110,7 @@ class Session:
         return found
 
 
-class Store:
+class SessionStore:
     """Sessions by key; those that idle long, and the oldest when there are too many, are dropped.
     May be used from any thread."""
 
@@ -163,4 +163,4 @@ def runs(mask: np.ndarray) -> list[int]:
     return [0, *lengths] if flat.size and flat[0] else lengths
 
 
-__all__ = ["Item", "NoSession", "Session", "Store", "runs"]
+__all__ = ["SessionItem", "NoSession", "Session", "SessionStore", "runs"]

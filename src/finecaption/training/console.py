@@ -84,9 +84,13 @@ class ConsoleCallback(TrainerCallback):
         if not (state.is_world_process_zero and self.console.is_terminal):
             return
         self._bar = Progress(
-            TextColumn(self.name), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-            console=self.console, transient=True,
-        )  # fmt: skip
+            TextColumn(self.name),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=self.console,
+            transient=True,
+        )
         self._bar.add_task(self.name, total=state.max_steps, completed=state.global_step)
         self._bar.start()
 
@@ -98,9 +102,13 @@ class ConsoleCallback(TrainerCallback):
             self._bar.update(self._bar.task_ids[0], completed=state.global_step)
 
     def on_log(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl,
-        logs: dict[str, Any] | None = None, **kwargs: Any,
-    ) -> None:  # fmt: skip
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
         """Prints a line, except for Trainer's summary at the end, which has no loss of its own."""
         if not state.is_world_process_zero or "loss" not in (logs or {}):
             return

@@ -9,7 +9,7 @@ from typing import Any
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 
-class Curve:
+class LossCurve:
     """Lines of {"step": ..., "loss": ..., ...} in the order of steps."""
 
     def __init__(self, path: Path) -> None:
@@ -41,10 +41,10 @@ class Curve:
 
 
 class CurveCallback(TrainerCallback):
-    """Keeps Trainer's log entries as a `Curve`."""
+    """Keeps Trainer's log entries as a `LossCurve`."""
 
     def __init__(self, path: Path) -> None:
-        self.curve = Curve(path)
+        self.curve = LossCurve(path)
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
@@ -54,9 +54,13 @@ class CurveCallback(TrainerCallback):
             self.curve.go_on(state.global_step)
 
     def on_log(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl,
-        logs: dict[str, Any] | None = None, **kwargs: Any,
-    ) -> None:  # fmt: skip
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
         """Adds an entry; not Trainer's summary at the end."""
         if state.is_world_process_zero and logs and "loss" in logs:
             numbers = {k: v for k, v in logs.items() if isinstance(v, int | float)}

@@ -77,10 +77,14 @@ class FeatureCache:
 
     @torch.no_grad()
     def fill(
-        self, model: FineCaptionForConditionalGeneration, processor: FineCaptionProcessor,
-        samples: Iterable[RegionSample], rank: int = 0, world: int = 1,
+        self,
+        model: FineCaptionForConditionalGeneration,
+        processor: FineCaptionProcessor,
+        samples: Iterable[RegionSample],
+        rank: int = 0,
+        world: int = 1,
         say: Callable[[str], None] | None = None,
-    ) -> int:  # fmt: skip
+    ) -> int:
         """Runs the towers on every image that has no file yet.
 
         Args:

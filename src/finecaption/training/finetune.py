@@ -49,10 +49,15 @@ LogFn = Callable[[str], None]
 
 
 def finetune(
-    stage: StageConfig, model: str | Path, data: Sequence[str], out: str | Path, *,
-    samples: Sequence[RegionSample] | None = None, say: LogFn = print,
+    stage: StageConfig,
+    model: str | Path,
+    data: Sequence[str],
+    out: str | Path,
+    *,
+    samples: Sequence[RegionSample] | None = None,
+    say: LogFn = print,
     callbacks: Iterable[TrainerCallback] = (),
-) -> Path:  # fmt: skip
+) -> Path:
     """Trains one stage, going on from OUT's last checkpoint if there is one.
 
     Args:
@@ -84,9 +89,15 @@ def finetune(
 
 
 def _finetune(
-    stage: StageConfig, base: Path, data: Sequence[str], samples: Sequence[RegionSample],
-    out: Path, result: Path, say: LogFn, callbacks: Iterable[TrainerCallback],
-) -> Path:  # fmt: skip
+    stage: StageConfig,
+    base: Path,
+    data: Sequence[str],
+    samples: Sequence[RegionSample],
+    out: Path,
+    result: Path,
+    say: LogFn,
+    callbacks: Iterable[TrainerCallback],
+) -> Path:
     set_seed(stage.seed)
     processor = FineCaptionProcessor.from_pretrained(base)
     objective = Captions(processor.tokenizer.pad_token_id or 0)
@@ -123,9 +134,12 @@ def _load(
 
 
 def make_feed(
-    stage: StageConfig, model: FineCaptionForConditionalGeneration,
-    processor: FineCaptionProcessor, samples: Sequence[RegionSample], say: LogFn,
-) -> Feed:  # fmt: skip
+    stage: StageConfig,
+    model: FineCaptionForConditionalGeneration,
+    processor: FineCaptionProcessor,
+    samples: Sequence[RegionSample],
+    say: LogFn,
+) -> Feed:
     """The samples in packs, with features on disk if the stage has a cache.
 
     Raises:
@@ -176,9 +190,11 @@ def _same_run(
 ) -> None:
     """Writes OUT/config.json, or makes sure that it is of this run."""
     told = {
-        "config": dataclasses.asdict(stage), "model": str(model), "data": list(data),
+        "config": dataclasses.asdict(stage),
+        "model": str(model),
+        "data": list(data),
         "data_digest": data_digest,
-    }  # fmt: skip
+    }
     path = out / "config.json"
     if path.exists():
         known = json.loads(path.read_text())
@@ -203,9 +219,14 @@ def _same_run(
 
 
 def _write(
-    stage: StageConfig, base: Path, model: Any,
-    processor: FineCaptionProcessor, out: Path, result: Path, note: dict[str, Any],
-) -> None:  # fmt: skip
+    stage: StageConfig,
+    base: Path,
+    model: Any,
+    processor: FineCaptionProcessor,
+    out: Path,
+    result: Path,
+    note: dict[str, Any],
+) -> None:
     """The finished model, or what an adapter run has changed; and provenance.json of OUT."""
     if stage.adapter != "none":
         save_file(trainable_state(model), out / lora.MOVED)

@@ -366,8 +366,13 @@ def fit(
     console = ConsoleCallback(stage.name, left=budget.left if stage.minutes else None)
     trainer.remove_callback(PrinterCallback)
     for callback in (
-        WorldWatch(), clock, budget, console, CurveCallback(work / "log.jsonl"), *callbacks,
-    ):  # fmt: skip
+        WorldWatch(),
+        clock,
+        budget,
+        console,
+        CurveCallback(work / "log.jsonl"),
+        *callbacks,
+    ):
         trainer.add_callback(callback)
     last = last_checkpoint(work / "checkpoints")
     try:

@@ -44,9 +44,10 @@ def target_layers(model: nn.Module, parts: tuple[str, ...]) -> list[str]:
     for part in parts:
         pattern = re.compile(_BLOCKS[part])
         found = [
-            name for name, module in model.named_modules()
+            name
+            for name, module in model.named_modules()
             if pattern.fullmatch(name) and isinstance(module, nn.Linear)
-        ]  # fmt: skip
+        ]
         if not found:
             raise InputError(f"lora_parts: found no linear layers in {part}")
         out += found
@@ -65,10 +66,13 @@ def add_adapters(model: FineCaptionForConditionalGeneration, stage: StageConfig)
         raise InputError('adapters need peft: pip install "finecaption[train]"') from None
     names = target_layers(model, stage.lora_parts)
     settings = LoraConfig(
-        r=stage.lora_rank, lora_alpha=stage.lora_alpha, lora_dropout=stage.lora_dropout,
+        r=stage.lora_rank,
+        lora_alpha=stage.lora_alpha,
+        lora_dropout=stage.lora_dropout,
         # A pattern: a list would match ends of names, and towers share them.
-        target_modules="|".join(re.escape(name) for name in names), bias="none",
-    )  # fmt: skip
+        target_modules="|".join(re.escape(name) for name in names),
+        bias="none",
+    )
     model.add_adapter(settings)
     for name, parameter in model.named_parameters():
         if is_lora(name):

@@ -245,9 +245,11 @@ def pack_shape(stage: StageConfig, model_config: FineCaptionConfig) -> tuple[int
 
 
 def one_step(
-    model: FineCaptionForConditionalGeneration, inputs: dict[str, torch.Tensor], bf16: bool,
+    model: FineCaptionForConditionalGeneration,
+    inputs: dict[str, torch.Tensor],
+    bf16: bool,
     cached: torch.Tensor | None = None,
-) -> None:  # fmt: skip
+) -> None:
     """Forward and backward of a pack, part by part: no values are asked for on the way."""
     inner = model.model
     seen = {k: inputs[k] for k in ("pixel_values_clip", "region_masks", "image_index")}
@@ -260,9 +262,11 @@ def one_step(
         count = tokens.shape[1]
         embeds = torch.cat([tokens.to(text.dtype), text[:, count:]], dim=1)
         hidden = inner.language_model(
-            inputs_embeds=embeds, attention_mask=inputs["attention_mask"],
-            position_ids=inputs["position_ids"], use_cache=False,
-        ).last_hidden_state[:, count:]  # fmt: skip
+            inputs_embeds=embeds,
+            attention_mask=inputs["attention_mask"],
+            position_ids=inputs["position_ids"],
+            use_cache=False,
+        ).last_hidden_state[:, count:]
         logits = model.lm_head(hidden).float()
         labels = inputs["labels"][:, count:]
         loss = nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten())
@@ -271,9 +275,12 @@ def one_step(
 
 
 def measure(
-    stage: StageConfig, model_config: FineCaptionConfig, *, fake: bool = True,
+    stage: StageConfig,
+    model_config: FineCaptionConfig,
+    *,
+    fake: bool = True,
     shape: tuple[int, int, int] | None = None,
-) -> Memory:  # fmt: skip
+) -> Memory:
     """Memory of a stage's step, by running it on fake tensors (or on real ones, to compare).
 
     Args:
@@ -293,8 +300,9 @@ def measure(
         dtype = next(model.parameters()).dtype
         cached = (
             torch.zeros(pictures, model_config.hr_channels, grid, grid, dtype=dtype)
-            if stage.cache else None
-        )  # fmt: skip
+            if stage.cache
+            else None
+        )
         stored = {id(t): t for t in [*model.parameters(), *model.buffers()]}.values()
         weights = sum(t.numel() * t.element_size() for t in stored)
         moving = [p for p in model.parameters() if p.requires_grad]
@@ -310,9 +318,14 @@ def measure(
         peak = max(watch.peak + moments, weights + 2 * gradients + moments)
         total = sum(p.numel() for p in model.parameters())
     return Memory(
-        weights, gradients, moments, peak - weights - gradients - moments, peak, total,
+        weights,
+        gradients,
+        moments,
+        peak - weights - gradients - moments,
+        peak,
+        total,
         sum(p.numel() for p in moving),
-    )  # fmt: skip
+    )
 
 
 def shared_among(memory: Memory, world: int) -> Memory:
@@ -329,9 +342,14 @@ def shared_among(memory: Memory, world: int) -> Memory:
     gathered = memory.weights // 10
     activations = memory.activations + gathered
     return Memory(
-        weights, gradients, moments, activations, weights + gradients + moments + activations,
-        memory.parameters, memory.moving,
-    )  # fmt: skip
+        weights,
+        gradients,
+        moments,
+        activations,
+        weights + gradients + moments + activations,
+        memory.parameters,
+        memory.moving,
+    )
 
 
 def model_config_of(model: str | Path) -> FineCaptionConfig:

@@ -55,9 +55,10 @@ def greedy(
             break
         said.append(token)
         out = model(
-            input_ids=torch.tensor([[token]], device=device), use_cache=True,
+            input_ids=torch.tensor([[token]], device=device),
+            use_cache=True,
             past_key_values=out.past_key_values,
-        )  # fmt: skip
+        )
     model.train(was_training)
     return processor.answer(said)
 
@@ -105,9 +106,13 @@ class CaptionMonitor(TrainerCallback):
     """Shows samples every so many steps, and at the end."""
 
     def __init__(
-        self, samples: Sequence[RegionSample], processor: FineCaptionProcessor, every: int,
-        folder: Path, strategy: Strategy | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        samples: Sequence[RegionSample],
+        processor: FineCaptionProcessor,
+        every: int,
+        folder: Path,
+        strategy: Strategy | None = None,
+    ) -> None:
         """
         Args:
             samples: what is asked, the same each time.

@@ -56,7 +56,7 @@ class Tokens:
 
 
 @dataclass(frozen=True)
-class Row:
+class PackedRow:
     """Some questions on one region: indices of samples, and tokens when packed."""
 
     questions: tuple[int, ...]
@@ -67,7 +67,7 @@ class Row:
 class Unit:
     """An image, or a part of its regions: what a pack takes or leaves."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[PackedRow, ...]
 
     @property
     def longest(self) -> int:
@@ -98,9 +98,11 @@ def region_key(sample: RegionSample) -> str:
 
 
 def make_units(
-    samples: Sequence[RegionSample], processor: FineCaptionProcessor, tokens: int,
+    samples: Sequence[RegionSample],
+    processor: FineCaptionProcessor,
+    tokens: int,
     shared: bool = True,
-) -> list[Unit]:  # fmt: skip
+) -> list[Unit]:
     """Samples grouped by image and region, and cut where they exceed the budget.
 
     Args:
@@ -124,7 +126,7 @@ def make_units(
     units = []
     for regions in pictures.values():
         rows = [row for found in regions.values() for row in _rows(found, samples, ids, tokens)]
-        piece: list[Row] = []
+        piece: list[PackedRow] = []
         for row in sorted(rows, key=lambda r: r.length):
             if piece and (len(piece) + 1) * row.length > tokens:
                 units.append(Unit(tuple(piece)))
@@ -136,12 +138,12 @@ def make_units(
 
 def _rows(
     indices: Sequence[int], samples: Sequence[RegionSample], ids: Tokens, tokens: int
-) -> list[Row]:
+) -> list[PackedRow]:
     """The questions on one region, in as few rows as the budget allows."""
     prompts = [ids.prompt(samples[i].instruction()) for i in indices]
     answers = [len(ids.answer(samples[i].text)) for i in indices]
     prefix = common_prefix(prompts)
-    out: list[Row] = []
+    out: list[PackedRow] = []
     taken: list[int] = []
     length = prefix
     for index, prompt, answer in zip(indices, prompts, answers, strict=True):
@@ -154,11 +156,11 @@ def _rows(
                 "raise max_tokens, or leave the sample out"
             )
         if taken and length + own > tokens:
-            out.append(Row(tuple(taken), length))
+            out.append(PackedRow(tuple(taken), length))
             taken, length = [], prefix
         taken.append(index)
         length += own
-    out.append(Row(tuple(taken), length))
+    out.append(PackedRow(tuple(taken), length))
     return out
 
 
@@ -189,9 +191,13 @@ def mix_whole(units: Sequence[Unit], samples: Sequence[RegionSample], share: flo
 
 
 def make_packs(
-    units: Sequence[Unit], rng: np.random.Generator, tokens: int, pictures: int, questions: int,
+    units: Sequence[Unit],
+    rng: np.random.Generator,
+    tokens: int,
+    pictures: int,
+    questions: int,
     by_length: bool = True,
-) -> list[Pack]:  # fmt: skip
+) -> list[Pack]:
     """One pass over the units in random order, in packs within the budget.
 
     Args:

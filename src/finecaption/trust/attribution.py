@@ -136,9 +136,11 @@ def _relevances(
         high = encoded.hr_features.clone()
         with torch.no_grad():
             features = model.encode_regions(
-                encoded.pixel_values_clip.clone().to(device), torch.from_numpy(soft).to(device),
-                high, torch.zeros(1, dtype=torch.long, device=device),
-            )  # fmt: skip
+                encoded.pixel_values_clip.clone().to(device),
+                torch.from_numpy(soft).to(device),
+                high,
+                torch.zeros(1, dtype=torch.long, device=device),
+            )
         features = features.detach().requires_grad_()
         row = torch.tensor([list(ids)], device=device)
         output = model.model(

@@ -111,9 +111,11 @@ class OutOfDomainDetector:
 
         path = Path(folder) / DOMAIN_FILE
         figures = {
-            "rest": self.rest, "threshold": self.threshold, "quantile": self.quantile,
+            "rest": self.rest,
+            "threshold": self.threshold,
+            "quantile": self.quantile,
             "knows": self.knows,
-        }  # fmt: skip
+        }
         arrays = {
             "mean": self.mean.astype(np.float32),
             "spread": self.spread.astype(np.float32),

@@ -13,7 +13,7 @@ from finecaption_annotate.review import Reviews, ReviewSet
 
 from .conftest import key_of
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 STATIC = ROOT / "packages/finecaption-annotate/src/finecaption_annotate/review/static"
 
 

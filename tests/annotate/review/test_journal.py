@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from finecaption.errors import InputError
-from finecaption_annotate.review import Journal, Reviews, ReviewSet, progress
+from finecaption_annotate.review import ReviewJournal, Reviews, ReviewSet, progress
 
 from .conftest import key_of
 
@@ -14,7 +14,7 @@ KEY = ("a.png", "1:0", "Color", 0)
 
 
 def test_a_decision_is_on_disk_when_decide_returns(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "r" / "ann.jsonl")
+    journal = ReviewJournal(tmp_path / "r" / "ann.jsonl")
     journal.decide(KEY, "edit", "It is red.", "  It is blue. ")
     journal.decide(KEY, "accept", "It is red.")
     lines = [json.loads(line) for line in journal.path.read_text("utf-8").splitlines()]
@@ -22,37 +22,37 @@ def test_a_decision_is_on_disk_when_decide_returns(tmp_path: Path) -> None:
         ("edit", "It is blue.", "It is red.", "ann"),
         ("accept", "It is red.", "It is red.", "ann"),
     ]
-    again = Journal(journal.path).get(KEY, "It is red.")
+    again = ReviewJournal(journal.path).get(KEY, "It is red.")
     assert again is not None and again.decision == "accept"
 
 
 def test_taken_back_and_stale_decisions_do_not_count(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "ann.jsonl")
+    journal = ReviewJournal(tmp_path / "ann.jsonl")
     journal.decide(KEY, "reject", "It is red.")
     assert journal.get(KEY, "It is another text.") is None
     journal.decide(KEY, "open", "It is red.")
     assert journal.get(KEY, "It is red.") is None
-    assert len(Journal(journal.path)) == 0
+    assert len(ReviewJournal(journal.path)) == 0
 
 
 def test_a_half_written_last_line_is_cut(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "ann.jsonl")
+    journal = ReviewJournal(tmp_path / "ann.jsonl")
     journal.decide(KEY, "accept", "x")
     whole = journal.path.read_bytes()
     journal.path.write_bytes(whole + whole[:40])
-    again = Journal(journal.path)
+    again = ReviewJournal(journal.path)
     assert len(again) == 1
     assert journal.path.read_bytes() == whole + whole[:40], "reading changes nothing"
     again.decide(KEY, "reject", "x")
     assert journal.path.read_bytes().startswith(whole + b'{"picture": ')
-    assert Journal(journal.path).get(KEY, "x").decision == "reject"  # type: ignore[union-attr] # is there
+    assert ReviewJournal(journal.path).get(KEY, "x").decision == "reject"  # type: ignore[union-attr] # is there
 
 
 def test_a_broken_line_is_named(tmp_path: Path) -> None:
     path = tmp_path / "ann.jsonl"
     path.write_text('{"picture": "a"}\n')
     with pytest.raises(InputError, match=r"ann.jsonl: line 1: is no decision"):
-        Journal(path)
+        ReviewJournal(path)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_a_broken_line_is_named(tmp_path: Path) -> None:
 def test_what_is_no_decision(
     tmp_path: Path, decision: str, was: str | None, text: str | None, message: str
 ) -> None:
-    journal = Journal(tmp_path / "ann.jsonl")
+    journal = ReviewJournal(tmp_path / "ann.jsonl")
     with pytest.raises(InputError, match=message):
         journal.decide(KEY, decision, was, text)
     assert not journal.path.exists()

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from ..conftest import BROWSER_PATIENCE
+from ...conftest import BROWSER_PATIENCE
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture

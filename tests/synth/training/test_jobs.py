@@ -7,11 +7,11 @@ import torch
 from safetensors.torch import load_file
 
 from finecaption.errors import InputError
-from finecaption_synth.training.jobs import STATE, Jobs, fits_decoder, save_state
+from finecaption_synth.training.jobs import STATE, TrainingJobs, fits_decoder, save_state
 from finecaption_synth.training.pool import Pool
 from finecaption_synth.training.recipes import smoke
 
-from ..conftest import Prepared
+from .conftest import Prepared
 
 
 def test_states_are_written_whole(tmp_path: Path) -> None:
@@ -26,13 +26,13 @@ def test_a_model_is_put_together_from_finished_parts_only(
     tmp_path: Path, prepared: Prepared
 ) -> None:
     with pytest.raises(InputError, match="is missing: run stage0-convnext.* first"):
-        Jobs(smoke(), tmp_path, *prepared).assemble()
+        TrainingJobs(smoke(), tmp_path, *prepared).assemble()
 
 
 def test_a_second_run_of_a_kind_goes_on_from_the_first(
     tmp_path: Path, pool: Pool, prepared: Prepared
 ) -> None:
-    recipe, jobs = smoke(), Jobs(smoke(), tmp_path, *prepared)
+    recipe, jobs = smoke(), TrainingJobs(smoke(), tmp_path, *prepared)
     kinds = [
         s.objective for s in recipe.stages if s.objective != "captions" and not fits_decoder(s)
     ]

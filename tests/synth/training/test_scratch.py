@@ -14,13 +14,12 @@ from finecaption.errors import InputError
 from finecaption.model import FineCaptionForConditionalGeneration, FineCaptionProcessor
 from finecaption.model.parts import PART_NAMES, part_of, unused_by_captions
 from finecaption.segmentation.click import Segmenter
-from finecaption.training import scratch
 from finecaption.training.config import Recipe, override_recipe, read_settings
-from finecaption_synth.training import texts
+from finecaption_synth.training import scratch, texts
 from finecaption_synth.training.jobs import HEADS_STATE, STATE, fits_decoder
 from finecaption_synth.training.pool import Pool
 from finecaption_synth.training.recipes import smoke
-from finecaption_synth.training.scratch import Run, train_from_scratch
+from finecaption_synth.training.scratch import ScratchRun, train_from_scratch
 
 from .conftest import Prepared, Trained
 
@@ -271,7 +270,7 @@ def test_another_seed_gives_another_model(
     stage = recipe.stage("stage0-llm")
     for seed in (0, 1):
         # The pool is of seed 0; the order and the weights are of the recipe's.
-        run = Run(
+        run = ScratchRun(
             override_recipe(recipe, read_settings([f"seed={seed}"])),
             tmp_path / str(seed),
             pool_folder,
@@ -320,8 +319,8 @@ def test_a_stage_that_was_run_does_not_change(
         ("seed=3", "stage0-llm was run with another seed"),
     ):
         with pytest.raises(InputError, match=said):
-            Run(override_recipe(smoke(), read_settings([setting])), root, pool_folder, print)
+            ScratchRun(override_recipe(smoke(), read_settings([setting])), root, pool_folder, print)
     later = override_recipe(smoke(), read_settings(["stage2.steps=3"]))
-    Run(later, root, pool_folder, print)
+    ScratchRun(later, root, pool_folder, print)
     noted = json.loads((root / "recipe.json").read_text())["stages"]
     assert {s["name"]: s["steps"] for s in noted}["stage2"] == 3

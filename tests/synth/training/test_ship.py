@@ -8,7 +8,7 @@ import torch
 from finecaption.errors import InputError
 from finecaption.model import FineCaptionForConditionalGeneration, FineCaptionProcessor, tiny
 from finecaption.model.tokenizer import build_word_tokenizer
-from finecaption.training import ship
+from finecaption_synth.training import ship
 
 
 @pytest.fixture

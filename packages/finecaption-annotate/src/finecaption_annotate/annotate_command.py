@@ -25,7 +25,7 @@ from finecaption.errors import InputError
 if TYPE_CHECKING:
     from finecaption.data.problems import Problems
     from finecaption.data.sources.base import Source
-    from finecaption_annotate.annotate import Captioner, Job, Summary
+    from finecaption_annotate.annotate import AnnotationJob, AnnotationSummary, Annotator
 
 
 def annotate(
@@ -123,8 +123,9 @@ def annotate(
     if everything and source is not None:
         raise InputError("--everything and --from: give one of them; --from has regions of its own")
     find = _finder(segmenter, device) if everything else None
-    asked = _captioner(model, address, shown, per_minute, workers, tries, timeout,
-                       key_variable, device)  # fmt: skip
+    asked = _captioner(
+        model, address, shown, per_minute, workers, tries, timeout, key_variable, device
+    )
     problems = Problems("skip" if skip_bad else "raise")
     jobs, data = _jobs(src, source, images, find, license_, problems)
     summary = run(
@@ -145,9 +146,13 @@ def annotate(
 
 
 def _jobs(
-    src: Path, source: str | None, images: Path | None, find: Callable[[Any], Any] | None,
-    licence: str, problems: Problems,
-) -> tuple[Iterator[Job], Source | None]:  # fmt: skip
+    src: Path,
+    source: str | None,
+    images: Path | None,
+    find: Callable[[Any], Any] | None,
+    licence: str,
+    problems: Problems,
+) -> tuple[Iterator[AnnotationJob], Source | None]:
     """The jobs, and the dataset that they are of, if any."""
     from finecaption_annotate.annotate import folder_jobs, sample_jobs
 
@@ -160,16 +165,29 @@ def _jobs(
 
 
 def _captioner(
-    name: str, address: str | None, shown: str, per_minute: float | None, workers: int,
-    tries: int, timeout: float, key_variable: str, device: str | None,
-) -> Captioner:  # fmt: skip
+    name: str,
+    address: str | None,
+    shown: str,
+    per_minute: float | None,
+    workers: int,
+    tries: int,
+    timeout: float,
+    key_variable: str,
+    device: str | None,
+) -> Annotator:
     from finecaption_annotate.annotate import LocalCaptioner, OpenAICaptioner
 
     if address is not None:
         return OpenAICaptioner(
-            address, name, shown=shown, per_minute=per_minute, workers=workers, tries=tries,
-            timeout=timeout, key_variable=key_variable,
-        )  # fmt: skip
+            address,
+            name,
+            shown=shown,
+            per_minute=per_minute,
+            workers=workers,
+            tries=tries,
+            timeout=timeout,
+            key_variable=key_variable,
+        )
     return LocalCaptioner(open_model(name, device))
 
 
@@ -182,7 +200,7 @@ def _finder(name: str, device: str | None) -> Callable[[Any], Any]:
     return lambda image: masks_by_area(captioner.segmenter, image)
 
 
-def _shown(jobs: Iterable[Job]) -> Iterator[Job]:
+def _shown(jobs: Iterable[AnnotationJob]) -> Iterator[AnnotationJob]:
     """The jobs, with a progress line on stderr."""
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -200,7 +218,7 @@ def _shown(jobs: Iterable[Job]) -> Iterator[Job]:
             shown.advance(task)
 
 
-def _report(summary: Summary) -> None:
+def _report(summary: AnnotationSummary) -> None:
     note(
         f"{summary.pictures:,} images; {summary.asked:,} questions asked, {summary.cached:,} "
         f"answered from the cache; {summary.not_applicable:,} do not apply"

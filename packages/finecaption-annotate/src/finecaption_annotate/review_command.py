@@ -15,7 +15,7 @@ from finecaption.cli.options import Images, SkipBad, Src
 from finecaption.errors import InputError
 
 if TYPE_CHECKING:
-    from finecaption_annotate.review import Journal, ReviewSet
+    from finecaption_annotate.review import ReviewJournal, ReviewSet
 
 
 def review(
@@ -98,8 +98,10 @@ def review(
         from finecaption_annotate.review.desk import Desk
 
         def ready(address: str) -> None:
-            print(f"{data.title}: {data.told:,} texts to review; decisions go to {kept.folder}",
-                  file=sys.stderr)  # fmt: skip
+            print(
+                f"{data.title}: {data.told:,} texts to review; decisions go to {kept.folder}",
+                file=sys.stderr,
+            )
             print(address, flush=True)
 
         serve(Desk(data, kept, reviewer), host, port, browser, ready)
@@ -124,8 +126,8 @@ def _read(
     return data
 
 
-def _journals(reviews: Any, reviewer: str | None) -> list[Journal]:
-    found: list[Journal] = reviews.all()
+def _journals(reviews: Any, reviewer: str | None) -> list[ReviewJournal]:
+    found: list[ReviewJournal] = reviews.all()
     if reviewer is None:
         return found
     chosen = [journal for journal in found if journal.reviewer == reviewer]
@@ -135,7 +137,7 @@ def _journals(reviews: Any, reviewer: str | None) -> list[Journal]:
     return chosen
 
 
-def _print_agreement(data: ReviewSet, journals: list[Journal], as_json: bool) -> None:
+def _print_agreement(data: ReviewSet, journals: list[ReviewJournal], as_json: bool) -> None:
     from finecaption_annotate.review import agreement, agreement_table
 
     rows = agreement(data, journals)
@@ -148,7 +150,12 @@ def _print_agreement(data: ReviewSet, journals: list[Journal], as_json: bool) ->
 
 
 def _export(
-    data: ReviewSet, journals: list[Journal], out: Path, to: str, undecided: bool, overwrite: bool
+    data: ReviewSet,
+    journals: list[ReviewJournal],
+    out: Path,
+    to: str,
+    undecided: bool,
+    overwrite: bool,
 ) -> None:
     from finecaption.data.convert import TARGETS, clear, convert
     from finecaption_annotate.review import Kept, reviewed_samples

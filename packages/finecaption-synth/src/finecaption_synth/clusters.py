@@ -18,8 +18,10 @@ TWINS = {
     "ladder": ("tower", "tree", "house", "cabinet"),
 }
 _HELD = ("balloon", "umbrella", "flower", "book", "cup")  # the last is tried last
-_LEANS = {"ladder": ("tree", "house", "tower", "cabinet"),
-          "umbrella": ("tree", "house", "cabinet", "chair", "table")}  # fmt: skip
+_LEANS = {
+    "ladder": ("tree", "house", "tower", "cabinet"),
+    "umbrella": ("tree", "house", "cabinet", "chair", "table"),
+}
 # Meters of what stands on a table or a seat, where that is not the category's own size.
 _SMALL = {"lamp": 0.55, "flower": 0.42, "cactus": 0.34}
 _LANDMARKS = ("horse", "sign", "sign", "bush")
@@ -260,8 +262,9 @@ class Clusters(Artist):
         pairs = [(f, b) for f, backs in _LEANS.items() for b in backs if self.fits(b)]
         front, back = rng.choice(pairs)
         base = self.thing(back, t)
-        look = self.look(front, variant=self.variant(False),
-                         state="leaning" if front == "ladder" else "closed")  # fmt: skip
+        look = self.look(
+            front, variant=self.variant(False), state="leaning" if front == "ladder" else "closed"
+        )
         if front == "ladder":
             height = (base.box[3] - base.box[1]) * rng.uniform(0.8, 0.98)
             f = self.figure(look, t, height=max(height, pixels(1.6, t)))

@@ -71,11 +71,11 @@ def gallery(
     """Render contact sheets: scenes, categories, masks, hard pairs."""
     from finecaption.errors import InputError
     from finecaption.pages import rewrite_section
-    from finecaption_synth.gallery import Plan, gallery_captions, write_gallery
+    from finecaption_synth.gallery import GalleryPlan, gallery_captions, write_gallery
 
     if scenes < 1:
         raise InputError(f"--scenes: must be at least 1; got {scenes}")
-    plan = Plan(scenes=scenes)
+    plan = GalleryPlan(scenes=scenes)
     for file in write_gallery(out, plan, workers):
         print(file)
     if page is not None:

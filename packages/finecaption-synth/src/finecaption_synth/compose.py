@@ -174,9 +174,13 @@ def ids_svgs(svg: str) -> tuple[str, list[str]]:
 
 def _raster(svg: str, size: int, crisp: bool) -> np.ndarray:
     png = resvg_py.svg_to_bytes(
-        svg_string=svg, width=size, height=size, skip_system_fonts=True, background="#000000",
+        svg_string=svg,
+        width=size,
+        height=size,
+        skip_system_fonts=True,
+        background="#000000",
         shape_rendering="crisp_edges" if crisp else "geometric_precision",
-    )  # fmt: skip
+    )
     with Image.open(io.BytesIO(png)) as picture:
         return np.asarray(picture.convert("RGB"))
 

@@ -71,9 +71,13 @@ def records(scene: Scene, observed: Observed, references: bool = False) -> Itera
     rng = random.Random(f"captions/{scene.split}/{scene.seed}/{scene.index}")
     told = captions(observed, rng, references)
     common = {
-        "image": f"images/{name}.png", "width": SIZE, "height": SIZE,
-        "split": scene.split, "seed": scene.seed, "scene": scene.index,
-    }  # fmt: skip
+        "image": f"images/{name}.png",
+        "width": SIZE,
+        "height": SIZE,
+        "split": scene.split,
+        "seed": scene.seed,
+        "scene": scene.index,
+    }
     for truth in observed.truth.regions:
         mask = observed.masks[truth.region_id]
         yield {
@@ -207,8 +211,10 @@ def render_split(
     index = {
         "world": WORLD_VERSION,
         "settings": settings,
-        "category": CATEGORY_INDEX, "colour": COLOUR_INDEX, "material": MATERIAL_INDEX,
-    }  # fmt: skip
+        "category": CATEGORY_INDEX,
+        "colour": COLOUR_INDEX,
+        "material": MATERIAL_INDEX,
+    }
     _write(index_file, (json.dumps(index, indent=1) + "\n").encode())
     files = [(RECORDS, "jsonl"), *kinds.items()]
     _take_apart(root)

@@ -38,7 +38,7 @@ _PAPER = (250, 248, 244)
 
 
 @dataclass(frozen=True)
-class Pair:
+class HardPair:
     """Two regions of one scene with nearly one box.
 
     Attributes:
@@ -109,7 +109,7 @@ def scene_cells(split: str, seed: int, indices: Sequence[int], size: int) -> lis
     return [render_rgb(scene_svg(sample_scene(split, seed, i)), size) for i in indices]
 
 
-def find_pairs(split: str, seed: int, count: int) -> Iterator[Pair]:
+def find_pairs(split: str, seed: int, count: int) -> Iterator[HardPair]:
     """Hard pairs of wholes in scenes 0..count-1: of each scene the pair with most overlap."""
     for index in range(count):
         scene = sample_scene(split, seed, index)
@@ -120,7 +120,7 @@ def find_pairs(split: str, seed: int, count: int) -> Iterator[Pair]:
         whole = [r.region_id for r in seen.truth.regions if r.part_of is None]
         tight = {k: box_from_mask(seen.masks[k]) for k in whole}
         pairs = [
-            Pair(index, a, b, box_iou(tight[a], tight[b]))
+            HardPair(index, a, b, box_iou(tight[a], tight[b]))
             for a, b in itertools.combinations(whole, 2)
         ]
         best = max(pairs, key=lambda p: p.iou, default=None)
@@ -163,7 +163,9 @@ def _mask_cells(split: str, seed: int, indices: Sequence[int], size: int) -> Ite
         yield np.asarray(Image.fromarray(big).resize((size, size), Image.Resampling.LANCZOS))
 
 
-def _pair_cells(split: str, seed: int, pairs: Sequence[Pair], size: int) -> Iterator[np.ndarray]:
+def _pair_cells(
+    split: str, seed: int, pairs: Sequence[HardPair], size: int
+) -> Iterator[np.ndarray]:
     for pair in pairs:
         seen = observe(sample_scene(split, seed, pair.index))
         both = seen.masks[pair.a] | seen.masks[pair.b]
@@ -187,7 +189,7 @@ def _told(name: str, seen: Observed, region_id: int) -> str:
 
 
 @dataclass(frozen=True)
-class Plan:
+class GalleryPlan:
     """What the gallery shows; the defaults are those of docs/gallery.md.
 
     Attributes:
@@ -210,9 +212,9 @@ class Plan:
     told: tuple[int, tuple[int, ...]] = (4, (4, 2))
 
 
-def gallery_captions(plan: Plan | None = None) -> str:
+def gallery_captions(plan: GalleryPlan | None = None) -> str:
     """What the truth says of the plan's `told` scene and regions, as Markdown."""
-    plan = plan or Plan()
+    plan = plan or GalleryPlan()
     index, region_ids = plan.told
     seen = observe(sample_scene(plan.split, plan.seed, index))
     whole = scene_paragraph(seen.truth, random.Random(0))
@@ -227,7 +229,7 @@ def _scene_job(job: tuple[str, int, int, int]) -> np.ndarray:
 
 
 def write_gallery(
-    out: str | os.PathLike[str], plan: Plan | None = None, workers: int = 1
+    out: str | os.PathLike[str], plan: GalleryPlan | None = None, workers: int = 1
 ) -> list[Path]:
     """Writes scenes.jpg, categories.jpg, masks.jpg and pairs.jpg into a folder.
 
@@ -240,7 +242,7 @@ def write_gallery(
     Raises:
         InputError: the folder cannot be made.
     """
-    plan = plan or Plan()
+    plan = plan or GalleryPlan()
     root = Path(out)
     try:
         root.mkdir(parents=True, exist_ok=True)

@@ -60,10 +60,13 @@ class Artist:
             values["state"] = "idle"
         self.count += 1
         return Look(
-            category=category, colour=str(colour), accent=rng.choice(accents),
-            uid=f"u{self.count}", pitch=self.pitch,
+            category=category,
+            colour=str(colour),
+            accent=rng.choice(accents),
+            uid=f"u{self.count}",
+            pitch=self.pitch,
             **{"variant": rng.randrange(2**31), **values},  # type: ignore[arg-type]  # each value is drawn from its own field's list
-        )  # fmt: skip
+        )
 
     def _person(self, category: str) -> dict[str, object]:
         rng = self.rng

@@ -24,9 +24,12 @@ MIN_VISIBLE = 0.3  # of a figure's own area
 _SOLO = 128  # size at which a figure is drawn alone, to learn what the others hide of it
 _SEEN, _UNSEEN = 0.6, 0.15  # of a detail: above, it is told; below, it cannot be seen; else unasked
 _INVERSE = {
-    "holding": "held by", "sitting on": "sat on by", "standing on": "supporting",
-    "encircling": "encircled by", "leaning on": "leaned on by",
-}  # fmt: skip
+    "holding": "held by",
+    "sitting on": "sat on by",
+    "standing on": "supporting",
+    "encircling": "encircled by",
+    "leaning on": "leaned on by",
+}
 
 
 @dataclass(frozen=True)
@@ -273,9 +276,12 @@ def _part(region: int, whole: RegionTruth, look: Look, part: str, area: float) -
 
 
 def _interactions(
-    s: _Seen, bonds: dict[tuple[int, int], str], number: dict[int, int],
-    figures: tuple[Figure, ...], parts: dict[tuple[int, str], int],
-) -> tuple[Link | None, tuple[str, ...]]:  # fmt: skip
+    s: _Seen,
+    bonds: dict[tuple[int, int], str],
+    number: dict[int, int],
+    figures: tuple[Figure, ...],
+    parts: dict[tuple[int, str], int],
+) -> tuple[Link | None, tuple[str, ...]]:
     links = [
         _link(kind, number[b], figures[b])
         for (a, b), kind in bonds.items()
@@ -325,10 +331,15 @@ def observe(scene: Scene) -> Observed:
             attributes["State or Activity"] = {"state": (voc.OCCUPIED,)}
         regions.append(
             RegionTruth(
-                number[s.index], look.category, look.colour, attributes,
-                relation=relation, interaction=interaction, area=float(s.mask.mean()),
+                number[s.index],
+                look.category,
+                look.colour,
+                attributes,
+                relation=relation,
+                interaction=interaction,
+                area=float(s.mask.mean()),
             )
-        )  # fmt: skip
+        )
     for (index, part), region in parts.items():
         whole = regions[number[index] - 1]
         area = float(masks[region].mean())

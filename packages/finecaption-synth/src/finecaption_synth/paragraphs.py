@@ -239,9 +239,7 @@ class _Cast:
         return f"{capital(self.the(r.category, r.colour))} is {link.kind} {other}."
 
 
-def _told(
-    shown: list[RegionTruth], cast: _Cast, rng: random.Random, references: bool
-) -> list[str]:  # fmt: skip
+def _told(shown: list[RegionTruth], cast: _Cast, rng: random.Random, references: bool) -> list[str]:
     """Sentences on some of the objects: interactions first, then activities and places."""
     ids = {r.region_id for r in shown}
     first: list[tuple[int, str]] = []

@@ -262,10 +262,15 @@ NO_QUESTION = ("This does not apply to {the}.", "This does not apply to {a}.")
 
 # Settings and light, for paragraphs on whole pictures.
 SETTINGS = {
-    "meadow": "an open meadow", "street": "a quiet street", "beach": "a sandy beach",
-    "snow": "a field of snow", "frozen lake": "a frozen lake", "living room": "a living room",
-    "kitchen": "a kitchen", "gallery": "an art gallery",
-}  # fmt: skip
+    "meadow": "an open meadow",
+    "street": "a quiet street",
+    "beach": "a sandy beach",
+    "snow": "a field of snow",
+    "frozen lake": "a frozen lake",
+    "living room": "a living room",
+    "kitchen": "a kitchen",
+    "gallery": "an art gallery",
+}
 LIGHT = {
     "soft": ("The light is soft.", "Soft light fills the scene."),
     "left": ("Long shadows fall to the left.", "The shadows fall to the left."),

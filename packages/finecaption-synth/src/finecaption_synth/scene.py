@@ -20,8 +20,15 @@ from finecaption_synth.figures import (
 )
 
 __all__ = [
-    "SIZE", "SPLITS", "Figure", "Scene", "held_out", "quality_of", "sample_scene", "unseen",
-]  # fmt: skip
+    "SIZE",
+    "SPLITS",
+    "Figure",
+    "Scene",
+    "held_out",
+    "quality_of",
+    "sample_scene",
+    "unseen",
+]
 
 Maker = Callable[[float], list[Figure]]
 _MOST = 8  # figures a scene

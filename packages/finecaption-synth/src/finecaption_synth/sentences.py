@@ -128,13 +128,21 @@ def _skin(f: dict[str, str], v: dict[str, str]) -> list[str]:
     if "tone" in v or "texture" in v:
         both = [v[k] for k in ("tone", "texture") if k in v]
         np, pair = " ".join(both) + " skin", join(both)
-        skin = ("{The} {has} {np}.", "{He} {has} {np}.", "{His} skin is {v}.",
-                "The skin of {the} is {v}.")  # fmt: skip
+        skin = (
+            "{The} {has} {np}.",
+            "{He} {has} {np}.",
+            "{His} skin is {v}.",
+            "The skin of {the} is {v}.",
+        )
         return _fill(skin, f, pair, np=np)
     both = [v[k] for k in ("coat", "colour") if k in v]
     np, pair = " ".join(both) + " coat", join(both[::-1])
-    coat = ("{The} {has} {np}.", "{He} {has} {np}.", "{His} coat is {v}.",
-            "The coat of {the} is {v}.")  # fmt: skip
+    coat = (
+        "{The} {has} {np}.",
+        "{He} {has} {np}.",
+        "{His} coat is {v}.",
+        "The coat of {the} is {v}.",
+    )
     return _fill(coat, f, pair, np=with_article(np))
 
 
@@ -150,11 +158,19 @@ def hair(v: dict[str, str]) -> str:
 
 def _hair(f: dict[str, str], v: dict[str, str]) -> list[str]:
     if v.get("style") == "bald":
-        bald = ("{The} {is_} bald.", "{He} {is_} bald.", "{His} head is bald.",
-                "{This} {noun} {is_} bald.")  # fmt: skip
+        bald = (
+            "{The} {is_} bald.",
+            "{He} {is_} bald.",
+            "{His} head is bald.",
+            "{This} {noun} {is_} bald.",
+        )
         return _fill(bald, f)
-    pattern = ("{The} {has} {np}.", "{He} {has} {np}.", "We see {his} {np}.",
-               "{This} {noun} {has} {np}.")  # fmt: skip
+    pattern = (
+        "{The} {has} {np}.",
+        "{He} {has} {np}.",
+        "We see {his} {np}.",
+        "{This} {noun} {has} {np}.",
+    )
     return _fill(pattern, f, np=hair(v))
 
 
@@ -201,8 +217,13 @@ def _described(f: dict[str, str], truth: RegionTruth, v: dict[str, str]) -> list
     out = _fill(ph.DESCRIPTION, f, a_thing=np, A_thing=capital(np))
     pose = said(truth, "Body Pose/Gesture", "pose")
     if pose:
-        out.append(capital(np) + (" with " + f["his"] if pose == "arms raised" else " is") + " "
-                   + pose + ".")  # fmt: skip
+        out.append(
+            capital(np)
+            + (" with " + f["his"] if pose == "arms raised" else " is")
+            + " "
+            + pose
+            + "."
+        )
     return out
 
 

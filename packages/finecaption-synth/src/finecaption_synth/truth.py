@@ -119,9 +119,8 @@ def salient(scene: SceneTruth) -> list[RegionTruth]:
     together; within that the larger ones first.
     """
     found = [
-        r for r in scene.regions
-        if r.part_of is None and (r.area is None or r.area >= SALIENT_AREA)
-    ]  # fmt: skip
+        r for r in scene.regions if r.part_of is None and (r.area is None or r.area >= SALIENT_AREA)
+    ]
     largest: dict[str, float] = {}
     for r in found:
         largest[r.category] = max(largest.get(r.category, 0.0), r.area or 0.0)

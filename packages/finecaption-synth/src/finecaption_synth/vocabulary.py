@@ -166,24 +166,41 @@ CATEGORIES: dict[str, Category] = {
 
 # Regions inside an entity, with masks and captions of their own.
 PARTS: dict[str, str] = {
-    "hat": "person", "scarf": "person", "bag": "person",
-    "flowers": "vessel", "roof": "building", "wheels": "vehicle", "shade": "furniture",
-}  # fmt: skip
+    "hat": "person",
+    "scarf": "person",
+    "bag": "person",
+    "flowers": "vessel",
+    "roof": "building",
+    "wheels": "vehicle",
+    "shade": "furniture",
+}
 
 MOVING = ("walking", "waving", "arms raised")  # poses that also tell what a person does
 OCCUPIED = "occupied"  # the state of a chair with someone or something on it
 
 # Of these categories the shape is that of one part: "a house with a flat roof".
 SHAPED_PARTS = {
-    "house": "roof", "tower": "roof", "shop": "roof", "lamp": "shade", "table": "top",
-    "tree": "crown", "car": "body", "bus": "body", "boat": "hull",
-}  # fmt: skip
+    "house": "roof",
+    "tower": "roof",
+    "shop": "roof",
+    "lamp": "shade",
+    "table": "top",
+    "tree": "crown",
+    "car": "body",
+    "bus": "body",
+    "boat": "hull",
+}
 PART_MATERIALS = dict.fromkeys(("hat", "scarf", "bag", "shade"), ("fabric",))
 
 _ALWAYS = (
-    "One-Sentence Description", "Category Name", "Color", "Camera Viewpoint",
-    "Interaction with Other Objects", "Relative Location with Other Objects", "Visible Text",
-)  # fmt: skip
+    "One-Sentence Description",
+    "Category Name",
+    "Color",
+    "Camera Viewpoint",
+    "Interaction with Other Objects",
+    "Relative Location with Other Objects",
+    "Visible Text",
+)
 _PEOPLE_ONLY = ("Facial Expression", "Hair", "Clothing Shoes Accessories", "Age Range")
 _ANIMATE_ONLY = ("Body Pose/Gesture", "Body Shape", "Skin Texture and Color")
 

@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from finecaption.data.sources.base import Source, checked_id
-from finecaption.data.sources.reading import Item, annotation_files, json_items
+from finecaption.data.sources.reading import JsonItem, annotation_files, json_items
 from finecaption.errors import InputError
 from finecaption.io import masks
 from finecaption.io.geometry import Size
@@ -36,7 +36,7 @@ class CocoTables:
     _twice: set[Any] = field(default_factory=set)  # ids of several images
     _bases: dict[str, Any] = field(default_factory=dict)  # name without folders -> name, or None
 
-    def add(self, item: Item) -> Any:
+    def add(self, item: JsonItem) -> Any:
         """Takes in an element of `images` or `categories`; returns its id.
 
         Raises:
@@ -217,12 +217,16 @@ class CocoCaptions(CocoFile):
         picture, size, _ = self.picture_of(file, annotation, tables)
         whole = self.task == "aarc"
         yield self.sample(
-            picture, size, self.task, annotation.get("caption"),
+            picture,
+            size,
+            self.task,
+            annotation.get("caption"),
             masks.encode_rle(np.ones(size[::-1], bool)) if whole else None,
             attribute="One-Sentence Description" if whole else None,
-            image_id=annotation["image_id"], region_id="whole" if whole else None,
+            image_id=annotation["image_id"],
+            region_id="whole" if whole else None,
             split=self.split_of(file),
-        )  # fmt: skip
+        )
 
 
 def is_crowd(annotation: Mapping[str, Any]) -> bool:

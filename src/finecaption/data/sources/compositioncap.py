@@ -281,9 +281,16 @@ class CompositionCap(Source):
         if not self.cross_references:
             text = _CROSS_REFERENCE.sub("", text)
         return self.sample(
-            picture.path, picture.size, task, text, mask, attribute=attribute,
-            image_id=picture.image_id, region_id=region_id, **picture.labels,
-        )  # fmt: skip
+            picture.path,
+            picture.size,
+            task,
+            text,
+            mask,
+            attribute=attribute,
+            image_id=picture.image_id,
+            region_id=region_id,
+            **picture.labels,
+        )
 
     # --- captions ------------------------------------------------------------------------------
 

@@ -85,9 +85,13 @@ class DlcBench(CocoFile):
             raise InputError(f"name: must be text in class_names.json; got {name!r}")
         picture, size, drawn = self.picture_of(file, annotation, tables)
         yield self.sample(
-            picture, size, self.task, readable_category(name),
+            picture,
+            size,
+            self.task,
+            readable_category(name),
             self.mask_rle(annotation["segmentation"], size, "segmentation", drawn),
             attribute="Category Name" if self.task == "aarc" else None,
-            image_id=annotation["image_id"], region_id=annotation.get("id"),
+            image_id=annotation["image_id"],
+            region_id=annotation.get("id"),
             split=self.split or "test",
-        )  # fmt: skip
+        )

@@ -92,10 +92,15 @@ class Folder(Source):
                         rle = masks.encode_rle(np.ones(upright.size[::-1], bool))
                     task = "aarc" if attribute else "cgic" if whole else "rdc"
                     yield self.sample(
-                        picture, upright.size, task,  # type: ignore[arg-type] # one of the three
-                        text, None if task == "cgic" else rle, attribute=attribute,
-                        image_id=image_id, region_id=None if task == "cgic" else region_id or "1",
-                    )  # fmt: skip
+                        picture,
+                        upright.size,
+                        task,  # type: ignore[arg-type] # one of the three
+                        text,
+                        None if task == "cgic" else rle,
+                        attribute=attribute,
+                        image_id=image_id,
+                        region_id=None if task == "cgic" else region_id or "1",
+                    )
 
     def _regions(self, picture: Path) -> list[tuple[str, Path, Path | None]]:
         """(region id, text, mask if there is one) of an image; the id is "" for the plain pair."""

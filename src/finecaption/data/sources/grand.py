@@ -112,9 +112,15 @@ class Grand(Source):
         told += [("One-Sentence Description", text) for text in fitting]
         for attribute, text in told:
             yield self.sample(
-                picture, size, "aarc", text, mask,
-                attribute=attribute, image_id=image_id, region_id=thing.get("id"),
-            )  # fmt: skip
+                picture,
+                size,
+                "aarc",
+                text,
+                mask,
+                attribute=attribute,
+                image_id=image_id,
+                region_id=thing.get("id"),
+            )
 
 
 def _texts(thing: dict[str, Any], field: str) -> list[str]:

@@ -33,10 +33,17 @@ class Jsonl(Source):
     def _own(self, found: RegionSample) -> RegionSample:
         picture = self.find_picture(found.image, "", bare=self.images is not None)
         made = self.sample(
-            picture, found.size, found.task, found.text,
+            picture,
+            found.size,
+            found.task,
+            found.text,
             found.mask if isinstance(found.mask, dict) else None,
-            attribute=found.attribute, image_id=found.image_id, region_id=found.region_id,
-            split=found.split or self.split, licence=found.licence, prompt=found.prompt,
+            attribute=found.attribute,
+            image_id=found.image_id,
+            region_id=found.region_id,
+            split=found.split or self.split,
+            licence=found.licence,
+            prompt=found.prompt,
             source=found.source,
-        )  # fmt: skip
+        )
         return made if made.text == found.text else replace(made, text=found.text)

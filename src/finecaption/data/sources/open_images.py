@@ -79,10 +79,16 @@ class OpenImages(Source):
         size = self.size_of(picture)
         found = masks.load_mask(self._mask_file(row["MaskPath"], split))
         return self.sample(
-            picture, size, "aarc", names[label], self.mask_rle(found, size, "MaskPath"),
-            attribute="Category Name", image_id=row["ImageID"],
-            region_id=f"{label}_{row['BoxID']}", split=split,
-        )  # fmt: skip
+            picture,
+            size,
+            "aarc",
+            names[label],
+            self.mask_rle(found, size, "MaskPath"),
+            attribute="Category Name",
+            image_id=row["ImageID"],
+            region_id=f"{label}_{row['BoxID']}",
+            split=split,
+        )
 
     def _mask_file(self, name: str, split: str) -> Path:
         root = self.root if self.masks is None else self.masks

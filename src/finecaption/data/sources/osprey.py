@@ -65,9 +65,15 @@ class Osprey(Source):
                 field = f"annotation[{index}].segmentation"
                 masks[index] = self.mask_rle(regions[index].get("segmentation"), size, field, drawn)
             yield self.sample(
-                picture, size, "rdc", answer, masks[index], prompt=question,
-                image_id=record.get("id", name), region_id=index + 1,
-            )  # fmt: skip
+                picture,
+                size,
+                "rdc",
+                answer,
+                masks[index],
+                prompt=question,
+                image_id=record.get("id", name),
+                region_id=index + 1,
+            )
 
     def _told(self, record: dict[str, Any], count: int) -> list[tuple[int, str | None, str]]:
         """(index of the region, question or None, answer) of each turn on one region."""

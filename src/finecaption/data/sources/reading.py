@@ -19,7 +19,7 @@ _DECODER = json.JSONDecoder()
 
 
 @dataclass(frozen=True)
-class Item:
+class JsonItem:
     """A value of a JSON file: an element of the list that the file is, or of one in its object."""
 
     key: str | None
@@ -113,7 +113,7 @@ class _Window:
         )
 
 
-def json_items(path: str | os.PathLike[str], *keys: str) -> Iterator[Item]:
+def json_items(path: str | os.PathLike[str], *keys: str) -> Iterator[JsonItem]:
     """The values of a JSON file one at a time; only one of them is in memory.
 
     A list gives its elements. An object gives for each key the elements where its value is a
@@ -126,7 +126,7 @@ def json_items(path: str | os.PathLike[str], *keys: str) -> Iterator[Item]:
         window = _Window(stream)
         first = window.peek()
         if first == "[":
-            yield from (Item(None, index, value) for index, value in _elements(window))
+            yield from (JsonItem(None, index, value) for index, value in _elements(window))
         elif first == "{":
             window.at += 1
             if window.peek() == "}":
@@ -134,12 +134,12 @@ def json_items(path: str | os.PathLike[str], *keys: str) -> Iterator[Item]:
             else:
                 yield from _members(window, keys)
         else:
-            yield Item(None, None, window.value())
+            yield JsonItem(None, None, window.value())
         if window.peek():
             raise window.broken("there is more after the end")
 
 
-def _members(window: _Window, keys: tuple[str, ...]) -> Iterator[Item]:
+def _members(window: _Window, keys: tuple[str, ...]) -> Iterator[JsonItem]:
     while True:
         if window.peek() != '"':
             raise window.broken("a key in double quotes expected")
@@ -149,11 +149,11 @@ def _members(window: _Window, keys: tuple[str, ...]) -> Iterator[Item]:
         if window.peek() == "[":
             for index, value in _elements(window):
                 if wanted:
-                    yield Item(key, index, value)
+                    yield JsonItem(key, index, value)
         else:
             value = window.value()
             if wanted:
-                yield Item(key, None, value)
+                yield JsonItem(key, None, value)
         if window.take(",}", "a value") == "}":
             return
 

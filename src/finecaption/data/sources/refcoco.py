@@ -121,10 +121,17 @@ class RefCoco(Source):
             if not isinstance(text, str) or not text.strip():
                 raise InputError(f"sentences[{index}]: has neither raw nor sent text")
             yield self.sample(
-                picture, size, "aarc", text, mask, attribute=self.attribute,
-                image_id=ref["image_id"], region_id=ref["ref_id"], split=str(ref["split"]),
+                picture,
+                size,
+                "aarc",
+                text,
+                mask,
+                attribute=self.attribute,
+                image_id=ref["image_id"],
+                region_id=ref["ref_id"],
+                split=str(ref["split"]),
                 source=source,
-            )  # fmt: skip
+            )
 
 
 def _instances(file: Path, wanted: set[str]) -> tuple[dict[Any, tuple[Any, ...]], dict[Any, str]]:

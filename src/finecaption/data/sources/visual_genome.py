@@ -82,9 +82,15 @@ class VisualGenome(Source):
             raise InputError(f"{missing[0]}: is missing; a region has {', '.join(names)}")
         mask = self.box_rle(xywh_to_xyxy(region, names), size, drawn=drawn)
         return self.sample(
-            picture, size, "aarc", region["phrase"], mask,
-            attribute=self.attribute, image_id=image_id, region_id=region.get("region_id"),
-        )  # fmt: skip
+            picture,
+            size,
+            "aarc",
+            region["phrase"],
+            mask,
+            attribute=self.attribute,
+            image_id=image_id,
+            region_id=region.get("region_id"),
+        )
 
 
 def xywh_to_xyxy(region: dict[str, Any], names: tuple[str, ...]) -> Box:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from finecaption.data.store.layout import Info
 from finecaption.data.store.read import SampleList, Store, is_store, open_store
-from finecaption.data.store.rows import Item, Question, Row
+from finecaption.data.store.rows import StoredItem, StoredQuestion, StoredRow
 from finecaption.data.store.streams import Stream, consumed, share
 from finecaption.data.store.write import write
 
@@ -21,9 +21,9 @@ open = open_store  # read as `store.open`, like `gzip.open`
 
 __all__ = [
     "Info",
-    "Item",
-    "Question",
-    "Row",
+    "StoredItem",
+    "StoredQuestion",
+    "StoredRow",
     "SampleList",
     "Store",
     "Stream",

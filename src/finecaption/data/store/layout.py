@@ -30,7 +30,7 @@ class Block:
 
 
 @dataclass(frozen=True)
-class Shard:
+class ShardFile:
     """A file of a store; `size` in bytes, so that a cut copy is noticed."""
 
     name: str
@@ -48,7 +48,7 @@ class Shard:
         return sum(block.pictures for block in self.blocks)
 
     @classmethod
-    def from_dict(cls, record: dict[str, Any]) -> Shard:
+    def from_dict(cls, record: dict[str, Any]) -> ShardFile:
         """The inverse of `dataclasses.asdict`."""
         return cls(record["name"], record["size"], tuple(Block(**b) for b in record["blocks"]))
 
@@ -67,7 +67,7 @@ class Info:
 
     embed: bool
     images: str
-    shards: tuple[Shard, ...]
+    shards: tuple[ShardFile, ...]
     settings: dict[str, Any]
 
     @property
@@ -109,7 +109,7 @@ def load_info(folder: str | os.PathLike[str]) -> Info:
         info = Info(
             record["embed"],
             record["images"],
-            tuple(Shard.from_dict(shard) for shard in record["shards"]),
+            tuple(ShardFile.from_dict(shard) for shard in record["shards"]),
             record["settings"],
         )
     except FileNotFoundError as error:

@@ -7,8 +7,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from finecaption.data.store.layout import Block, Shard
-from finecaption.data.store.rows import Row
+from finecaption.data.store.layout import Block, ShardFile
+from finecaption.data.store.rows import StoredRow
 from finecaption.errors import FineCaptionError, InputError
 from finecaption.io.atomic import replacing
 
@@ -92,7 +92,7 @@ class ParquetShard:
     def __exit__(self, *error: Any) -> None:
         self._open.__exit__(*error)
 
-    def write(self, rows: list[Row]) -> None:
+    def write(self, rows: list[StoredRow]) -> None:
         """Adds a block."""
         records = [
             {**row.to_dict(), "image": {"bytes": row.data, "path": row.path}} for row in rows
@@ -101,9 +101,9 @@ class ParquetShard:
         self._writer.write_table(table, row_group_size=len(rows))
         self._blocks.append(Block(len(rows), sum(len(row.questions) for row in rows)))
 
-    def shard(self) -> Shard:
+    def shard(self) -> ShardFile:
         """What is in the finished file."""
-        return Shard(self._path.name, self._path.stat().st_size, tuple(self._blocks))
+        return ShardFile(self._path.name, self._path.stat().st_size, tuple(self._blocks))
 
 
 class ParquetFile:
@@ -127,7 +127,7 @@ class ParquetFile:
             "again"
         )
 
-    def read(self, number: int) -> list[Row]:
+    def read(self, number: int) -> list[StoredRow]:
         """The rows of a block."""
         try:
             # in this thread: after a fork, as loaders do, a pool of threads may be gone
@@ -137,7 +137,7 @@ class ParquetFile:
         rows = []
         for record in records:
             image = record["image"]
-            rows.append(Row.from_dict(record, image["path"], image["bytes"]))
+            rows.append(StoredRow.from_dict(record, image["path"], image["bytes"]))
         return rows
 
     def close(self) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 from finecaption.data.store.layout import INFO, Info, load_info
 from finecaption.data.store.order import Order
 from finecaption.data.store.parquet import ParquetFile
-from finecaption.data.store.rows import Item, Row, group, make_row
+from finecaption.data.store.rows import StoredItem, StoredRow, group, make_row
 from finecaption.data.store.streams import Stream
 from finecaption.errors import InputError
 from finecaption.types import RegionSample
@@ -36,7 +36,7 @@ class _Blocks(ABC):
 
     def __init__(self, pictures: list[int], samples: list[int]) -> None:
         self._pictures, self._samples = pictures, samples
-        self._held: OrderedDict[int, tuple[list[Row], list[int]]] = OrderedDict()
+        self._held: OrderedDict[int, tuple[list[StoredRow], list[int]]] = OrderedDict()
         self._room = _LEAST_BLOCKS
 
     def __len__(self) -> int:
@@ -49,10 +49,10 @@ class _Blocks(ABC):
         return sum(self._pictures)
 
     @abstractmethod
-    def _read(self, block: int) -> list[Row]:
+    def _read(self, block: int) -> list[StoredRow]:
         """The rows of a block."""
 
-    def _block(self, block: int) -> tuple[list[Row], list[int]]:
+    def _block(self, block: int) -> tuple[list[StoredRow], list[int]]:
         """The rows of a block, and the number of samples up to and with each."""
         found = self._held.get(block)
         if found is None:
@@ -65,12 +65,12 @@ class _Blocks(ABC):
             self._held.move_to_end(block)
         return found
 
-    def _item(self, place: int, block: int, unit: int, by: Unit, origin: str) -> Item:
+    def _item(self, place: int, block: int, unit: int, by: Unit, origin: str) -> StoredItem:
         rows, ends = self._block(block)
         if by == "picture":
-            return Item(place, rows[unit], 0, len(rows[unit].questions), origin)
+            return StoredItem(place, rows[unit], 0, len(rows[unit].questions), origin)
         row = bisect_right(ends, unit)
-        return Item(place, rows[row], unit - (ends[row - 1] if row else 0), 1, origin)
+        return StoredItem(place, rows[row], unit - (ends[row - 1] if row else 0), 1, origin)
 
     def stream(
         self,
@@ -115,7 +115,7 @@ class _Blocks(ABC):
         epoch: int = 0,
         buffer: int = BUFFER,
         by: Unit = "sample",
-    ) -> Iterator[Item]:
+    ) -> Iterator[StoredItem]:
         """One reader's share of one epoch: `stream(...)` and `Stream.items` in one."""
         stream = self.stream(seed=seed, epoch=epoch, buffer=buffer, by=by)
         return stream.items(rank, world, worker, workers, start)
@@ -169,14 +169,14 @@ class Store(_Blocks):
             self._files.move_to_end(key)
         return found
 
-    def _read(self, block: int) -> list[Row]:
+    def _read(self, block: int) -> list[StoredRow]:
         shard, number = self._places[block]
         rows = self._file(shard).read(number)
         if self.info.embed:
             return rows
         return [_found(row, self.images) for row in rows]
 
-    def blocks(self) -> Iterator[tuple[Path, int, Callable[[], list[Row]]]]:
+    def blocks(self) -> Iterator[tuple[Path, int, Callable[[], list[StoredRow]]]]:
         """(file, number in it, reader of its rows) of each block: to go on after a broken one."""
         for block, (shard, number) in enumerate(self._places):
             name = self.info.shards[shard].name
@@ -193,7 +193,7 @@ class Store(_Blocks):
                 file.close()
 
 
-def _found(row: Row, images: Path) -> Row:
+def _found(row: StoredRow, images: Path) -> StoredRow:
     return replace(row, path=str(images / row.path))
 
 
@@ -217,7 +217,7 @@ class SampleList(_Blocks):
             [sum(len(row.questions) for row in part) for part in self._rows],
         )
 
-    def _read(self, block: int) -> list[Row]:
+    def _read(self, block: int) -> list[StoredRow]:
         return self._rows[block]
 
 

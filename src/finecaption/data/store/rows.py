@@ -30,7 +30,7 @@ _COMMON = ("image_id", "split", "source", "licence")
 
 
 @dataclass(frozen=True)
-class Question:
+class StoredQuestion:
     """One sample of a row; `region` is a place in the row's regions, -1: none, so no mask."""
 
     region: int
@@ -41,7 +41,7 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Row:
+class StoredRow:
     """An image with its questions.
 
     Attributes:
@@ -57,7 +57,7 @@ class Row:
     data: bytes | None
     size: Size
     regions: tuple[tuple[str | None, str | None], ...]
-    questions: tuple[Question, ...]
+    questions: tuple[StoredQuestion, ...]
     image_id: str = ""
     split: str = ""
     source: str = ""
@@ -105,34 +105,34 @@ class Row:
         }
 
     @classmethod
-    def from_dict(cls, record: Mapping[str, Any], path: str, data: bytes | None) -> Row:
+    def from_dict(cls, record: Mapping[str, Any], path: str, data: bytes | None) -> StoredRow:
         """The inverse of `to_dict`."""
         return cls(
             path,
             data,
             (record["width"], record["height"]),
             tuple((region["region_id"], region["counts"]) for region in record["regions"]),
-            tuple(Question(**question) for question in record["questions"]),
+            tuple(StoredQuestion(**question) for question in record["questions"]),
             **{name: record[name] for name in _COMMON},
         )
 
 
 @dataclass(frozen=True)
-class Item:
+class StoredItem:
     """A place of a stream: a row, and which of its questions stand here (one, or all).
 
     `position` counts from 0 in the whole stream, over all ranks and workers.
     """
 
     position: int
-    row: Row
+    row: StoredRow
     first: int
     count: int
     origin: str = ""
     """Of a mixture, the name of the part that it comes from."""
 
     @property
-    def questions(self) -> tuple[Question, ...]:
+    def questions(self) -> tuple[StoredQuestion, ...]:
         """The questions that stand here."""
         return self.row.questions[self.first : self.first + self.count]
 
@@ -182,7 +182,9 @@ def _alike(a: RegionSample, b: RegionSample) -> bool:
     return str(a.image) == str(b.image)
 
 
-def make_row(samples: list[RegionSample], *, embed: bool, images: str | os.PathLike[str]) -> Row:
+def make_row(
+    samples: list[RegionSample], *, embed: bool, images: str | os.PathLike[str]
+) -> StoredRow:
     """A row of samples that share an image.
 
     Args:
@@ -201,9 +203,11 @@ def make_row(samples: list[RegionSample], *, embed: bool, images: str | os.PathL
         if sample.mask is not None or sample.region_id is not None:
             counts = None if sample.mask is None else compact_rle(sample.mask)["counts"]
             place = regions.setdefault((sample.region_id, counts), len(regions))
-        questions.append(Question(place, sample.task, sample.text, sample.attribute, sample.prompt))
+        questions.append(
+            StoredQuestion(place, sample.task, sample.text, sample.attribute, sample.prompt)
+        )
     path, data = _picture(first.image, embed, images)
-    return Row(
+    return StoredRow(
         path,
         data,
         first.size,

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from finecaption.data.store.rows import Item
+from finecaption.data.store.rows import StoredItem
 from finecaption.errors import InputError
 
 
@@ -47,20 +47,20 @@ class Stream:
         at: place -> item.
     """
 
-    def __init__(self, length: int, at: Callable[[int], Item]) -> None:
+    def __init__(self, length: int, at: Callable[[int], StoredItem]) -> None:
         self._length, self._at = length, at
 
     def __len__(self) -> int:
         return self._length
 
-    def __getitem__(self, place: int) -> Item:
+    def __getitem__(self, place: int) -> StoredItem:
         if not 0 <= place < self._length:
             raise IndexError(f"place {place} of a stream of {self._length}")
         return self._at(place)
 
     def items(
         self, rank: int = 0, world: int = 1, worker: int = 0, workers: int = 1, start: int = 0
-    ) -> Iterator[Item]:
+    ) -> Iterator[StoredItem]:
         """The fraction of one reader.
 
         Args:

@@ -18,11 +18,11 @@ from finecaption.data.store.layout import (
     INFO,
     JOURNAL,
     Info,
-    Shard,
+    ShardFile,
     load_info,
 )
 from finecaption.data.store.parquet import ParquetShard
-from finecaption.data.store.rows import Row, group, make_row
+from finecaption.data.store.rows import StoredRow, group, make_row
 from finecaption.errors import InputError
 from finecaption.io.atomic import write_json
 from finecaption.io.record_log import RecordLog, read_records
@@ -121,7 +121,7 @@ class _Journal(RecordLog):
 
     def __init__(self, root: Path, plan: dict[str, Any]) -> None:
         super().__init__(root / JOURNAL)
-        self.shards: list[Shard] = []
+        self.shards: list[ShardFile] = []
         self.last = ""
         try:
             self.cut_torn_tail()
@@ -133,10 +133,10 @@ class _Journal(RecordLog):
             self.close()
             raise
         for record in shards:
-            self.shards.append(Shard.from_dict(record["shard"]))
+            self.shards.append(ShardFile.from_dict(record["shard"]))
             self.last = record["last"]
 
-    def add(self, shard: Shard, last: str) -> None:
+    def add(self, shard: ShardFile, last: str) -> None:
         """Notes a finished shard; killed before this, its file is written again, the same."""
         self.append([{"shard": asdict(shard), "last": last}])
         self.shards.append(shard)
@@ -180,7 +180,7 @@ def _skip(
 
 def _shards(
     groups: Iterator[list[RegionSample]], embed: bool, images: Path, most: int
-) -> Iterator[tuple[Iterator[list[Row]], list[str]]]:
+) -> Iterator[tuple[Iterator[list[StoredRow]], list[str]]]:
     """Shards, each as its blocks, and a list that then holds its last sample's digest."""
     groups = iter(groups)
     for first in groups:
@@ -190,9 +190,9 @@ def _shards(
 
 def _blocks(
     groups: Iterator[list[RegionSample]], embed: bool, images: Path, most: int, last: list[str]
-) -> Iterator[list[Row]]:
+) -> Iterator[list[StoredRow]]:
     samples = size = 0  # of the shard
-    rows: list[Row] = []
+    rows: list[StoredRow] = []
     held = weight = 0  # of the block
     for members in groups:
         row = make_row(members, embed=embed, images=images)

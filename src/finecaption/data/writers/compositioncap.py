@@ -64,9 +64,13 @@ def picture_records(
     for sample in samples:
         _check(sample)
         common = (
-            str(sample.image), sample.image_id, sample.size, sample.split, sample.source,
+            str(sample.image),
+            sample.image_id,
+            sample.size,
+            sample.split,
+            sample.source,
             sample.licence,
-        )  # fmt: skip
+        )
         if common != current:
             if current is not None:
                 yield {**record, "entities": list(entities.values())}

@@ -6,8 +6,8 @@ import torch
 from finecaption.model.encoders import SamTower
 from finecaption.model.presets import tiny
 from finecaption.segmentation.click import PAD, ClickDecoder
-from finecaption.training.objectives import clicks
 from finecaption_synth.training.labels import CLASSES
+from finecaption_synth.training.objectives import clicks
 from finecaption_synth.training.objectives.clicks import (
     ClickPretraining,
     choose_regions,

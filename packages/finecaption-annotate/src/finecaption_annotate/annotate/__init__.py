@@ -10,23 +10,23 @@ says where its texts come from.
 
 from __future__ import annotations
 
-from finecaption_annotate.annotate.captioners import Ask, Captioner, CaptionerError, Said
-from finecaption_annotate.annotate.jobs import Job, folder_jobs, sample_jobs
+from finecaption_annotate.annotate.captioners import Annotator, Ask, CaptionerError, Said
+from finecaption_annotate.annotate.jobs import AnnotationJob, folder_jobs, sample_jobs
 from finecaption_annotate.annotate.local import LocalCaptioner
 from finecaption_annotate.annotate.prompts import PROMPTS_VERSION
 from finecaption_annotate.annotate.remote import OpenAICaptioner
-from finecaption_annotate.annotate.run import Summary, annotate
+from finecaption_annotate.annotate.run import AnnotationSummary, annotate
 
 __all__ = [
     "PROMPTS_VERSION",
     "Ask",
-    "Captioner",
+    "Annotator",
     "CaptionerError",
-    "Job",
+    "AnnotationJob",
     "LocalCaptioner",
     "OpenAICaptioner",
     "Said",
-    "Summary",
+    "AnnotationSummary",
     "annotate",
     "folder_jobs",
     "sample_jobs",

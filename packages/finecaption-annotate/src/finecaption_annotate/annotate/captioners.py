@@ -35,7 +35,7 @@ class Said:
     tries: int = 1
 
 
-class Captioner(Protocol):
+class Annotator(Protocol):
     """The interface of a captioner."""
 
     @property
@@ -52,4 +52,4 @@ class Captioner(Protocol):
         ...
 
 
-__all__ = ["Ask", "Captioner", "CaptionerError", "Said"]
+__all__ = ["Ask", "Annotator", "CaptionerError", "Said"]

@@ -23,7 +23,7 @@ _MASK = ".mask"
 
 
 @dataclass(frozen=True)
-class Job:
+class AnnotationJob:
     """A picture's file with its regions, (id, COCO RLE) each; `made` says where they are from."""
 
     image: str
@@ -45,7 +45,7 @@ def folder_jobs(
     everything: Everything | None = None,
     licence: str = "",
     problems: Problems | None = None,
-) -> Iterator[Job]:
+) -> Iterator[AnnotationJob]:
     """The pictures of a folder and those below it, in order of their paths.
 
     Regions of `x.jpg` are the masks `x.mask.png`, or `x.1.mask.png` and so on, beside it; or else
@@ -84,7 +84,7 @@ def _job(
     own: list[tuple[str, Path]],
     everything: Everything | None,
     licence: str,
-) -> Job:
+) -> AnnotationJob:
     picture = load_image(path)
     made = "mask files"
     if not own and _transparent(path):
@@ -99,7 +99,7 @@ def _job(
         made, found, names = "none", [], []
     regions = tuple((name, masks.encode_rle(mask)) for name, mask in zip(names, found, strict=True))
     image_id = path.relative_to(root).with_suffix("").as_posix()
-    return Job(str(path), image_id, picture.size, regions, made, licence=licence)
+    return AnnotationJob(str(path), image_id, picture.size, regions, made, licence=licence)
 
 
 def _mask_files(
@@ -134,7 +134,7 @@ def _load(path: Path, size: Size) -> np.ndarray:
     return mask
 
 
-def sample_jobs(samples: Iterable[RegionSample]) -> Iterator[Job]:
+def sample_jobs(samples: Iterable[RegionSample]) -> Iterator[AnnotationJob]:
     """The pictures and distinct regions of any data set; its texts are not looked at.
 
     Raises:
@@ -151,7 +151,7 @@ def sample_jobs(samples: Iterable[RegionSample]) -> Iterator[Job]:
             if sample.mask is not None:
                 rle = sample.region().rle
                 regions.setdefault((sample.region_id, rle["counts"]), rle)
-        yield Job(
+        yield AnnotationJob(
             str(first.image),
             first.image_id,
             first.size,

@@ -27,13 +27,13 @@ from finecaption.errors import InputError
 from finecaption.io import masks
 from finecaption.io.images import load_image
 from finecaption_annotate.annotate.cache import Cache, cache_key
-from finecaption_annotate.annotate.captioners import Ask, Captioner, CaptionerError
-from finecaption_annotate.annotate.jobs import Job
+from finecaption_annotate.annotate.captioners import Annotator, Ask, CaptionerError
+from finecaption_annotate.annotate.jobs import AnnotationJob
 from finecaption_annotate.annotate.prompts import PROMPTS_VERSION
 
 
 @dataclass
-class Summary:
+class AnnotationSummary:
     """What a run did."""
 
     pictures: int = 0
@@ -56,8 +56,8 @@ class _Question:
 
 
 def annotate(
-    jobs: Iterable[Job],
-    captioner: Captioner,
+    jobs: Iterable[AnnotationJob],
+    captioner: Annotator,
     out: str | os.PathLike[str],
     *,
     attributes: Sequence[str] = (),
@@ -65,8 +65,8 @@ def annotate(
     whole: bool = False,
     cache: str | os.PathLike[str] | None = None,
     skip_bad: bool = False,
-    done: Callable[[Job], None] | None = None,
-) -> Summary:
+    done: Callable[[AnnotationJob], None] | None = None,
+) -> AnnotationSummary:
     """Annotates every job and writes one file.
 
     Killed at any moment, the same call goes on: pictures that are done are not asked again, nor
@@ -98,7 +98,7 @@ def annotate(
         "whole": whole,
     }
     lines = Lines(path, plan)
-    summary = Summary()
+    summary = AnnotationSummary()
     ready = {record["image"] for record in lines}
     answers = Cache(cache if cache is not None else path.with_name(f"{path.name}.cache"))
     try:
@@ -125,12 +125,12 @@ def annotate(
 
 
 def _one(
-    job: Job,
+    job: AnnotationJob,
     image: str,
-    captioner: Captioner,
+    captioner: Annotator,
     plan: dict[str, Any],
     cache: Cache,
-    summary: Summary,
+    summary: AnnotationSummary,
 ) -> dict[str, Any]:
     questions = _questions(job, plan)
     open_ones = []
@@ -150,7 +150,7 @@ def _one(
     return _record(job, image, questions, plan, summary)
 
 
-def _questions(job: Job, plan: dict[str, Any]) -> list[_Question]:
+def _questions(job: AnnotationJob, plan: dict[str, Any]) -> list[_Question]:
     digest = hashlib.sha256(Path(job.image).read_bytes()).hexdigest()
 
     def question(entity: int, ask: Ask, counts: str) -> _Question:
@@ -170,7 +170,11 @@ def _questions(job: Job, plan: dict[str, Any]) -> list[_Question]:
 
 
 def _record(
-    job: Job, image: str, questions: list[_Question], plan: dict[str, Any], summary: Summary
+    job: AnnotationJob,
+    image: str,
+    questions: list[_Question],
+    plan: dict[str, Any],
+    summary: AnnotationSummary,
 ) -> dict[str, Any]:
     entities: list[dict[str, Any]] = [
         {

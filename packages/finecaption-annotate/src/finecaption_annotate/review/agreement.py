@@ -17,7 +17,7 @@ from typing import Any
 
 from finecaption.errors import InputError
 from finecaption_annotate.review.items import FieldKey, ReviewSet
-from finecaption_annotate.review.journal import DECISIONS, Decision, Journal
+from finecaption_annotate.review.journal import DECISIONS, Decision, ReviewJournal
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def cohen_kappa(pairs: Sequence[tuple[str, str]]) -> float | None:
     return None if chance == 1 else (equal - chance) / (1 - chance)
 
 
-def agreement(data: ReviewSet, journals: Sequence[Journal]) -> list[Agreement]:
+def agreement(data: ReviewSet, journals: Sequence[ReviewJournal]) -> list[Agreement]:
     """A row an attribute, in the order of the page, and "All" last.
 
     Raises:

@@ -14,7 +14,7 @@ from finecaption.io.html import PALETTE, data_uri, fit
 from finecaption.io.images import load_image
 from finecaption_annotate.report.sheet import region_path
 from finecaption_annotate.review.items import Picture, Place, ReviewSet
-from finecaption_annotate.review.journal import Journal, Reviews, progress
+from finecaption_annotate.review.journal import ReviewJournal, Reviews, progress
 
 SIDE = 1280
 """Longer side of a picture on the page, in pixels."""
@@ -120,7 +120,7 @@ class Desk:
             "progress": progress(self.data, journal),
         }
 
-    def _journal(self, reviewer: object) -> Journal:
+    def _journal(self, reviewer: object) -> ReviewJournal:
         if self.reviewer is not None and reviewer not in (None, "", self.reviewer):
             raise InputError(f"reviewer: this page is {self.reviewer}'s")
         return self.reviews.of(self.reviewer or str(reviewer))
@@ -146,11 +146,14 @@ class Desk:
                     broken = broken or str(error)
             shapes.append(shape)
         return {
-            "source": source, "width": size[0], "height": size[1], "broken": broken,
+            "source": source,
+            "width": size[0],
+            "height": size[1],
+            "broken": broken,
             "shapes": shapes,
-        }  # fmt: skip
+        }
 
 
-def _count(place: Place, journal: Journal) -> list[int]:
+def _count(place: Place, journal: ReviewJournal) -> list[int]:
     told = [one for one in place.fields if one.sample is not None]
     return [len(told), sum(journal.get(one.key, one.text) is not None for one in told)]

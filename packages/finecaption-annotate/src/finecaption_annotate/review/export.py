@@ -18,7 +18,7 @@ from finecaption.attributes import ATTRIBUTE_NAMES
 from finecaption.io.images import load_image
 from finecaption.types import RegionSample, Task
 from finecaption_annotate.review.items import DENSE, GLOBAL, Field, Picture, Place, ReviewSet
-from finecaption_annotate.review.journal import Journal
+from finecaption_annotate.review.journal import ReviewJournal
 
 
 @dataclass
@@ -34,7 +34,10 @@ class Kept:
 
 
 def reviewed_samples(
-    data: ReviewSet, journals: Sequence[Journal], undecided: bool = False, kept: Kept | None = None
+    data: ReviewSet,
+    journals: Sequence[ReviewJournal],
+    undecided: bool = False,
+    kept: Kept | None = None,
 ) -> Iterator[RegionSample]:
     """The samples that are left, in the order of the page.
 
@@ -74,7 +77,7 @@ def reviewed_samples(
                 yield _new(picture, place, one, str(text), pixels)
 
 
-def _verdict(one: Field, journals: Sequence[Journal]) -> tuple[str | None, bool]:
+def _verdict(one: Field, journals: Sequence[ReviewJournal]) -> tuple[str | None, bool]:
     """(text to keep or None, whether anybody decided)."""
     found = [d for j in journals if (d := j.get(one.key, one.text)) is not None]
     if not found:

@@ -72,7 +72,7 @@ class Decision:
         return self.picture, self.region, self.field, self.number
 
 
-class Journal:
+class ReviewJournal:
     """One reviewer's file.
 
     Args:
@@ -142,9 +142,13 @@ class Journal:
         if was is None and decision in ("accept", "reject"):
             raise InputError(f"{key[2]}: nothing is said of it; only an edit can say something")
         made = Decision(
-            *key, decision, text, was, self.reviewer,
+            *key,
+            decision,
+            text,
+            was,
+            self.reviewer,
             datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        )  # fmt: skip
+        )
         with self._lock:
             with RecordLog(self.path) as log:
                 log.append([asdict(made)])
@@ -162,13 +166,13 @@ class Reviews:
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = Path(folder)
         self._lock = threading.Lock()
-        self._open: dict[str, Journal] = {}
+        self._open: dict[str, ReviewJournal] = {}
 
     def names(self) -> list[str]:
         """Reviewers that have decided anything, sorted."""
         return sorted(path.stem for path in self.folder.glob("*.jsonl"))
 
-    def of(self, reviewer: str) -> Journal:
+    def of(self, reviewer: str) -> ReviewJournal:
         """A reviewer's journal, read once.
 
         Raises:
@@ -177,10 +181,10 @@ class Reviews:
         name = check_reviewer(reviewer)
         with self._lock:
             if name not in self._open:
-                self._open[name] = Journal(self.folder / f"{name}.jsonl")
+                self._open[name] = ReviewJournal(self.folder / f"{name}.jsonl")
             return self._open[name]
 
-    def all(self) -> list[Journal]:
+    def all(self) -> list[ReviewJournal]:
         """Every reviewer's.
 
         Raises:
@@ -192,7 +196,7 @@ class Reviews:
         return [self.of(name) for name in names]
 
 
-def progress(data: ReviewSet, journal: Journal) -> dict[str, Any]:
+def progress(data: ReviewSet, journal: ReviewJournal) -> dict[str, Any]:
     """How far a reviewer is: `{"decided", "told", "accept", "edit", "reject"}`, of told fields."""
     counts = dict.fromkeys(DECISIONS, 0)
     for one in data.fields.values():

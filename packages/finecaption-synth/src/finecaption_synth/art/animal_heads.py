@@ -13,8 +13,16 @@ def _ellipse(cx: float, cy: float, rx: float, ry: float, fill: str, **kw: object
 
 def _marks(c: Coat, front: bool) -> str:
     """A few stripes or spots of the coat, clear of eyes and mouth."""
-    glint = el("ellipse", cx=-11, cy=-16, rx=10, ry=4.5, fill="#ffffff", opacity=0.22,
-               transform="rotate(-24 -11 -16)")  # fmt: skip
+    glint = el(
+        "ellipse",
+        cx=-11,
+        cy=-16,
+        rx=10,
+        ry=4.5,
+        fill="#ffffff",
+        opacity=0.22,
+        transform="rotate(-24 -11 -16)",
+    )
     if c.pattern == "striped":
         d = (
             "M0 -24V-13M-9 -23L-7 -15M9 -23L7 -15"
@@ -24,8 +32,11 @@ def _marks(c: Coat, front: bool) -> str:
         d += "M-29 3L-22 5M29 3L22 5" if front else "M-24 6L-14 5M-21 15L-12 12"
         return glint + line(d, c.mark, 4.6)
     if c.pattern == "spotted":
-        at = ((-19, -15, 5), (18, -17, 4.5), (2, -20, 4)) if front else (
-            (-16, -8, 5.5), (-4, -19, 4.5), (-13, 10, 5))  # fmt: skip
+        at = (
+            ((-19, -15, 5), (18, -17, 4.5), (2, -20, 4))
+            if front
+            else ((-16, -8, 5.5), (-4, -19, 4.5), (-13, 10, 5))
+        )
         return glint + "".join(el("circle", cx=x, cy=y, r=r, fill=c.mark) for x, y, r in at)
     return glint
 
@@ -41,16 +52,28 @@ def cat_head(c: Coat, front: bool, state: str) -> str:
         out += _marks(c, True)
         out += _ellipse(-7, 11, 9.5, 7.5, c.soft) + _ellipse(7, 11, 9.5, 7.5, c.soft)
         out += eye(-14, -4, shut, c) + eye(14, -4, shut, c)
-        out += el("path", d="M-5.500 4H5.500L0 10Z", fill="#d9707a", stroke=INK, stroke_width=1.6,
-                  stroke_linejoin="round")  # fmt: skip
+        out += el(
+            "path",
+            d="M-5.500 4H5.500L0 10Z",
+            fill="#d9707a",
+            stroke=INK,
+            stroke_width=1.6,
+            stroke_linejoin="round",
+        )
         out += line("M0 10V12Q-5 19 -10 14M0 12Q5 19 10 14", INK, 2)
         return out + line("M-18 8L-40 4M-18 12L-40 15M18 8L40 4M18 12L40 15", c.line, 1.8)
     ears = [wedge((-24, -10), (-20, -38), (0, -22)), wedge((2, -22), (16, -37), (20, -12))]
     out = union([(oval(0, 0, 28, 26), 0), (oval(20, 8, 13, 10), 0), *ears], c.base, c.ink)
     out += el("polygon", points="-19,-18 -17,-30 -7,-23", fill=INNER) + _marks(c, False)
     out += _ellipse(21, 9, 10, 8, c.soft) + eye(9, -4, shut, c)
-    out += el("path", d="M25 1H33L31 8Z", fill="#d9707a", stroke=INK, stroke_width=1.6,
-              stroke_linejoin="round")  # fmt: skip
+    out += el(
+        "path",
+        d="M25 1H33L31 8Z",
+        fill="#d9707a",
+        stroke=INK,
+        stroke_width=1.6,
+        stroke_linejoin="round",
+    )
     out += line("M30 9Q27 17 16 14", INK, 2)
     return out + line("M18 8L-2 10M18 12L0 18M30 12L44 10M29 14L42 18", c.line, 1.8)
 
@@ -63,10 +86,16 @@ def dog_head(c: Coat, front: bool, state: str) -> str:
     if front:
         out = union([(oval(0, 0, 28, 28), 0)], c.base, c.ink) + _marks(c, True)
         for s in (-1, 1):
-            out += el("path", d=f"M{s * 15} -26Q{s * 40} -30 {s * 42} 4Q{s * 42} 22 {s * 32} 22"
+            out += el(
+                "path",
+                d=f"M{s * 15} -26Q{s * 40} -30 {s * 42} 4Q{s * 42} 22 {s * 32} 22"
                 f"Q{s * 24} "
-                      f"20 {s * 26} 0Q{s * 25} -14 {s * 15} -26Z", fill=ear, stroke=INK,
-                      stroke_width=2.4, stroke_linejoin="round")  # fmt: skip
+                f"20 {s * 26} 0Q{s * 25} -14 {s * 15} -26Z",
+                fill=ear,
+                stroke=INK,
+                stroke_width=2.4,
+                stroke_linejoin="round",
+            )
         out += _ellipse(0, 14, 18, 14, c.soft)
         if state == "awake":
             out += el("path", d="M-5 20V28Q0 36 5 28V20Z", **tongue)
@@ -82,8 +111,14 @@ def dog_head(c: Coat, front: bool, state: str) -> str:
     out += line("M44 10Q36 16 22 12", INK, 2.2)
     out += _ellipse(43, -2, 7.5, 6, "#221c22") + _ellipse(41, -4, 2.4, 1.4, "#8d8890")
     out += eye(11, -10, shut, c, 7)
-    return out + el("path", d="M-10 -24Q4 -18 0 4Q-4 27 -17 25Q-29 20 -24 -2Q-20 -20 -10 -24Z",
-                    fill=ear, stroke=INK, stroke_width=2.4, stroke_linejoin="round")  # fmt: skip
+    return out + el(
+        "path",
+        d="M-10 -24Q4 -18 0 4Q-4 27 -17 25Q-29 20 -24 -2Q-20 -20 -10 -24Z",
+        fill=ear,
+        stroke=INK,
+        stroke_width=2.4,
+        stroke_linejoin="round",
+    )
 
 
 def rabbit_head(c: Coat, front: bool, state: str) -> str:
@@ -135,17 +170,27 @@ def horse_head(c: Coat, mane: str, state: str) -> str:
     """A long face with nostril and forelock, facing right; hay at the mouth while eating."""
     shut = state == "sleeping"
     out = union([wedge((4, -14), (12, -42), (20, -16))], c.far, c.ink)
-    face = ("M-22 -4Q-18 -26 6 -24Q20 -22 30 -8L54 18Q63 28 56 39Q47 48 35 42L8 24Q-4 32 -16 24"
-            "Q-26 12 -22 -4Z")  # fmt: skip
+    face = (
+        "M-22 -4Q-18 -26 6 -24Q20 -22 30 -8L54 18Q63 28 56 39Q47 48 35 42L8 24Q-4 32 -16 24"
+        "Q-26 12 -22 -4Z"
+    )
     out += union([(face, 0), wedge((-12, -16), (-4, -44), (8, -20))], c.base, c.ink)
     if c.pattern == "striped":
         out += line("M26 -6L18 4M36 4L26 14M45 14L36 24", c.mark, 6)
     elif c.pattern == "spotted":
-        out += "".join(el("circle", cx=x, cy=y, r=r, fill=c.mark)
-                       for x, y, r in ((28, 8, 6), (-8, 12, 6), (40, 22, 5)))  # fmt: skip
+        out += "".join(
+            el("circle", cx=x, cy=y, r=r, fill=c.mark)
+            for x, y, r in ((28, 8, 6), (-8, 12, 6), (40, 22, 5))
+        )
     out += el("path", d="M48 14L54 19Q62 28 55 38Q47 46 36 41Q36 26 48 14Z", fill=c.soft)
     out += el("ellipse", cx=53, cy=27, rx=3, ry=4, fill=INK) + line("M34 34Q44 40 51 35", INK, 2.4)
     out += eye(12, -4, shut, c, 7.5)
-    out += el("path", d="M-10 -30Q8 -32 18 -14Q6 -12 2 -18Q-2 -10 -14 -12Q-20 -22 -10 -30Z",
-              fill=mane, stroke=INK, stroke_width=2.2, stroke_linejoin="round")  # fmt: skip
+    out += el(
+        "path",
+        d="M-10 -30Q8 -32 18 -14Q6 -12 2 -18Q-2 -10 -14 -12Q-20 -22 -10 -30Z",
+        fill=mane,
+        stroke=INK,
+        stroke_width=2.2,
+        stroke_linejoin="round",
+    )
     return out + (hay(45, 40) if state == "eating" else "")

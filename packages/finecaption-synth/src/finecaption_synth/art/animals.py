@@ -11,7 +11,7 @@ from collections.abc import Callable
 from finecaption_synth.art.animal_heads import cat_head, dog_head, rabbit_head
 from finecaption_synth.art.coats import (
     Coat,
-    Figure,
+    CoatFigure,
     Piece,
     Point,
     coat,
@@ -48,8 +48,10 @@ def _tail_path(dog: bool, x: float, y: float, flat: bool) -> str:
             return (
                 f"M{n(x)} {n(y)}C{n(x - 22)} {n(y + 8)} {n(x - 40)} {n(y)} {n(x - 36)} {n(y - 18)}"
             )
-        return (f"M{n(x)} {n(y)}C{n(x - 26)} {n(y + 2)} {n(x - 34)} {n(y - 26)} {n(x - 22)} "
-                f"{n(y - 40)}Q{n(x - 12)} {n(y - 52)} {n(x - 24)} {n(y - 58)}")  # fmt: skip
+        return (
+            f"M{n(x)} {n(y)}C{n(x - 26)} {n(y + 2)} {n(x - 34)} {n(y - 26)} {n(x - 22)} "
+            f"{n(y - 40)}Q{n(x - 12)} {n(y - 52)} {n(x - 24)} {n(y - 58)}"
+        )
     if flat:
         return f"M{n(x)} {n(y)}Q{n(x - 22)} {n(y + 2)} {n(x - 30)} {n(y - 10)}"
     return f"M{n(x)} {n(y)}Q{n(x - 18)} {n(y - 6)} {n(x - 18)} {n(y - 34)}"
@@ -59,7 +61,7 @@ def _collar(look: Look, d: str) -> str:
     return line(d, INK, 10) + line(d, HEX[look.accent], 5.5)
 
 
-def _pet_side(look: Look, c: Coat, dog: bool) -> Figure:
+def _pet_side(look: Look, c: Coat, dog: bool) -> CoatFigure:
     plump = look.build == "plump"
     state, pose = look.state or "awake", look.pose or "standing"
     hx: float
@@ -82,27 +84,33 @@ def _pet_side(look: Look, c: Coat, dog: bool) -> Figure:
         hx, hy = (62, -46) if eating else (54, -74 - up) if asleep else (48, -84 - up)
         out += _legs(c, ((-28, -24), (36, 40)), back + 24, wide, far=True)
         tail = (_tail_path(dog, -44, back + 10, flat=asleep and dog), tail_w)
-        d = (f"M-50 {n(back + 20)}Q-50 {n(back - 2)} -26 {n(back)}"
+        d = (
+            f"M-50 {n(back + 20)}Q-50 {n(back - 2)} -26 {n(back)}"
             f"Q4 {n(back + (2 if plump else 8))} 30 "
-             f"{n(back - 2)}Q48 {n(back)} 46 {n(back + 24)}Q44 {n(belly)} 10 {n(belly)}"
-             f"Q{-30 if plump else -20} {n(belly)} {-36 if plump else -30} "
-             f"{n(belly + (0 if plump else 4))}"
-             f"Q-50 {n(belly - 6)} -50 {n(back + 20)}Z")  # fmt: skip
+            f"{n(back - 2)}Q48 {n(back)} 46 {n(back + 24)}Q44 {n(belly)} 10 {n(belly)}"
+            f"Q{-30 if plump else -20} {n(belly)} {-36 if plump else -30} "
+            f"{n(belly + (0 if plump else 4))}"
+            f"Q-50 {n(belly - 6)} -50 {n(back + 20)}Z"
+        )
         neck = (f"M30 {n(back + 16)}L{n(hx - 8)} {n(hy + 10)}", neck_w)
         out += union([tail], c.limb, c.ink) + _legs(c, ((-38, -38), (28, 28)), back + 24, wide)
         out += union([(d, 0), neck], c.body, c.ink)
-        out += union([(f"M-38 {n(back + 26)}L-38 -20", wide - 4),
-                      (f"M28 {n(back + 26)}L28 -20", wide - 4)],
-                     c.limb, edge=0)  # fmt: skip
+        out += union(
+            [(f"M-38 {n(back + 26)}L-38 -20", wide - 4), (f"M28 {n(back + 26)}L28 -20", wide - 4)],
+            c.limb,
+            edge=0,
+        )
         out += sheen(f"M-40 {n(back + 9)}Q-6 {n(back + (6 if plump else 11))} 22 {n(back + 8)}")
         seat, bowl = (-6.0, back), 82.0
     elif pose == "sitting":
         hx, hy = (46, -48) if eating else (30, -80 - up) if asleep else (24, -88 - up)
         fat = 17 if plump else -2
         tail = (_tail_path(dog, -34 - fat, -9, flat=True), tail_w)
-        d = (f"M{n(-38 - fat * 1.6)} -18Q{n(-40 - fat * 1.6)} {n(-56 - up * 0.6)} -2 {n(-80 - up)}"
-             f"Q{n(26 + fat * 0.6)} {n(-82 - up)} {n(28 + fat)} {n(-50 - up * 0.5)}"
-                 f"Q{n(30 + fat)} -20 16 -4H-24Z")  # fmt: skip
+        d = (
+            f"M{n(-38 - fat * 1.6)} -18Q{n(-40 - fat * 1.6)} {n(-56 - up * 0.6)} -2 {n(-80 - up)}"
+            f"Q{n(26 + fat * 0.6)} {n(-82 - up)} {n(28 + fat)} {n(-50 - up * 0.5)}"
+            f"Q{n(30 + fat)} -20 16 -4H-24Z"
+        )
         neck = (f"M8 {n(-68 - up)}L{n(hx - 6)} {n(hy + 10)}", neck_w)
         out += union([tail], c.limb, c.ink) + _legs(c, ((22, 26),), -48 - up * 0.5, wide, far=True)
         out += union([(d, 0), neck], c.body, c.ink) + lit(d, c)
@@ -114,9 +122,11 @@ def _pet_side(look: Look, c: Coat, dog: bool) -> Figure:
         hx, hy = (60, -34) if eating else (60, -33) if asleep else (52, -58)
         high = -56 if plump else -38
         tail = (_tail_path(dog, -56, -10, flat=True), tail_w)
-        d = (f"M-60 -14Q-62 {n(high)} -26 {n(high)}Q10 {n(high + 4)} 34 {n(high - 2)}"
+        d = (
+            f"M-60 -14Q-62 {n(high)} -26 {n(high)}Q10 {n(high + 4)} 34 {n(high - 2)}"
             f"Q52 {n(high + 8)} 48 -14"
-             f"Q46 -3 30 -3H-46Q-58 -3 -60 -14Z")  # fmt: skip
+            f"Q46 -3 30 -3H-46Q-58 -3 -60 -14Z"
+        )
         neck = (f"M32 {n(high + 14)}L{n(hx - 6)} {n(hy + 6)}", neck_w)
         out += union([tail, ("M34 -10H62", wide - 1)], c.limb, c.ink)
         out += union([(d, 0), neck], c.body, c.ink) + lit(d, c)
@@ -135,10 +145,10 @@ def _pet_side(look: Look, c: Coat, dog: bool) -> Figure:
         )
     out += put((dog_head if dog else cat_head)(c, False, state), hx, hy, angle)
     out += food_bowl(bowl, look) if eating else ""
-    return Figure(out, (hx, hy), seat, (hx - 10, hy + 26))
+    return CoatFigure(out, (hx, hy), seat, (hx - 10, hy + 26))
 
 
-def _pet_front(look: Look, c: Coat, dog: bool) -> Figure:
+def _pet_front(look: Look, c: Coat, dog: bool) -> CoatFigure:
     plump = look.build == "plump"
     state, pose = look.state or "awake", look.pose or "standing"
     up = 16 if dog else 0
@@ -164,13 +174,21 @@ def _pet_front(look: Look, c: Coat, dog: bool) -> Figure:
         hy = -52 if eating else -82 - up if asleep else -90 - up
         out += union([(_tail_path(dog, -w + 6, -8, flat=True), tail_w)], c.limb, c.ink)
         t = -60 - up * 0.4 if eating else -82 - up
-        d = (f"M-14 {n(t)}Q{n(-w * 0.8)} {n(t + 30)} {n(-w)} -16Q{n(-w)} -3 {n(-w + 12)} -3"
+        d = (
+            f"M-14 {n(t)}Q{n(-w * 0.8)} {n(t + 30)} {n(-w)} -16Q{n(-w)} -3 {n(-w + 12)} -3"
             f"H{n(w - 12)}"
-             f"Q{n(w)} -3 {n(w)} -16Q{n(w * 0.8)} {n(t + 30)} 14 {n(t)}Z")  # fmt: skip
+            f"Q{n(w)} -3 {n(w)} -16Q{n(w * 0.8)} {n(t + 30)} 14 {n(t)}Z"
+        )
         out += union([(d, 0)], c.body, c.ink) + lit(d, c)
         for s in (-1, 1):
-            out += union([(oval(s * (w - 8), -18, 13 + (4 if plump else 0), 17), 0),
-                          (oval(s * (w - 6), -6, 14, 6), 0)], c.limb, c.ink)  # fmt: skip
+            out += union(
+                [
+                    (oval(s * (w - 8), -18, 13 + (4 if plump else 0), 17), 0),
+                    (oval(s * (w - 6), -6, 14, 6), 0),
+                ],
+                c.limb,
+                c.ink,
+            )
         out += "".join(_legs(c, ((s * 9, s * 9 - 4),), t * 0.6, wide - 1) for s in (-1, 1))
         seat = (0.0, t)
     else:
@@ -189,7 +207,7 @@ def _pet_front(look: Look, c: Coat, dog: bool) -> Figure:
     out += put((dog_head if dog else cat_head)(c, True, state), 0, hy)
     if eating:
         out += group(food_bowl(0, look, 27), transform="translate(0 2)")
-    return Figure(out, (6, hy), seat, (0, hy + 30))
+    return CoatFigure(out, (6, hy), seat, (0, hy + 30))
 
 
 def cat(look: Look) -> Drawing:
@@ -215,7 +233,7 @@ def _puff(x: float, y: float, r: float, c: Coat) -> str:
     )
 
 
-def _rabbit_side(look: Look, c: Coat) -> Figure:
+def _rabbit_side(look: Look, c: Coat) -> CoatFigure:
     plump, state, pose = look.build == "plump", look.state or "awake", look.pose or "standing"
     asleep = state == "sleeping"
     wide = 13 if plump else 9
@@ -237,9 +255,17 @@ def _rabbit_side(look: Look, c: Coat) -> Figure:
         out += union([(d, 0), (f"M28 -46L{hx - 6} {hy + 8}", 22 if plump else 18)], c.body, c.ink)
         out += lit(d, c)
         hip = oval(-26, -36, 17 if plump else 14, 18)
-        out += union([(hip, 0), ("M-30 -28L-34 -8", wide), (oval(-25, -6, 16, 6), 0),
-                      ("M22 -36L22 -8", wide), (oval(25, -6, 10, 5.5), 0)],
-                     c.limb, c.ink)  # fmt: skip
+        out += union(
+            [
+                (hip, 0),
+                ("M-30 -28L-34 -8", wide),
+                (oval(-25, -6, 16, 6), 0),
+                ("M22 -36L22 -8", wide),
+                (oval(25, -6, 10, 5.5), 0),
+            ],
+            c.limb,
+            c.ink,
+        )
         seat = (-10.0, -60.0)
     elif pose == "sitting":  # upright on its haunches, forepaws before the chest
         fat = 11 if plump else 0
@@ -274,10 +300,10 @@ def _rabbit_side(look: Look, c: Coat) -> Figure:
         out += union([(oval(-34, -18, 20, 15), 0), ("M18 -7H46", wide - 1)], c.limb, c.ink)
         seat = (-10.0, float(high))
     out += put(rabbit_head(c, False, state), hx, hy, angle)
-    return Figure(out, (hx + 12, hy - 20), seat, (hx - 10, hy + 22))
+    return CoatFigure(out, (hx + 12, hy - 20), seat, (hx - 10, hy + 22))
 
 
-def _rabbit_front(look: Look, c: Coat) -> Figure:
+def _rabbit_front(look: Look, c: Coat) -> CoatFigure:
     plump, state, pose = look.build == "plump", look.state or "awake", look.pose or "standing"
     asleep = state == "sleeping"
     wide = 13 if plump else 9
@@ -310,7 +336,7 @@ def _rabbit_front(look: Look, c: Coat) -> Figure:
         out += union([(oval(s * 24, -7, 13, 7), 0) for s in (-1, 1)], c.limb, c.ink)
         seat = (0.0, -2.0 * ry)
     out += put(rabbit_head(c, True, state), 0, hy)
-    return Figure(out, (12, hy - 20), seat, (0, hy + 24))
+    return CoatFigure(out, (12, hy - 20), seat, (0, hy + 24))
 
 
 def rabbit(look: Look) -> Drawing:
@@ -321,5 +347,8 @@ def rabbit(look: Look) -> Drawing:
 
 
 DRAW: dict[str, Callable[[Look], Drawing]] = {
-    "cat": cat, "dog": dog, "rabbit": rabbit, "horse": horse,
-}  # fmt: skip
+    "cat": cat,
+    "dog": dog,
+    "rabbit": rabbit,
+    "horse": horse,
+}

@@ -27,8 +27,16 @@ def _matter(tag: str, pen: float = 2.5, /, **kw: object) -> str:
 
 
 def _line(d: str, colour: str, width: float = 2, **kw: object) -> str:
-    return el("path", d=d, fill="none", stroke=colour, stroke_width=width,
-              stroke_linecap="round", stroke_linejoin="round", **kw)  # fmt: skip
+    return el(
+        "path",
+        d=d,
+        fill="none",
+        stroke=colour,
+        stroke_width=width,
+        stroke_linecap="round",
+        stroke_linejoin="round",
+        **kw,
+    )
 
 
 def _light_defs(uid: str) -> str:
@@ -51,12 +59,22 @@ def _window(look: Look, x: float, y: float, w: float, h: float, arched: bool = F
         outline = f"M{n(left)} {n(y)}V{n(top + w / 2)}{arc}V{n(y)}Z"
     else:
         outline = f"M{n(left)} {n(y)}V{n(top)}H{n(x + w / 2)}V{n(y)}Z"
-    frame = el("path", d=outline, fill=f"url(#{look.uid}lit)" if lit else _DARK, stroke=INK,
-               stroke_width=8, stroke_linejoin="round")  # fmt: skip
-    frame += el("path", d=outline, fill="none", stroke=_CREAM, stroke_width=3.6,
-                stroke_linejoin="round")  # fmt: skip
-    bars = _line(f"M{n(x)} {n(top + 3)}V{n(y - 2)}M{n(left + 2)} {n(y - h * 0.48)}h{n(w - 4)}",
-                 "#9a6a24" if lit else _CREAM, 2.4)  # fmt: skip
+    frame = el(
+        "path",
+        d=outline,
+        fill=f"url(#{look.uid}lit)" if lit else _DARK,
+        stroke=INK,
+        stroke_width=8,
+        stroke_linejoin="round",
+    )
+    frame += el(
+        "path", d=outline, fill="none", stroke=_CREAM, stroke_width=3.6, stroke_linejoin="round"
+    )
+    bars = _line(
+        f"M{n(x)} {n(top + 3)}V{n(y - 2)}M{n(left + 2)} {n(y - h * 0.48)}h{n(w - 4)}",
+        "#9a6a24" if lit else _CREAM,
+        2.4,
+    )
     shine = "" if lit else el(
         "polygon", fill=_DARK_SHINE,
         points=points((x + w * 0.1, top + 5), (x + w * 0.32, top + 5), (x - w * 0.12, y - 4),
@@ -75,14 +93,19 @@ def _door(look: Look, x: float, w: float, h: float, arched: bool = False) -> str
     rng = random.Random(look.variant)
     wood = rng.choice(_DOORS)
     left = x - w / 2
-    top = f"V{n(-h + w / 2)}A{n(w / 2)} {n(w / 2)} 0 0 1 {n(left + w)} {n(-h + w / 2)}" if arched \
-        else f"V{n(-h)}H{n(left + w)}"  # fmt: skip
+    top = (
+        f"V{n(-h + w / 2)}A{n(w / 2)} {n(w / 2)} 0 0 1 {n(left + w)} {n(-h + w / 2)}"
+        if arched
+        else f"V{n(-h)}H{n(left + w)}"
+    )
     knob = rng.choice((-1, 1))
-    panels = rng.choice((
-        f"M{n(x)} {n(-h + 6)}V-4",
-        f"M{n(left + 7)} {n(-h * 0.45)}h{n(w - 14)}V-6h{n(14 - w)}Z",
-        f"M{n(x - w / 6)} {n(-h + 6)}V-4M{n(x + w / 6)} {n(-h + 6)}V-4",
-    ))  # fmt: skip
+    panels = rng.choice(
+        (
+            f"M{n(x)} {n(-h + 6)}V-4",
+            f"M{n(left + 7)} {n(-h * 0.45)}h{n(w - 14)}V-6h{n(14 - w)}Z",
+            f"M{n(x - w / 6)} {n(-h + 6)}V-4M{n(x + w / 6)} {n(-h + 6)}V-4",
+        )
+    )
     return (
         _matter("path", d=f"M{n(left)} -4{top}V-4Z", fill=wood)
         + _line(panels, shade(wood, 0.45), 2)
@@ -165,17 +188,19 @@ def _flat(look: Look, half: float, eave: float, top: float) -> str:
     step = 2 * half / 8
     ticks = "".join(f"M{n(-half + step * i)} {n(top + 11)}V{n(eave - 2)}" for i in range(1, 8))
     return (
-        _matter("rect", 2.8, x=-half, y=top, width=2 * half, height=eave - top,
-                fill=HEX[look.accent])
+        _matter(
+            "rect", 2.8, x=-half, y=top, width=2 * half, height=eave - top, fill=HEX[look.accent]
+        )
         + _line(f"M{n(-half + 2)} {n(top + 9)}H{n(half - 2)}", _roof_line(look.accent), 2.2)
         + _line(ticks, _roof_line(look.accent), 2)
-    )  # fmt: skip
+    )
 
 
 def _wall(fill: str, half_low: float, half_high: float, top: float) -> str:
     corners = points((-half_low, -1.3), (-half_high, top), (half_high, top), (half_low, -1.3))
-    side = points((half_low - 1, -1.3), (half_high - 1, top), (half_high - 13, top),
-                  (half_low - 13, -1.3))  # fmt: skip
+    side = points(
+        (half_low - 1, -1.3), (half_high - 1, top), (half_high - 13, top), (half_low - 13, -1.3)
+    )
     return _matter("polygon", 2.8, points=corners, fill=fill) + el(
         "polygon", points=side, fill=_SHADE, opacity=0.16
     )
@@ -193,9 +218,10 @@ def house(look: Look) -> Drawing:
     top = -200 if flat else -152
     low = -54 if flat else -66
     front = (
-        _window(look, -60, low, 42, 44) + _window(look, 60, low, 42, 44)
+        _window(look, -60, low, 42, 44)
+        + _window(look, 60, low, 42, 44)
         + _door(look, 0, 36, 74, arched=look.shape == "domed")
-    )  # fmt: skip
+    )
     if flat:
         front += _window(look, -60, -134, 42, 44) + _window(look, 60, -134, 42, 44)
         front += _window(look, 0, -134, 34, 44)
@@ -208,8 +234,9 @@ def house(look: Look) -> Drawing:
     chimney = (
         _matter("rect", x=side * 62 - 11, y=-212, width=22, height=56, fill=_STONE)
         + _matter("rect", x=side * 62 - 14, y=-218, width=28, height=9, rx=2, fill=_STONE)
-        if look.shape == "pointed" else ""
-    )  # fmt: skip
+        if look.shape == "pointed"
+        else ""
+    )
     svg = chimney + _wall(fill, 96, 96, top) + front + group(roof, data_part="roof")
     half = {"pointed": 113.4, "domed": 102.2}.get(look.shape or "", 109.4)
     return Drawing(svg, (-half, -230, half, 0), defs, {"top": (0, -230)})
@@ -230,8 +257,12 @@ def tower(look: Look) -> Drawing:
         roof = _pointed(look, 64, -208, -292)
     wall = _wall(fill, 54, 46 if flat else 48, -262 if flat else -212)
     half = {"pointed": 65.4, "domed": 60.2}.get(look.shape or "", 61.4)
-    return Drawing(wall + front + group(roof, data_part="roof"), (-half, -295, half, 0), defs,
-                   {"top": (0, -295)})  # fmt: skip
+    return Drawing(
+        wall + front + group(roof, data_part="roof"),
+        (-half, -295, half, 0),
+        defs,
+        {"top": (0, -295)},
+    )
 
 
 def _awning(look: Look, half: float, top: float, drop: float) -> str:
@@ -240,12 +271,16 @@ def _awning(look: Look, half: float, top: float, drop: float) -> str:
     between = _STONE if look.accent == "white" else _CREAM
     step = 2 * half / count
     return "".join(
-        _matter("path", 2.2, fill=HEX[look.accent] if i % 2 == 0 else between,
-                d=f"M{n((-half + step * i) * 0.93)} {n(top)}H{n((-half + step * (i + 1)) * 0.93)}"
-                  f"L{n(-half + step * (i + 1))} {n(top + drop)}"
-                  f"q{n(-step / 2)} 9 {n(-step)} 0Z")
+        _matter(
+            "path",
+            2.2,
+            fill=HEX[look.accent] if i % 2 == 0 else between,
+            d=f"M{n((-half + step * i) * 0.93)} {n(top)}H{n((-half + step * (i + 1)) * 0.93)}"
+            f"L{n(-half + step * (i + 1))} {n(top + drop)}"
+            f"q{n(-step / 2)} 9 {n(-step)} 0Z",
+        )
         for i in range(count)
-    )  # fmt: skip
+    )
 
 
 def shop(look: Look) -> Drawing:
@@ -266,8 +301,9 @@ def shop(look: Look) -> Drawing:
     front = (
         _window(look, -side * 32, -24, 96, -24 - glass_top)
         + _door(look, side * 64, 38, -glass_top)
-        + sign + _awning(look, 104, awning_top, drop)
-    )  # fmt: skip
+        + sign
+        + _awning(look, 104, awning_top, drop)
+    )
     roof = _flat(look, 124, -180, -203.6) if flat else _pointed(look, 128, -148, -202)
     svg = _wall(fill, 114, 114, top) + front + group(roof, data_part="roof")
     half = 125.4 if flat else 129.4

@@ -14,18 +14,27 @@ _SEAT = -58.0  # upper near edge of the seat
 def _cushion(colour: str, x0: float, x1: float, y: float, height: float) -> str:
     """A plump cushion whose lower edge lies at y."""
     mid, w = (x0 + x1) / 2, x1 - x0
-    d = (f"M{n(x0 + 6)} {n(y)}Q{n(x0 - 6)} {n(y - height / 2)} {n(x0 + 6)} {n(y - height + 3)}"
-         f"Q{n(mid)} {n(y - height - 7)} {n(x1 - 6)} {n(y - height + 3)}"
-         f"Q{n(x1 + 6)} {n(y - height / 2)} {n(x1 - 6)} {n(y)}"
-         f"Q{n(mid)} {n(y + 4)} {n(x0 + 6)} {n(y)}Z")  # fmt: skip
+    d = (
+        f"M{n(x0 + 6)} {n(y)}Q{n(x0 - 6)} {n(y - height / 2)} {n(x0 + 6)} {n(y - height + 3)}"
+        f"Q{n(mid)} {n(y - height - 7)} {n(x1 - 6)} {n(y - height + 3)}"
+        f"Q{n(x1 + 6)} {n(y - height / 2)} {n(x1 - 6)} {n(y)}"
+        f"Q{n(mid)} {n(y + 4)} {n(x0 + 6)} {n(y)}Z"
+    )
     s = y - height * 0.4
     seam = f"M{n(x0 + 3)} {n(s)}Q{n(mid)} {n(s + height * 0.1)} {n(x1 - 3)} {n(s)}"
     return (
         el("path", d=d, fill=HEX[colour], **LINE)
         + el("path", d=seam, fill="none", stroke=shade(HEX[colour], 0.35), stroke_width=2.4)
-        + el("ellipse", cx=mid - w * 0.18, cy=y - height * 0.78, rx=w * 0.18, ry=height * 0.1,
-             fill="#ffffff", opacity=0.45)
-    )  # fmt: skip
+        + el(
+            "ellipse",
+            cx=mid - w * 0.18,
+            cy=y - height * 0.78,
+            rx=w * 0.18,
+            ry=height * 0.1,
+            fill="#ffffff",
+            opacity=0.45,
+        )
+    )
 
 
 def _seat(look: Look, fill: str, depth: float, near: float, far: float, dark: str) -> str:
@@ -34,8 +43,10 @@ def _seat(look: Look, fill: str, depth: float, near: float, far: float, dark: st
     if look.shape == "round-backed":
         ry = depth / 2
         cy = _SEAT - ry
-        edge = (f"M{n(-near)} {n(cy)}v{n(thick)}A{n(near)} {n(ry)} 0 0 0 {n(near)} {n(cy + thick)}"
-                f"v{n(-thick)}Z")  # fmt: skip
+        edge = (
+            f"M{n(-near)} {n(cy)}v{n(thick)}A{n(near)} {n(ry)} 0 0 0 {n(near)} {n(cy + thick)}"
+            f"v{n(-thick)}Z"
+        )
         return el("path", d=edge, fill=dark, **LINE) + el(
             "ellipse", cx=0, cy=cy, rx=near, ry=ry, fill=fill, **LINE
         )
@@ -102,16 +113,21 @@ def _side_back(look: Look, fill: str, dark: str, rise: float) -> str:
     near, far = 47.0, 47.0 + _SKEW
     if look.shape == "round-backed":
         mid = (top + low - rise) / 2
-        d = (f"M{n(near)} {n(low)}C{n(near + 14)} {n(mid + 8)} {n(near + 18)} {n(top + rise)} "
-             f"{n(near - 4)} {n(top + rise * 0.4)}C{n(far - 4)} {n(top - 10)} {n(far - 4)} "
-             f"{n(mid - 26)} {n(far)} {n(low - rise)}Z")  # fmt: skip
-        edge = (f"M{n(near)} {n(low)}C{n(near + 14)} {n(mid + 8)} {n(near + 18)} {n(top + rise)} "
-                f"{n(near - 4)} {n(top + rise * 0.4)}C{n(near + 30)} {n(top + rise + 4)} "
-                f"{n(near + 24)} {n(mid + 8)} {n(near + 9)} {n(low)}Z")  # fmt: skip
+        d = (
+            f"M{n(near)} {n(low)}C{n(near + 14)} {n(mid + 8)} {n(near + 18)} {n(top + rise)} "
+            f"{n(near - 4)} {n(top + rise * 0.4)}C{n(far - 4)} {n(top - 10)} {n(far - 4)} "
+            f"{n(mid - 26)} {n(far)} {n(low - rise)}Z"
+        )
+        edge = (
+            f"M{n(near)} {n(low)}C{n(near + 14)} {n(mid + 8)} {n(near + 18)} {n(top + rise)} "
+            f"{n(near - 4)} {n(top + rise * 0.4)}C{n(near + 30)} {n(top + rise + 4)} "
+            f"{n(near + 24)} {n(mid + 8)} {n(near + 9)} {n(low)}Z"
+        )
         return el("path", d=edge, fill=dark, **LINE) + el("path", d=d, fill=fill, **LINE)
     face = poly(fill, (near, low), (near + 9, top + rise), (far + 9, top), (far, low - rise))
-    return face + poly(dark, (near, low), (near + 9, top + rise), (near + 18, top + rise),
-                        (near + 10, low))  # fmt: skip
+    return face + poly(
+        dark, (near, low), (near + 9, top + rise), (near + 18, top + rise), (near + 10, low)
+    )
 
 
 def _chair_side(look: Look, fill: str, dark: str) -> str:
@@ -123,8 +139,7 @@ def _chair_side(look: Look, fill: str, dark: str) -> str:
     out.append(rect(43 + _SKEW - 5, far_y - 24, 43 + _SKEW + 5, far_y, dark))
     post = poly(fill, (38, -EDGE), (50, -EDGE), (53, y), (57, y - 30), (47, y - 30), (40, y))
     seat = poly(fill, (-46, y), (48, y), (48 + _SKEW, far_y), (-46 + _SKEW, far_y))
-    lip = poly(dark, (-46, y), (-46 + _SKEW, far_y), (-46 + _SKEW, far_y + thick),
-                (-46, y + thick))  # fmt: skip
+    lip = poly(dark, (-46, y), (-46 + _SKEW, far_y), (-46 + _SKEW, far_y + thick), (-46, y + thick))
     out += [_side_back(look, fill, dark, rise * 0.6), seat, lip]
     if look.state == "cushioned":
         out.append(_cushion(look.accent, -58, 26, y - rise * 0.25, 28))

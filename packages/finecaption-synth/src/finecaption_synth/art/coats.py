@@ -15,9 +15,12 @@ Piece = tuple[str, float]  # path data; width of the stroke that it stands for, 
 
 # Marks differ from the coat in lightness, so that the main colour stays the main one.
 _MARKS = {
-    "brown": "#efcf9f", "black": "#c9c5c8", "white": "#5b4d4c", "grey": "#47464f",
+    "brown": "#efcf9f",
+    "black": "#c9c5c8",
+    "white": "#5b4d4c",
+    "grey": "#47464f",
     "orange": "#7c3413",
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)
@@ -107,10 +110,18 @@ def coat(look: Look, size: float = 1.0) -> Coat:
     frame = attrs(id=f"{look.uid}t", x1=0, y1=0, x2=0, y2=1)
     defs += f"<linearGradient {frame}>{tone}</linearGradient>"
     return Coat(
-        base=base, soft=shade(base, -0.42), line="#b5afb6" if black else INK, mark=mark,
-        body=body, limb=limb, far=shade(base, -0.14) if black else shade(base, 0.24),
-        ink="#0f0c12" if black else INK, tone=f"url(#{look.uid}t)", pattern=pattern, defs=defs,
-    )  # fmt: skip
+        base=base,
+        soft=shade(base, -0.42),
+        line="#b5afb6" if black else INK,
+        mark=mark,
+        body=body,
+        limb=limb,
+        far=shade(base, -0.14) if black else shade(base, 0.24),
+        ink="#0f0c12" if black else INK,
+        tone=f"url(#{look.uid}t)",
+        pattern=pattern,
+        defs=defs,
+    )
 
 
 def oval(cx: float, cy: float, rx: float, ry: float) -> str:
@@ -149,21 +160,37 @@ def lit(d: str, c: Coat) -> str:
 
 def sheen(d: str) -> str:
     """A soft light along a back."""
-    return el("path", d=d, fill="none", stroke="#ffffff", stroke_width=7, stroke_linecap="round",
-              opacity=0.22)  # fmt: skip
+    return el(
+        "path",
+        d=d,
+        fill="none",
+        stroke="#ffffff",
+        stroke_width=7,
+        stroke_linecap="round",
+        opacity=0.22,
+    )
 
 
 def line(d: str, colour: str, width: float = 2.2) -> str:
     """An open stroke with round ends."""
-    return el("path", d=d, fill="none", stroke=colour, stroke_width=width,
-              stroke_linecap="round", stroke_linejoin="round")  # fmt: skip
+    return el(
+        "path",
+        d=d,
+        fill="none",
+        stroke=colour,
+        stroke_width=width,
+        stroke_linecap="round",
+        stroke_linejoin="round",
+    )
 
 
 def eye(x: float, y: float, shut: bool, c: Coat, r: float = 7.5) -> str:
     """A big open eye, or a shut one: a heavy arc with lashes."""
     if shut:
-        d = (f"M{n(x - r - 1)} {n(y)}Q{n(x)} {n(y + r * 1.4)} {n(x + r + 1)} {n(y)}"
-             f"M{n(x)} {n(y + r * 0.8)}V{n(y + r * 1.35)}")  # fmt: skip
+        d = (
+            f"M{n(x - r - 1)} {n(y)}Q{n(x)} {n(y + r * 1.4)} {n(x + r + 1)} {n(y)}"
+            f"M{n(x)} {n(y + r * 0.8)}V{n(y + r * 1.35)}"
+        )
         return line(d, c.line, 3)
     return (
         el("ellipse", cx=x, cy=y, rx=r, ry=r * 1.12, fill="#fffdf4", stroke=INK, stroke_width=1.6)
@@ -190,27 +217,38 @@ def food_bowl(x: float, look: Look, half: float = 24) -> str:
     return (
         el("ellipse", cx=x, cy=-17, rx=half, ry=lip, fill="#8f8d8a", stroke=INK, stroke_width=2.4)
         + el("path", d=heap, fill="#8b5e3c", stroke=INK, stroke_width=2.2)
-        + "".join(el("circle", cx=x + dx, cy=dy, r=2.6, fill="#c08a55")
-                  for dx, dy in ((-9, -21), (1, -24), (10, -21)))
-        + el("path", d=f"M{n(x - half)} -17Q{n(x)} {n(-17 + 2 * lip)} {n(x + half)} -17"
-             f"L{n(x + half * 0.76)} 0H{n(x - half * 0.76)}Z", fill="#d5d2cb", stroke=INK,
-             stroke_width=2.4, stroke_linejoin="round")
-    )  # fmt: skip
+        + "".join(
+            el("circle", cx=x + dx, cy=dy, r=2.6, fill="#c08a55")
+            for dx, dy in ((-9, -21), (1, -24), (10, -21))
+        )
+        + el(
+            "path",
+            d=f"M{n(x - half)} -17Q{n(x)} {n(-17 + 2 * lip)} {n(x + half)} -17"
+            f"L{n(x + half * 0.76)} 0H{n(x - half * 0.76)}Z",
+            fill="#d5d2cb",
+            stroke=INK,
+            stroke_width=2.4,
+            stroke_linejoin="round",
+        )
+    )
 
 
 def carrot(x: float, y: float, angle: float) -> str:
     """A carrot whose bitten end is at (x, y); leaves at the far end."""
     leaves = "".join(el("path", d=f"M0 0Q8 {v - 5} 19 {v}Q9 {v + 5} 0 0Z") for v in (-8, 0, 8))
-    root = (
-        el("path", d="M0 -4Q16 -11 34 -8Q40 0 34 8Q16 11 0 5Z", fill="#f0813a", stroke=INK,
-           stroke_width=2.4)
-        + line("M11 -5V0M20 7V2M27 -6V-1", "#b9571d", 2)
-    )  # fmt: skip
+    root = el(
+        "path",
+        d="M0 -4Q16 -11 34 -8Q40 0 34 8Q16 11 0 5Z",
+        fill="#f0813a",
+        stroke=INK,
+        stroke_width=2.4,
+    ) + line("M11 -5V0M20 7V2M27 -6V-1", "#b9571d", 2)
     return group(
-        group(leaves, transform="translate(35 0)", fill="#5c9a4c", stroke=INK,
-              stroke_width=2), root,
-        transform=f"translate({n(x)} {n(y)}) rotate({n(angle)})", stroke_linejoin="round",
-    )  # fmt: skip
+        group(leaves, transform="translate(35 0)", fill="#5c9a4c", stroke=INK, stroke_width=2),
+        root,
+        transform=f"translate({n(x)} {n(y)}) rotate({n(angle)})",
+        stroke_linejoin="round",
+    )
 
 
 def hay(x: float, y: float) -> str:
@@ -228,7 +266,7 @@ def wedge(*xy: tuple[float, float]) -> Piece:
 
 
 @dataclass(frozen=True)
-class Figure:
+class CoatFigure:
     """An animal facing right or to the front, before it is mirrored.
 
     ``head`` is the middle of the head, ``seat`` the middle of the back, ``neck`` the throat.
@@ -240,7 +278,7 @@ class Figure:
     neck: Point
 
 
-def finish(look: Look, c: Coat, f: Figure) -> Drawing:
+def finish(look: Look, c: Coat, f: CoatFigure) -> Drawing:
     """The figure on its side of the look, with its box, anchors and the Zs of sleep."""
     side = -1 if look.facing == "left" else 1
     svg = group(f.svg, transform="scale(-1 1)") if side < 0 else group(f.svg)

@@ -45,9 +45,17 @@ def _cloth(back: str, half: float, edge: float, hang: float, sag: float, accent:
         el("path", d=d, fill="#fffdf6", **LINE)
         + el("path", d=fold, fill="none", stroke="#c9c6c9", stroke_width=2.2)
         + el("path", d=hem, fill="none", stroke=HEX[accent], stroke_width=3.4)
-        + "".join(el("path", d=f"M{n(x)} {n(edge + sag + 5)}v{n(hang - 16)}", fill="none",
-                     stroke="#d9d5d6", stroke_width=2) for x in (-half * 0.5, half * 0.5))
-    )  # fmt: skip
+        + "".join(
+            el(
+                "path",
+                d=f"M{n(x)} {n(edge + sag + 5)}v{n(hang - 16)}",
+                fill="none",
+                stroke="#d9d5d6",
+                stroke_width=2,
+            )
+            for x in (-half * 0.5, half * 0.5)
+        )
+    )
 
 
 def _round_table(look: Look, fill: str, dark: str, cloth: bool) -> tuple[str, float, float]:
@@ -121,8 +129,14 @@ def _glow(uid: str) -> tuple[str, str]:
         c, s = math.cos(a), math.sin(a)
         rays.append(f"M{n(84 * c)} {n(-150 + 72 * s)}L{n(106 * c)} {n(-150 + 94 * s)}")
     light = el("circle", cx=0, cy=-150, r=128, fill=f"url(#{uid}g)")
-    ray = el("path", d="".join(rays), fill="none", stroke="#f0a818", stroke_width=5,
-             stroke_linecap="round")  # fmt: skip
+    ray = el(
+        "path",
+        d="".join(rays),
+        fill="none",
+        stroke="#f0a818",
+        stroke_width=5,
+        stroke_linecap="round",
+    )
     return group(light, ray, class_="fx"), defs
 
 
@@ -130,8 +144,10 @@ def _stand(look: Look, fill: str) -> str:
     """Pole, thick turned body and foot."""
     fy = 12.0 if above(look) else 7.0
     foot = -fy - EDGE
-    body = ("M-12 -98C-12 -88 -38 -84 -38 -58C-38 -36 -22 -28 -20 -17L20 -17C22 -28 38 -36 38 -58"
-            "C38 -84 12 -88 12 -98Z")  # fmt: skip
+    body = (
+        "M-12 -98C-12 -88 -38 -84 -38 -58C-38 -36 -22 -28 -20 -17L20 -17C22 -28 38 -36 38 -58"
+        "C38 -84 12 -88 12 -98Z"
+    )
     if look.variant % 4 == 2:
         body = "M-20 -98L-36 -80L-30 -17H30L36 -80L20 -98Z"
     disc = f"M-42 {n(foot - 8)}v8A42 {n(fy)} 0 0 0 42 {n(foot)}v-8Z"
@@ -203,8 +219,9 @@ def _shade(look: Look, fill: str, on: bool) -> str:
     if on:  # light spills over the lower rim
         y = _RIM - 7
         rim = f"M{n(-w + 6)} {n(y)}A{n(w)} {n(ry)} 0 0 {1 - sweep} {n(w - 6)} {n(y)}"
-        out.append(el("path", d=rim, fill="none", stroke="#ffe566", stroke_width=7,
-                      stroke_linecap="round"))  # fmt: skip
+        out.append(
+            el("path", d=rim, fill="none", stroke="#ffe566", stroke_width=7, stroke_linecap="round")
+        )
     return group(*out, data_part="shade")
 
 
@@ -276,8 +293,12 @@ def cabinet(look: Look) -> Drawing:
                 out.append(rect(-ix, y, ix, y + 7, fill))
         rise = 12.0 if high else -7.0
         for s in (-1, 1):
-            door = ((s * half, iy0 - 4), (s * (half + flap), iy0 - 4 + rise),
-                    (s * (half + flap), -3.0), (s * half, iy1 + 5))  # fmt: skip
+            door = (
+                (s * half, iy0 - 4),
+                (s * (half + flap), iy0 - 4 + rise),
+                (s * (half + flap), -3.0),
+                (s * half, iy1 + 5),
+            )
             out.append(poly(fill, *door))
             out.append(el("circle", cx=s * (half + flap - 9), cy=(iy0 + iy1) / 2 + 6, r=4.6,
                           fill=_BRASS, stroke=INK, stroke_width=2))  # fmt: skip
@@ -297,5 +318,8 @@ def cabinet(look: Look) -> Drawing:
 
 
 DRAW: dict[str, Callable[[Look], Drawing]] = {
-    "chair": chair, "table": table, "lamp": lamp, "cabinet": cabinet,
-}  # fmt: skip
+    "chair": chair,
+    "table": table,
+    "lamp": lamp,
+    "cabinet": cabinet,
+}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from finecaption_synth.art.animal_heads import horse_head
 from finecaption_synth.art.coats import (
     Coat,
-    Figure,
+    CoatFigure,
     Piece,
     Point,
     coat,
@@ -34,7 +34,7 @@ def _hooves(
     return out
 
 
-def _horse(look: Look, c: Coat) -> Figure:
+def _horse(look: Look, c: Coat) -> CoatFigure:
     plump, state, pose = look.build == "plump", look.state or "awake", look.pose or "standing"
     asleep = state == "sleeping"
     legs: tuple[str, ...]
@@ -48,14 +48,20 @@ def _horse(look: Look, c: Coat) -> Figure:
     if pose == "standing":
         back, belly = -128, -62 if plump else -90
         head = (96, -128) if asleep else (82, -168)
-        out += _hooves(c, (f"M-44 {back + 30}L-40 -16", f"M52 {back + 34}L56 -16"),
-                       ((-40, -16), (56, -16)),
-                       leg, far=True)  # fmt: skip
+        out += _hooves(
+            c,
+            (f"M-44 {back + 30}L-40 -16", f"M52 {back + 34}L56 -16"),
+            ((-40, -16), (56, -16)),
+            leg,
+            far=True,
+        )
         tail = f"M-62 {back + 14}C-92 {back + 8} -84 {back + 60} -90 {back + 92}"
-        d = (f"M-68 {back + 26}Q-66 {back - 2} -34 {back - 2}Q0 {back + 10} 34 {back}"
+        d = (
+            f"M-68 {back + 26}Q-66 {back - 2} -34 {back - 2}Q0 {back + 10} 34 {back}"
             f"Q66 {back - 4} 64 {back + 34}"
-             f"Q58 {belly} 6 {belly}Q-34 {belly} -50 {belly + (2 if plump else -2)}"
-                 f"Q-68 {back + 56} -68 {back + 26}Z")  # fmt: skip
+            f"Q58 {belly} 6 {belly}Q-34 {belly} -50 {belly + (2 if plump else -2)}"
+            f"Q-68 {back + 56} -68 {back + 26}Z"
+        )
         legs = (f"M-54 {back + 34}L-56 -12", f"M40 {back + 36}L40 -12")
         feet = ((-56.0, -12.0), (40.0, -12.0))
         base, seat = (44, back + 22), (-4.0, float(back + 4))
@@ -64,9 +70,11 @@ def _horse(look: Look, c: Coat) -> Figure:
         fat = 18 if plump else -10
         head = (72, -120) if asleep else (60, -162)
         tail = f"M{-62 - fat} -34C{-86 - fat} -36 {-92 - fat} -16 {-104 - fat} -10"
-        d = (f"M{-64 - fat} -34Q{-66 - fat * 1.4} -78 -14 -112Q14 -134 38 -122"
+        d = (
+            f"M{-64 - fat} -34Q{-66 - fat * 1.4} -78 -14 -112Q14 -134 38 -122"
             f"Q58 -104 {46 + fat * 0.6} -66"
-             f"Q{40 + fat} -26 4 -14H-40Q-60 -14 {-64 - fat} -34Z")  # fmt: skip
+            f"Q{40 + fat} -26 4 -14H-40Q-60 -14 {-64 - fat} -34Z"
+        )
         out += _hooves(c, ("M40 -84L50 -16",), ((50, -16),), leg, far=True)
         legs, feet = ("M28 -84L32 -12",), ((32.0, -12.0),)
         base, seat = (24, -108), (-26.0, -106.0)
@@ -120,7 +128,7 @@ def _horse(look: Look, c: Coat) -> Figure:
         locks.append((oval(x + 1, y, 10, 12), 0))
     out += union(locks, mane)
     out += put(horse_head(c, mane, state), hx, hy, 16 if asleep else 0)
-    return Figure(out, (hx + 4, hy), seat, (hx - 16, hy + 34))
+    return CoatFigure(out, (hx + 4, hy), seat, (hx - 16, hy + 34))
 
 
 def horse(look: Look) -> Drawing:

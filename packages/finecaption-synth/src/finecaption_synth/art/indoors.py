@@ -65,10 +65,16 @@ def _clock(x: float, y: float, r: float, rim: str, face: str) -> str:
     return (
         el("circle", cx=x, cy=y, r=r, fill=rim)
         + el("circle", cx=x, cy=y, r=r * 0.82, fill=face)
-        + el("path", d=f"M{n(x - r * 0.42)} {n(y - r * 0.3)}L{n(x)} {n(y)}L{n(x + r * 0.5)} "
-             f"{n(y - r * 0.42)}", fill="none", stroke=hand, stroke_width=3,
-             stroke_linecap="round")
-    )  # fmt: skip
+        + el(
+            "path",
+            d=f"M{n(x - r * 0.42)} {n(y - r * 0.3)}L{n(x)} {n(y)}L{n(x + r * 0.5)} "
+            f"{n(y - r * 0.42)}",
+            fill="none",
+            stroke=hand,
+            stroke_width=3,
+            stroke_linecap="round",
+        )
+    )
 
 
 _LIVING = (  # wall, stripe, skirting, floor, rug, curtain
@@ -121,8 +127,12 @@ def living_room(pitch: str, variant: int) -> Backdrop:
         x2, y2 = rx * grow, ry * grow
         if square:
             lean = 0.82
-            corners = ((cx - x2 * lean, cy - y2), (cx + x2 * lean, cy - y2), (cx + x2, cy + y2),
-                       (cx - x2, cy + y2))  # fmt: skip
+            corners = (
+                (cx - x2 * lean, cy - y2),
+                (cx + x2 * lean, cy - y2),
+                (cx + x2, cy + y2),
+                (cx - x2, cy + y2),
+            )
             svg.append(el("polygon", points=points(*corners), fill=colour))
         else:
             svg.append(el("ellipse", cx=cx, cy=cy, rx=x2, ry=y2, fill=colour))
@@ -140,8 +150,15 @@ _KITCHEN = (  # wall, tile, floor, floor check, rail
 
 def _tools(rng: random.Random, y: float, x: float, colour: str) -> str:
     """A rail with a ladle, a slice and a whisk hanging from it."""
-    out = [el("path", d=f"M{n(x - 76)} {n(y)}H{n(x + 76)}", stroke=colour, stroke_width=5,
-              stroke_linecap="round")]  # fmt: skip
+    out = [
+        el(
+            "path",
+            d=f"M{n(x - 76)} {n(y)}H{n(x + 76)}",
+            stroke=colour,
+            stroke_width=5,
+            stroke_linecap="round",
+        )
+    ]
     heads = [
         "M-10 44a10 10 0 0 0 20 0z",
         "M-8 38h16l2 24h-20z",
@@ -187,11 +204,16 @@ def kitchen(pitch: str, variant: int) -> Backdrop:
         'patternUnits="userSpaceOnUse">'
         + el("rect", width=size, height=size, fill=grout)
         + el("rect", x=1, y=1, width=size - 2, height=size - 2, rx=3, fill=tile)
-        + el("path", d=f"M5 {size - 8}V5H{size - 8}", fill="none", stroke=shade(tile, -0.6),
-             stroke_width=2)
+        + el(
+            "path",
+            d=f"M5 {size - 8}V5H{size - 8}",
+            fill="none",
+            stroke=shade(tile, -0.6),
+            stroke_width=2,
+        )
         + "</pattern>"
         + linear("bgfloor", (0, shade(floor, 0.05)), (1, floor))
-    )  # fmt: skip
+    )
     cx = rng.uniform(200, 312)
     svg = [
         band(0, tiled, wall),

@@ -148,8 +148,16 @@ def beach(pitch: str, variant: int) -> Backdrop:
         for _ in range(5):
             x = rng.uniform(-10, SIZE)
             waves.append(f"M{n(x)} {n(y)}q{n(w / 2)} -4 {n(w)} 0t{n(w)} 0")
-    svg.append(el("path", d="".join(waves), fill="none", stroke=mix(sea, "#ffffff", 0.6),
-                  stroke_width=2, stroke_linecap="round"))  # fmt: skip
+    svg.append(
+        el(
+            "path",
+            d="".join(waves),
+            fill="none",
+            stroke=mix(sea, "#ffffff", 0.6),
+            stroke_width=2,
+            stroke_linecap="round",
+        )
+    )
     state = rng.getstate()
     for lift, colour in ((-7, "#fdfdf8"), (0, shade(sand, 0.1)), (10, "url(#bgsand)")):
         rng.setstate(state)  # foam, wet and dry sand share one shoreline

@@ -14,15 +14,26 @@ import colorsys
 from finecaption_synth.art.core import attrs, el
 
 HEX = {
-    "red": "#d8392f", "orange": "#ef8a2b", "yellow": "#f4cd3c", "green": "#4f9a48",
-    "blue": "#3b72c4", "purple": "#8355b0", "pink": "#ee8fb4", "brown": "#8a5a35",
-    "black": "#33313a", "white": "#f6f2e9", "grey": "#98999f",
-}  # fmt: skip
+    "red": "#d8392f",
+    "orange": "#ef8a2b",
+    "yellow": "#f4cd3c",
+    "green": "#4f9a48",
+    "blue": "#3b72c4",
+    "purple": "#8355b0",
+    "pink": "#ee8fb4",
+    "brown": "#8a5a35",
+    "black": "#33313a",
+    "white": "#f6f2e9",
+    "grey": "#98999f",
+}
 SKIN = {"pale": "#f7d9c3", "tan": "#e0aa7b", "brown": "#a86f46", "dark": "#5c3a28"}
 HAIR = {
-    "black": "#2a2528", "brown": "#874f24", "blond": "#e8c25c", "red": "#d4622a",
+    "black": "#2a2528",
+    "brown": "#874f24",
+    "blond": "#e8c25c",
+    "red": "#d4622a",
     "grey": "#b9b7b8",
-}  # fmt: skip
+}
 INK = "#3a2f38"  # outlines: a warm dark, softer than black
 
 
@@ -117,8 +128,13 @@ def paint(material: str | None, colour: str, uid: str, scale: float = 1.0) -> tu
                  (0.71, "#ffffff"), (0.75, mix(base, "#eef9fc", 0.3)), (1, base))  # fmt: skip
         return ref, linear(uid, *stops, x2=1, y2=0.7)
     if material == "ceramic":
-        stops = ((0, "#ffffff"), (0.13, "#ffffff"), (0.2, shade(base, -0.16)), (0.6, base),
-                 (1, shade(base, 0.34)))  # fmt: skip
+        stops = (
+            (0, "#ffffff"),
+            (0.13, "#ffffff"),
+            (0.2, shade(base, -0.16)),
+            (0.6, base),
+            (1, shade(base, 0.34)),
+        )
         return ref, radial(uid, *stops, cx=0.33, cy=0.28, r=0.8)
     if material == "fabric":
         stitch = {"fill": "none", "stroke": "#fff8ea", "stroke_width": 1.8}
@@ -135,11 +151,16 @@ def paint(material: str | None, colour: str, uid: str, scale: float = 1.0) -> tu
         inner = el("rect", width=34, height=34, fill=mix(base, "#a7a59e", 0.22)) + "".join(
             el("ellipse", cx=x, cy=y, rx=rx, ry=ry, fill=c)
             for x, y, rx, ry, c in (
-                (7, 7, 5, 3.6, deep), (22, 5, 3.2, 2.6, light), (17, 16, 4.2, 3.2, dark),
-                (28, 18, 3.6, 4, deep), (6, 24, 3.4, 3, light), (19, 28, 4.8, 3.2, deep),
-                (29, 29, 2.2, 2, light), (8, 15, 2, 1.6, dark),
+                (7, 7, 5, 3.6, deep),
+                (22, 5, 3.2, 2.6, light),
+                (17, 16, 4.2, 3.2, dark),
+                (28, 18, 3.6, 4, deep),
+                (6, 24, 3.4, 3, light),
+                (19, 28, 4.8, 3.2, deep),
+                (29, 29, 2.2, 2, light),
+                (8, 15, 2, 1.6, dark),
             )
-        )  # fmt: skip
+        )
         return ref, _pattern(uid, 34, 34, scale, inner)
     if material == "brick":
         mortar = shade(base, -0.66) if sum(rgb(base)) < 600 else shade(base, 0.35)

@@ -159,9 +159,15 @@ class Pen:
         self.path(tokens, "none", stroke, width)
 
     def ellipse(
-        self, cx: float, cy: float, rx: float, ry: float, fill: str, stroke: str | None = INK,
+        self,
+        cx: float,
+        cy: float,
+        rx: float,
+        ry: float,
+        fill: str,
+        stroke: str | None = INK,
         **kw: object,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """One ellipse, outlined unless stroke is None; its extent is recorded."""
         m = LINE / 2 if stroke else 0
         turn = [i * math.tau / 16 for i in range(16)]

@@ -7,17 +7,27 @@ the ground when it is odd (what a held flower wants: nothing hangs below the ste
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from random import Random
 
 from finecaption_synth.art.core import Drawing, Look, el, group, n, points
 from finecaption_synth.art.extent import extent
+from finecaption_synth.art.foliage import (
+    BARK,
+    EDGE,
+    LEAF,
+    blossom,
+    dome,
+    draw_limbs,
+    flowerpot,
+    fruit,
+    leaf,
+    lobes,
+    scallop,
+    stroke_line,
+)
 from finecaption_synth.art.paint import HEX, INK, linear, mix, saturate, shade
 
-_BARK = "#7d5a43"
-_LEAF = "#5f8f4e"  # stems and leaves of flowers, duller than the palette's green
-_POT = "#c48a6c"
-_EDGE = {"stroke": INK, "stroke_width": 2.5, "stroke_linejoin": "round"}
 Spot = tuple[float, float]
 
 
@@ -26,98 +36,7 @@ def potted(look: Look) -> bool:
     return look.variant % 2 == 0
 
 
-def _line(d: str, colour: str, width: float, **kw: object) -> str:
-    return el("path", d=d, fill="none", stroke=colour, stroke_width=width,
-              stroke_linecap="round", stroke_linejoin="round", **kw)  # fmt: skip
-
-
-def _limbs(paths: Sequence[tuple[str, float]], colour: str) -> str:
-    """Round-ended strokes with one outline around all of them."""
-    ink = "".join(el("path", d=d, stroke_width=w + 5) for d, w in paths)
-    wood = "".join(el("path", d=d, stroke_width=w) for d, w in paths)
-    common = {"fill": "none", "stroke_linecap": "round", "stroke_linejoin": "round"}
-    return group(ink, stroke=INK, **common) + group(wood, stroke=colour, **common)
-
-
-def _lobes(
-    cx: float, cy: float, rx: float, ry: float, count: int, turn: float = 0, wobble: float = 0
-) -> str:
-    """A closed cloud-like outline: bumps around an ellipse, less regular with more wobble."""
-    step = math.tau / count
-    angles = [turn + step * (k + wobble * math.sin(k * 2.4 + turn * 9)) for k in range(count)]
-    at = [(cx + rx * math.cos(a), cy + ry * math.sin(a)) for a in angles]
-    at.append(at[0])
-    d = f"M{n(at[0][0])} {n(at[0][1])}"
-    for k in range(count):
-        (x0, y0), (x1, y1) = at[k], at[k + 1]
-        mx, my = (x0 + x1) / 2, (y0 + y1) / 2
-        d += f"Q{n(mx + (mx - cx) * 0.42)} {n(my + (my - cy) * 0.42)} {n(x1)} {n(y1)}"
-    return d + "Z"
-
-
-def _scallop(x: float, y: float, half: float, colour: str) -> str:
-    """Two small arcs that stand for foliage."""
-    dip = y + half * 0.75
-    return _line(
-        f"M{n(x - half)} {n(y)}Q{n(x - half / 2)} {n(dip)} {n(x)} {n(y)}"
-        f"Q{n(x + half / 2)} {n(dip)} {n(x + half)} {n(y)}", colour, 2.3,
-    )  # fmt: skip
-
-
-def _blossom(x: float, y: float, r: float, colour: str, heart: str = "#fbe7a8") -> str:
-    """Five round petals of the colour about a pale heart."""
-    edge = mix(colour, INK, 0.6) if colour != "black" else "#8d8792"
-    petals = "".join(
-        el("circle", cx=x + 0.62 * r * math.cos(a), cy=y + 0.62 * r * math.sin(a), r=0.46 * r)
-        for a in (math.tau * k / 5 - 1.57 for k in range(5))
-    )
-    return group(petals, fill=HEX.get(colour, colour), stroke=edge, stroke_width=1.8) + el(
-        "circle", cx=x, cy=y, r=0.34 * r, fill=heart, stroke=edge, stroke_width=1.2
-    )
-
-
-def _fruit(x: float, y: float, r: float, colour: str) -> str:
-    base = HEX.get(colour, colour)
-    return (
-        _line(f"M{n(x)} {n(y - r + 1)}L{n(x + 2)} {n(y - r - 5)}", INK, 2.4)
-        + el("circle", cx=x, cy=y, r=r, fill=base, stroke=INK, stroke_width=2.4)
-        + el("circle", cx=x - 0.35 * r, cy=y - 0.35 * r, r=0.27 * r, fill=shade(base, -0.75))
-    )
-
-
-def _pot(look: Look, width: float, height: float) -> str:
-    """A terracotta pot standing on the ground with its rim at -height."""
-    w, rim, lip = width / 2, height * 0.32, 7 if look.pitch == "from above" else 3
-    side = points((-w * 0.88, -height + rim), (w * 0.88, -height + rim), (w * 0.64, 0),
-                  (-w * 0.64, 0))  # fmt: skip
-    band = f"M{n(-w)} {n(-height)}H{n(w)}V{n(-height + rim)}H{n(-w)}Z"
-    return (
-        el("polygon", points=side, fill=_POT, **_EDGE)
-        + el("polygon", points=points((w * 0.3, -height + rim), (w * 0.88, -height + rim),
-             (w * 0.64, 0), (w * 0.24, 0)), fill=shade(_POT, 0.16))
-        + el("path", d=band, fill=shade(_POT, -0.18), **_EDGE)
-        + el("ellipse", cy=-height, rx=w, ry=lip, fill="#6b4c3d", **_EDGE)
-    )  # fmt: skip
-
-
-def _tufts(width: float) -> str:
-    """Blades of grass at the foot of what grows from the ground."""
-    out = ""
-    for x, lean in ((-width, -7), (-width + 8, 2), (width - 8, -2), (width, 7)):
-        out += _line(f"M{n(x)} -1Q{n(x)} -6 {n(x + lean)} -11", "#6f8f55", 3)
-    return out
-
-
 # --- tree ---------------------------------------------------------------------------------
-
-
-def _leaf(x: float, y: float, angle: float, base: str, size: float = 13) -> str:
-    s = size
-    return el(
-        "path", d=f"M0 0Q{n(s * 0.55)} {n(-s * 0.62)} {n(s * 1.35)} 0"
-            f"Q{n(s * 0.55)} {n(s * 0.62)} 0 0Z",
-        transform=f"translate({n(x)} {n(y)}) rotate({n(angle)})", fill=base,
-    )  # fmt: skip
 
 
 def _bare_tree(look: Look, base: str, rnd: Random) -> str:
@@ -125,12 +44,23 @@ def _bare_tree(look: Look, base: str, rnd: Random) -> str:
     tips: list[tuple[float, float, float]] = []
     if look.shape == "round":
         limbs.append(("M0 -24V-110", 20))
-        for deg, length, bend in ((-78, 88, 14), (-47, 112, 8), (-16, 128, 4), (16, 128, -4),
-                                  (47, 112, -8), (78, 88, -14)):  # fmt: skip
+        for deg, length, bend in (
+            (-78, 88, 14),
+            (-47, 112, 8),
+            (-16, 128, 4),
+            (16, 128, -4),
+            (47, 112, -8),
+            (78, 88, -14),
+        ):
             a = math.radians(deg + rnd.uniform(-3, 3))
             x, y = length * math.sin(a), -108 - length * math.cos(a)
-            limbs.append((f"M0 -100Q{n(x * 0.4 + bend)} {n(-108 - length * 0.62 * math.cos(a))} "
-                          f"{n(x)} {n(y)}", 8))  # fmt: skip
+            limbs.append(
+                (
+                    f"M0 -100Q{n(x * 0.4 + bend)} {n(-108 - length * 0.62 * math.cos(a))} "
+                    f"{n(x)} {n(y)}",
+                    8,
+                )
+            )
             tips.append((x, y, deg - 90))
             for t, turn in ((0.5, 38), (0.72, -38)):
                 px, py = x * t + bend * 0.4, -108 + (y + 108) * t
@@ -153,10 +83,12 @@ def _bare_tree(look: Look, base: str, rnd: Random) -> str:
         tips.append((0, -252, -90))
     leaves = ""
     for x, y, angle in tips:
-        leaves += _leaf(
+        leaves += leaf(
             x, y, angle + rnd.uniform(-25, 25), shade(base, rnd.uniform(-0.08, 0.08)), 24
         )
-    return _limbs(limbs, _BARK) + group(leaves, stroke=INK, stroke_width=2, stroke_linejoin="round")
+    return draw_limbs(limbs, BARK) + group(
+        leaves, stroke=INK, stroke_width=2, stroke_linejoin="round"
+    )
 
 
 def _cone_layer(top: float, bottom: float, half: float) -> str:
@@ -173,64 +105,74 @@ def tree(look: Look) -> Drawing:
     rnd = Random(look.variant)
     base = HEX[look.colour]
     dark, light = shade(base, 0.22), shade(base, -0.35)
-    roots = el("path", d="M-10 -44Q-11 -8 -26 0H26Q11 -8 10 -44Z", fill=_BARK, **_EDGE)
-    fill, defs = f"url(#{look.uid}c)", linear(f"{look.uid}c", (0, shade(base, -0.12)),
-                                              (1, shade(base, 0.14)))  # fmt: skip
+    roots = el("path", d="M-10 -44Q-11 -8 -26 0H26Q11 -8 10 -44Z", fill=BARK, **EDGE)
+    fill, defs = (
+        f"url(#{look.uid}c)",
+        linear(f"{look.uid}c", (0, shade(base, -0.12)), (1, shade(base, 0.14))),
+    )
     at: tuple[Spot, ...]
     if look.state == "bare":
         svg = roots + _bare_tree(look, base, rnd)
-        svg += el("path", d="M-8.5 -60Q-9 -12 -18 -2H18Q9 -12 8.500 -60Z", fill=_BARK)
+        svg += el("path", d="M-8.5 -60Q-9 -12 -18 -2H18Q9 -12 8.500 -60Z", fill=BARK)
     elif look.shape == "round":
-        trunk = el("path", d="M-11 -120Q-9 -30 -26 0H26Q9 -30 11 -120Z", fill=_BARK, **_EDGE)
-        trunk += _line("M-3 -80Q-2 -50 -7 -24M5 -66Q5 -44 8 -30", shade(_BARK, 0.35), 2.2)
-        crown = _lobes(0, -170, 92, 82, 12, rnd.uniform(0, 0.5), 0.28)
-        under = _lobes(4, -146, 64, 44, 9, rnd.uniform(0, 0.5), 0.2)
-        svg = trunk + el("path", d=crown, fill=fill, **_EDGE)
+        trunk = el("path", d="M-11 -120Q-9 -30 -26 0H26Q9 -30 11 -120Z", fill=BARK, **EDGE)
+        trunk += stroke_line("M-3 -80Q-2 -50 -7 -24M5 -66Q5 -44 8 -30", shade(BARK, 0.35), 2.2)
+        crown = lobes(0, -170, 92, 82, 12, rnd.uniform(0, 0.5), 0.28)
+        under = lobes(4, -146, 64, 44, 9, rnd.uniform(0, 0.5), 0.2)
+        svg = trunk + el("path", d=crown, fill=fill, **EDGE)
         svg += el("path", d=under, fill=dark, opacity=0.45)
-        svg += el("ellipse", cx=-34, cy=-214, rx=36, ry=20, fill=light, opacity=0.75,
-                  transform="rotate(-24 -34 -214)")  # fmt: skip
+        svg += el(
+            "ellipse",
+            cx=-34,
+            cy=-214,
+            rx=36,
+            ry=20,
+            fill=light,
+            opacity=0.75,
+            transform="rotate(-24 -34 -214)",
+        )
         for x, y in ((-62, -176), (-18, -192), (34, -212), (58, -166), (8, -146), (-40, -134)):
             sx, sy = x + rnd.uniform(-6, 6), y + rnd.uniform(-6, 6)
-            svg += _scallop(sx, sy, 14, shade(base, 0.4))
-        at = ((-66, -146), (-50, -202), (-8, -228), (-14, -170), (42, -204), (70, -156), (28, -134),
-              (-32, -118))  # fmt: skip
+            svg += scallop(sx, sy, 14, shade(base, 0.4))
+        at = (
+            (-66, -146),
+            (-50, -202),
+            (-8, -228),
+            (-14, -170),
+            (42, -204),
+            (70, -156),
+            (28, -134),
+            (-32, -118),
+        )
     else:
-        svg = roots + el("rect", x=-11, y=-52, width=22, height=42, fill=_BARK, **_EDGE)
-        svg += _line("M-3 -34V-16M5 -40V-22", shade(_BARK, 0.35), 2.2)
+        svg = roots + el("rect", x=-11, y=-52, width=22, height=42, fill=BARK, **EDGE)
+        svg += stroke_line("M-3 -34V-16M5 -40V-22", shade(BARK, 0.35), 2.2)
         layers = ((-170, -46, 88), (-222, -112, 70), (-266, -176, 51))
         for k, (top, bottom, width) in enumerate(layers):
             half = width + rnd.uniform(-3, 3)
-            svg += el("path", d=_cone_layer(top, bottom, half), fill=shade(base, 0.1 - 0.09 * k),
-                      **_EDGE)  # fmt: skip
-            svg += el("polygon", points=points((-4, top + 12), (-half * 0.62, bottom - 6),
-                      (-half * 0.3, bottom)), fill=light, opacity=0.6)  # fmt: skip
-            svg += el("polygon", points=points((3, top + 16), (half * 0.86, bottom + 1),
-                      (half * 0.42, bottom + 4)), fill=dark, opacity=0.45)  # fmt: skip
+            svg += el(
+                "path", d=_cone_layer(top, bottom, half), fill=shade(base, 0.1 - 0.09 * k), **EDGE
+            )
+            svg += el(
+                "polygon",
+                points=points((-4, top + 12), (-half * 0.62, bottom - 6), (-half * 0.3, bottom)),
+                fill=light,
+                opacity=0.6,
+            )
+            svg += el(
+                "polygon",
+                points=points((3, top + 16), (half * 0.86, bottom + 1), (half * 0.42, bottom + 4)),
+                fill=dark,
+                opacity=0.45,
+            )
         at = ((-56, -62), (-16, -72), (28, -60), (62, -64), (-40, -124), (6, -128), (42, -122),
               (-18, -188), (20, -190))  # fmt: skip
     if look.state == "bearing fruit":
         svg += "".join(
-            _fruit(x + rnd.uniform(-4, 4), y + rnd.uniform(-4, 4), 12.5, look.accent) for x, y in at
+            fruit(x + rnd.uniform(-4, 4), y + rnd.uniform(-4, 4), 12.5, look.accent) for x, y in at
         )
     box = extent(svg)
     return Drawing(svg, box, defs, {"top": (0, box[1]), "trunk": (0, -60)})
-
-
-def _dome(half: float, height: float, count: int, shift: float) -> str:
-    """Foliage bumps over a flat foot."""
-    at = []
-    for k in range(count + 1):
-        a = math.pi * (1 - (k + shift * math.sin(k * 2.1)) / count)
-        if k in (0, count):
-            a = math.pi * (1 - k / count)
-        at.append(
-            (half * math.cos(a), -8 - (height - 14) * math.sin(a) ** 0.8 if 0 < k < count else -8)
-        )
-    d = f"M{n(at[0][0] + 4)} 0Q{n(at[0][0] - 5)} -3 {n(at[0][0])} -8"
-    for (x0, y0), (x1, y1) in zip(at, at[1:], strict=False):
-        mx, my = (x0 + x1) / 2, (y0 + y1) / 2
-        d += f"Q{n(mx + mx * 0.4)} {n(my + (my + height * 0.35) * 0.42)} {n(x1)} {n(y1)}"
-    return d + f"Q{n(half + 5)} -3 {n(half - 4)} 0Z"
 
 
 # --- bush ---------------------------------------------------------------------------------
@@ -240,16 +182,30 @@ def bush(look: Look) -> Drawing:
     """A bush about 110 high: a round dome or a clipped box; blossoms in the accent."""
     rnd = Random(look.variant)
     base = HEX[look.colour]
-    fill, defs = f"url(#{look.uid}c)", linear(f"{look.uid}c", (0, shade(base, -0.14)),
-                                              (1, shade(base, 0.16)))  # fmt: skip
+    fill, defs = (
+        f"url(#{look.uid}c)",
+        linear(f"{look.uid}c", (0, shade(base, -0.14)), (1, shade(base, 0.16))),
+    )
     dark, light, vein = shade(base, 0.24), shade(base, -0.36), shade(base, 0.4)
     at: tuple[Spot, ...]
     if look.shape == "round":
-        svg = el("path", d=_dome(68, 100, 9, rnd.uniform(-0.2, 0.2)), fill=fill, **_EDGE)
-        svg += el("path", d="M-58 -3Q-66 -26 -40 -28Q-24 -40 2 -30Q26 -40 42 -26Q64 -24 58 -3Z",
-                  fill=dark, opacity=0.5)  # fmt: skip
-        svg += el("ellipse", cx=-20, cy=-82, rx=26, ry=11, fill=light, opacity=0.75,
-                  transform="rotate(-16 -20 -82)")  # fmt: skip
+        svg = el("path", d=dome(68, 100, 9, rnd.uniform(-0.2, 0.2)), fill=fill, **EDGE)
+        svg += el(
+            "path",
+            d="M-58 -3Q-66 -26 -40 -28Q-24 -40 2 -30Q26 -40 42 -26Q64 -24 58 -3Z",
+            fill=dark,
+            opacity=0.5,
+        )
+        svg += el(
+            "ellipse",
+            cx=-20,
+            cy=-82,
+            rx=26,
+            ry=11,
+            fill=light,
+            opacity=0.75,
+            transform="rotate(-16 -20 -82)",
+        )
         at = (
             (-44, -62),
             (-18, -40),
@@ -274,9 +230,10 @@ def bush(look: Look) -> Drawing:
             + "Z"
         )
         lid = f"M-58 {top}L-42 -112H72L58 {top}Z"
-        svg = el("path", d=lid, fill=light, **_EDGE) + el("path", d="M58 -92L72 -112V-14L58 -2Z"
-                 .replace("-92", str(top)), fill=dark, **_EDGE)  # fmt: skip
-        svg += el("path", d=front, fill=fill, **_EDGE)
+        svg = el("path", d=lid, fill=light, **EDGE) + el(
+            "path", d="M58 -92L72 -112V-14L58 -2Z".replace("-92", str(top)), fill=dark, **EDGE
+        )
+        svg += el("path", d=front, fill=fill, **EDGE)
         svg += el("rect", x=-54, y=-28, width=108, height=24, fill=dark, opacity=0.4)
         at = ((-38, -72), (-8, -80), (24, -70), (-24, -44), (10, -46), (42, -42), (-42, -18),
               (-4, -16), (34, -16))  # fmt: skip
@@ -291,10 +248,10 @@ def bush(look: Look) -> Drawing:
         (-34, -74),
     ):
         sx, sy = x + rnd.uniform(-4, 4), y + rnd.uniform(-4, 4)
-        svg += _scallop(sx, sy, 9, vein)
+        svg += scallop(sx, sy, 9, vein)
     if look.state == "in bloom":
         svg += "".join(
-            _blossom(x + rnd.uniform(-3, 3), y + rnd.uniform(-3, 3), 12.5, look.accent)
+            blossom(x + rnd.uniform(-3, 3), y + rnd.uniform(-3, 3), 12.5, look.accent)
             for x, y in at
         )
     box = extent(svg)
@@ -316,49 +273,71 @@ def cactus(look: Look) -> Drawing:
         defs = linear(f"{look.uid}c", (0, shade(base, -0.16)), (1, shade(base, 0.16)), x2=1, y2=0.3)
         r = 46 if pot else 56
         cy = -lift - r * 0.92 - (0 if pot else 5)
-        d = _lobes(0, cy, r * 0.93, r * 0.9, 12, math.pi / 12)
-        body = el("path", d=d, fill=f"url(#{look.uid}c)", **_EDGE)
+        d = lobes(0, cy, r * 0.93, r * 0.9, 12, math.pi / 12)
+        body = el("path", d=d, fill=f"url(#{look.uid}c)", **EDGE)
         top = cy - r * 0.9
         for k in (-0.82, -0.42, 0, 0.42, 0.82):
-            body += _line(f"M{n(k * 9)} {n(top + 3)}Q{n(k * r * 1.5)} {n(cy)} {n(k * 11)} "
-                          f"{n(cy + r * 0.86)}", line, 2.4)  # fmt: skip
+            body += stroke_line(
+                f"M{n(k * 9)} {n(top + 3)}Q{n(k * r * 1.5)} {n(cy)} {n(k * 11)} {n(cy + r * 0.86)}",
+                line,
+                2.4,
+            )
         for k in (-0.6, -0.2, 0.2, 0.6):
             for t in (-0.45, 0, 0.42):
                 x, y = k * r * (1.12 - 0.45 * abs(t)), cy + t * r
-                body += _line(f"M{n(x - 4)} {n(y - 4)}L{n(x)} {n(y)}L{n(x + 4)} {n(y - 4)}",
-                              "#fdf6dc", 2)  # fmt: skip
+                body += stroke_line(
+                    f"M{n(x - 4)} {n(y - 4)}L{n(x)} {n(y)}L{n(x + 4)} {n(y - 4)}", "#fdf6dc", 2
+                )
         crowns = [(0, top - 4), (-26, top + 7), (26, top + 7)]
     else:
         g, top = -lift + 2, -138
         arm = -lift - 34
-        limbs = [(f"M0 {n(g - 8)}V{top + 16}", 34.0),
-                 (f"M0 {n(arm)}H-30Q-42 {n(arm)} -42 {n(arm - 12)}V{n(arm - 36)}", 21.0),
-                 (f"M0 {n(arm - 14)}H28Q42 {n(arm - 14)} 42 {n(arm - 27)}"
-                     f"V{n(arm - 54)}", 21.0)]  # fmt: skip
+        limbs = [
+            (f"M0 {n(g - 8)}V{top + 16}", 34.0),
+            (f"M0 {n(arm)}H-30Q-42 {n(arm)} -42 {n(arm - 12)}V{n(arm - 36)}", 21.0),
+            (f"M0 {n(arm - 14)}H28Q42 {n(arm - 14)} 42 {n(arm - 27)}V{n(arm - 54)}", 21.0),
+        ]
         if not pot:
             limbs[0] = (f"M0 -17V{top + 16}", 34.0)
-        body = _limbs(limbs, base)
-        body += _line(f"M-9 {n(g - 14)}V{top + 12}M-42 {n(arm - 10)}V{n(arm - 34)}M37 {n(arm - 24)}"
-                      f"V{n(arm - 52)}", light, 4, opacity=0.8)  # fmt: skip
-        body += _line(f"M0 {n(g - 14)}V{top + 8}M10 {n(g - 16)}V{top + 14}M-37 {n(arm - 8)}"
+        body = draw_limbs(limbs, base)
+        body += stroke_line(
+            f"M-9 {n(g - 14)}V{top + 12}M-42 {n(arm - 10)}V{n(arm - 34)}M37 {n(arm - 24)}"
+            f"V{n(arm - 52)}",
+            light,
+            4,
+            opacity=0.8,
+        )
+        body += stroke_line(
+            f"M0 {n(g - 14)}V{top + 8}M10 {n(g - 16)}V{top + 14}M-37 {n(arm - 8)}"
             f"V{n(arm - 36)}"
-                      f"M45 {n(arm - 24)}V{n(arm - 54)}", line, 2.2)  # fmt: skip
-        for x, y in ((-13, -60), (5, -74), (-5, -92), (12, -106), (-9, -116), (4, -54),
-                     (-42, arm - 22), (42, arm - 36)):  # fmt: skip
+            f"M45 {n(arm - 24)}V{n(arm - 54)}",
+            line,
+            2.2,
+        )
+        for x, y in (
+            (-13, -60),
+            (5, -74),
+            (-5, -92),
+            (12, -106),
+            (-9, -116),
+            (4, -54),
+            (-42, arm - 22),
+            (42, arm - 36),
+        ):
             y += rnd.uniform(-3, 3)
-            body += _line(
+            body += stroke_line(
                 f"M{n(x - 4)} {n(y - 4)}L{n(x)} {n(y)}L{n(x + 4)} {n(y - 4)}", "#fdf6dc", 2
             )
         crowns = [(0, top - 4), (-42, arm - 46), (42, arm - 64)]
     if pot:
-        svg = body + _pot(look, 56, lift + 4)
+        svg = body + flowerpot(look, 56, lift + 4)
     else:
         svg = body + el(
-            "path", d="M-34 2Q-26 -8 -12 -7Q0 -11 14 -7Q28 -8 34 2Z", fill="#b79b78", **_EDGE
+            "path", d="M-34 2Q-26 -8 -12 -7Q0 -11 14 -7Q28 -8 34 2Z", fill="#b79b78", **EDGE
         )
     if look.state == "in bloom":
         svg += "".join(
-            _blossom(x, y, 15 if k == 0 else 13, look.accent) for k, (x, y) in enumerate(crowns)
+            blossom(x, y, 15 if k == 0 else 13, look.accent) for k, (x, y) in enumerate(crowns)
         )
     box = extent(svg)
     return Drawing(svg, box, defs, {"top": (0, box[1])})
@@ -379,17 +358,19 @@ def _head(look: Look, base: str, r: float, heart: str) -> str:
         veins = ""
     else:
         star = [
-            (q * r * math.cos(math.pi * k / 5 - math.pi / 2),
-             q * r * math.sin(math.pi * k / 5 - math.pi / 2))
+            (
+                q * r * math.cos(math.pi * k / 5 - math.pi / 2),
+                q * r * math.sin(math.pi * k / 5 - math.pi / 2),
+            )
             for k in range(10)
             for q in ((1.18, 0.46)[k % 2],)
-        ]  # fmt: skip
+        ]
         petals = el("polygon", points=points(*star))
         veins = "".join(
             f"M0 0L{n(0.85 * r * math.cos(a))} {n(0.85 * r * math.sin(a))}"
             for a in (math.tau * k / 5 - math.pi / 2 for k in range(5))
         )
-        veins = _line(veins, shade(base, 0.25), 2)
+        veins = stroke_line(veins, shade(base, 0.25), 2)
     return (
         group(petals, fill=base, stroke=edge, stroke_width=2.5, stroke_linejoin="round")
         + veins
@@ -406,22 +387,26 @@ def flower(look: Look) -> Drawing:
     wilted = look.state == "wilted"
     pot = potted(look)
     foot = -28 if pot else 0
-    stem_colour = "#8c8550" if wilted else _LEAF
+    stem_colour = "#8c8550" if wilted else LEAF
     heart = "#8a5a2c" if look.colour in ("yellow", "white", "orange") else "#f7d774"
     if wilted:
         heart = "#6e5237"
         tint = mix(saturate(base, 0.85), "#8a7355", 0.08) if look.colour != "white" else "#eee5d2"
         stem = f"M0 {foot}C-4 -60 -10 -112 16 -112C34 -112 38 -98 37 -84"
-        head = group(_head(look, tint, 34 if look.shape == "round" else 40, heart),
-                     transform="translate(40 -64) rotate(152) scale(1 0.86)")  # fmt: skip
+        head = group(
+            _head(look, tint, 34 if look.shape == "round" else 40, heart),
+            transform="translate(40 -64) rotate(152) scale(1 0.86)",
+        )
         leaves = ""
         for side, y in ((-1, foot - 24), (1, foot - 14)):
             leaves += el(
-                "path", fill="#a39a5c", **{**_EDGE, "stroke_width": 2},
+                "path",
+                fill="#a39a5c",
+                **{**EDGE, "stroke_width": 2},
                 d=f"M0 {n(y)}Q{side * 20} {n(y - 16)} {side * 28} {n(y + 10)}"
-                    f"Q{side * 14} {n(y - 2)} 0 "
+                f"Q{side * 14} {n(y - 2)} 0 "
                 f"{n(y)}Z",
-            )  # fmt: skip
+            )
         fallen = "".join(
             el("ellipse", cx=x, cy=-5, rx=9, ry=4.5, transform=f"rotate({a} {x} -5)")
             for x, a in ((34, -12), (52, 14))
@@ -435,12 +420,14 @@ def flower(look: Look) -> Drawing:
         for side, y in ((-1, foot - 12), (1, foot - 20)):
             tip_x, tip_y = side * 34, y - 16
             leaves += el(
-                "path", fill=stem_colour, **{**_EDGE, "stroke_width": 2},
+                "path",
+                fill=stem_colour,
+                **{**EDGE, "stroke_width": 2},
                 d=f"M0 {n(y)}Q{side * 12} {n(y - 24)} {tip_x} {n(tip_y)}"
-                    f"Q{side * 24} {n(y + 4)} 0 {n(y)}Z",
-            )  # fmt: skip
-    svg = _limbs([(stem, 5.5)], stem_colour) + leaves
-    svg += _pot(look, 42, 30) if pot else ""
+                f"Q{side * 24} {n(y + 4)} 0 {n(y)}Z",
+            )
+    svg = draw_limbs([(stem, 5.5)], stem_colour) + leaves
+    svg += flowerpot(look, 42, 30) if pot else ""
     svg += fallen + head
     box = extent(svg)
     anchors = {"grip": (-2.0, foot - 8.0 if not pot else -40.0), "top": (0.0, box[1])}
@@ -448,5 +435,8 @@ def flower(look: Look) -> Drawing:
 
 
 DRAW: dict[str, Callable[[Look], Drawing]] = {
-    "tree": tree, "bush": bush, "cactus": cactus, "flower": flower,
-}  # fmt: skip
+    "tree": tree,
+    "bush": bush,
+    "cactus": cactus,
+    "flower": flower,
+}

@@ -8,33 +8,9 @@ from collections.abc import Callable
 
 from finecaption_synth.art.core import Drawing, Look, el, group, n, points
 from finecaption_synth.art.extent import extent
-from finecaption_synth.art.paint import HEX, INK, paint, radial, rgb, shade
-
-Point = tuple[float, float]
-
-LINE = 2.6  # width of outlines
-HANDLE = "#b98d5e"  # bare wood of handles, the same on all
-PAPER = "#fbf5e6"
-MOTION = "#6f7590"  # lines that show movement: readable on every pale ground
-
-
-def _dark(colour: str) -> bool:
-    return sum(rgb(colour)) < 200
-
-
-def _mark(colour: str) -> str:
-    """A line colour that shows on the surface itself."""
-    return shade(colour, -0.35) if _dark(colour) else shade(colour, 0.42)
-
-
-def _stroke(d: str, colour: str = INK, width: float = LINE, **kw: object) -> str:
-    return el("path", d=d, fill="none", stroke=colour, stroke_width=width,
-              stroke_linecap="round", stroke_linejoin="round", **kw)  # fmt: skip
-
-
-def _tube(d: str, colour: str, width: float) -> str:
-    """An outlined rod along a path."""
-    return _stroke(d, INK, width + 2 * LINE - 0.6) + _stroke(d, colour, width)
+from finecaption_synth.art.paint import HEX, INK, paint, radial, shade
+from finecaption_synth.art.prop_parts import LINE, MOTION, PAPER, dark, line_color, stroke
+from finecaption_synth.art.umbrellas import turned, umbrella
 
 
 def _ball(look: Look) -> Drawing:
@@ -43,7 +19,7 @@ def _ball(look: Look) -> Drawing:
     lift = 34.0 if look.state == "bouncing" else 0.0
     cy = -r - lift
     fill, defs = paint(look.material, look.colour, f"{uid}m", look.scale)
-    mark = _mark(look.colour)
+    mark = line_color(look.colour)
     # Sewn cloth has seams, turned wood two grooves; metal and glass are left bare to shine.
     seams = ""
     if look.material == "fabric":
@@ -65,7 +41,7 @@ def _ball(look: Look) -> Drawing:
     body = group(
         el("circle", cx=0, cy=0, r=r - LINE / 2, fill=fill),
         el("path", d=shadow, fill="#241a38", opacity=0.16, clip_path=f"url(#{uid}c)"),
-        _stroke(seams, mark, 3, clip_path=f"url(#{uid}c)") if seams else "",
+        stroke(seams, mark, 3, clip_path=f"url(#{uid}c)") if seams else "",
         *gloss,
         el("circle", cx=0, cy=0, r=r - LINE / 2, fill="none", stroke=INK, stroke_width=LINE),
         transform=f"translate(0 {n(cy)}) rotate({rng.choice((-24, -10, 12, 26))})",
@@ -76,22 +52,22 @@ def _ball(look: Look) -> Drawing:
         for k, (gap, wide) in enumerate(((9, 0.62), (18, 0.44))):  # cups below the ball
             a, q = wide * math.pi / 2, r + gap
             x, y = q * math.sin(a), cy + q * math.cos(a)
-            arcs.append(
-                _stroke(f"M{n(-x)} {n(y)}A{n(q)} {n(q)} 0 0 0 {n(x)} {n(y)}", MOTION, 4 - k)
-            )
+            arcs.append(stroke(f"M{n(-x)} {n(y)}A{n(q)} {n(q)} 0 0 0 {n(x)} {n(y)}", MOTION, 4 - k))
         side = rng.choice((-1, 1))
         # The hop it came by, as a dotted trail down to the ground.
         trail = (
             f"M{n(-side * (r + 8))} {n(cy - 14)}Q{n(-side * (r + 34))} {n(cy - 10)} "
             f"{n(-side * (r + 44))} -2"
         )
-        arcs.append(_stroke(trail, MOTION, 4, stroke_dasharray="1 9"))
+        arcs.append(stroke(trail, MOTION, 4, stroke_dasharray="1 9"))
         ground = el("ellipse", cx=0, cy=0, rx=r * 0.62, ry=5, fill="#4a4458", opacity=0.4)
         fx = group(ground, *arcs, class_="fx")
     return Drawing(
-        fx + body, (-r, cy - r, r, cy + r), defs + clip,
+        fx + body,
+        (-r, cy - r, r, cy + r),
+        defs + clip,
         {"top": (0, cy - r), "centre": (0, cy)},
-    )  # fmt: skip
+    )
 
 
 _KNOT = -150.0  # y of a balloon's knot: the string is long enough for it to float overhead
@@ -101,8 +77,16 @@ def _balloon(look: Look) -> Drawing:
     rng = random.Random(look.variant)
     uid = look.uid
     base = HEX.get(look.colour, look.colour)
-    defs = radial(f"{uid}m", (0, shade(base, -0.5)), (0.3, shade(base, -0.12)), (0.75, base),
-                  (1, shade(base, 0.26)), cx=0.34, cy=0.28, r=0.8)  # fmt: skip
+    defs = radial(
+        f"{uid}m",
+        (0, shade(base, -0.5)),
+        (0.3, shade(base, -0.12)),
+        (0.75, base),
+        (1, shade(base, 0.26)),
+        cx=0.34,
+        cy=0.28,
+        r=0.8,
+    )
     sway = rng.choice((-1, 1)) * rng.uniform(6, 9)
     string = f"M0 0C{n(sway)} -40 {n(-sway)} -100 0 {n(_KNOT)}"
     if look.shape == "heart-shaped":
@@ -122,135 +106,23 @@ def _balloon(look: Look) -> Drawing:
         gleam = "M-25 -100Q-26 -118 -12 -125"
         top = -140.0
     half, lift = w + LINE / 2, _KNOT + 46.0
-    svg = _stroke(string, INK, 2.4) + group(
+    svg = stroke(string, INK, 2.4) + group(
         el("polygon", points=points((0, -48), (-6, -39), (6, -39)),
            fill=shade(base, 0.2), stroke=INK, stroke_width=2, stroke_linejoin="round"),
         el("path", d=d, fill=f"url(#{uid}m)", stroke=INK, stroke_width=LINE,
            stroke_linejoin="round"),
-        _stroke(gleam, "#ffffff", 5, opacity=0.8),
+        stroke(gleam, "#ffffff", 5, opacity=0.8),
         transform=f"translate(0 {n(lift)})",
     )  # fmt: skip
     top += lift
     return Drawing(svg, (-half, top, half, 0), defs, {"grip": (0, -1), "top": (0, top)})
 
 
-def _crook(x: float, top: float) -> str:
-    """Shaft from (x, top) down to a hook whose lowest point is on the ground."""
-    r = 9.0
-    low, y = -3.5, -r - 5.3
-    return (
-        f"M{n(x)} {n(top)}V{n(y)}Q{n(x)} {n(low)} {n(x + r)} {n(low)}"
-        f"Q{n(x + 2 * r)} {n(low)} {n(x + 2 * r)} {n(y)}V-19"
-    )
-
-
-def in_hand(look: Look) -> bool:
-    """Whether an umbrella with this look is drawn as it is held in a hand.
-
-    Else an open one lies on the ground, and a folded one leans, its tip on the ground.
-    """
-    return look.variant % 2 == 1
-
-
-def _folded(look: Look, fill: str) -> str:
-    """A folded umbrella, tip down on the ground, its hooked handle at the top."""
-    mark, r, top = _mark(look.colour), 10.0, -150.0
-    hook = f"M0 -112V{n(top + r + 4)}Q0 {n(top + 3)} {n(r)} {n(top + 3)}Q{n(2 * r)} {n(top + 3)} "
-    hook += f"{n(2 * r)} {n(top + r + 6)}"
-    d = "M-5 -14C-9 -34 -17 -64 -18 -92L-13 -106Q0 -112 13 -106L18 -92C17 -64 9 -34 5 -14Z"
-    return (
-        _tube("M0 -3V-16", "#8b8790", 4)
-        + _tube(hook, HANDLE, 6)
-        + el("path", d=d, fill=fill, stroke=INK, stroke_width=LINE, stroke_linejoin="round")
-        + _stroke("M-7 -102Q-8 -60 -2 -20M7 -102Q8 -60 2 -20", mark, 2.4)
-        + el("path", d="M-17.500 -74Q0 -66 17.500 -74L16 -63Q0 -55 -16 -63Z", fill=mark, stroke=INK,
-             stroke_width=2)
-        + el("circle", cx=6, cy=-64, r=2.6, fill=PAPER)
-    )  # fmt: skip
-
-
-_SHAFT = 56.0  # how much longer the shaft is of an umbrella that is held overhead
-
-
-def _canopy(look: Look, fill: str) -> str:
-    """An open umbrella, its handle down."""
-    lift = _SHAFT if in_hand(look) else 0.0
-    mark = _mark(look.colour)
-    w, rim = 74.0, -82.0
-    apex = -140.0 if look.pitch == "eye level" else -136.0
-    xs = (-w, -w * 0.52, 0.0, w * 0.52, w)
-    # Rim points sink towards the middle when the canopy is seen from above.
-    sink = 0.0 if look.pitch == "eye level" else 15.0
-    ys = [rim + sink * (1 - (x / w) ** 2) for x in xs]
-    dome = f"M{n(-w)} {n(rim)}C{n(-w * 0.86)} {n(apex - 8)} {n(-w * 0.2)} {n(apex)} 0 {n(apex)}"
-    dome += f"C{n(w * 0.2)} {n(apex)} {n(w * 0.86)} {n(apex - 8)} {n(w)} {n(rim)}"
-    scallops = ""
-    for k in range(4, 0, -1):
-        mx = (xs[k] + xs[k - 1]) / 2
-        scallops += f"Q{n(mx)} {n((ys[k] + ys[k - 1]) / 2 - 13)} {n(xs[k - 1])} {n(ys[k - 1])}"
-    ribs = (
-        "".join(
-            f"M0 {n(apex)}Q{n(x * 0.9)} {n((apex + y) / 2 - 14)} {n(x)} {n(y)}"
-            for x, y in zip(xs[1:4], ys[1:4], strict=True)
-            if x
-        )
-        + f"M0 {n(apex)}V{n(ys[2])}"
-    )
-    return (
-        _tube(_crook(0, rim - 10 - lift), HANDLE, 6)
-        + group(
-            _tube(f"M0 {n(apex)}V-145", "#8b8790", 4),
-            el("path", d=dome + scallops + "Z", fill=fill, stroke=INK, stroke_width=LINE,
-               stroke_linejoin="round"),
-            _stroke(ribs, mark, 2.4),
-            _stroke(f"M{n(-w * 0.7)} {n(rim - 26)}Q{n(-w * 0.52)} {n(rim - 42)} "
-                    f"{n(-w * 0.3)} {n(rim - 49)}", "#ffffff", 4, opacity=0.6),
-            transform=f"translate(0 {n(-lift)})",
-        )
-    )  # fmt: skip
-
-
-def _turned(
-    svg: str, degrees: float, head: Point
-) -> tuple[str, tuple[float, float, float, float], Point]:
-    """A drawing turned and moved so that its lowest point is on the ground.
-
-    Returns:
-        The drawing, its box, and where its point ``head`` has got to.
-    """
-    x0, _, x1, y1 = extent(group(svg, transform=f"rotate({n(degrees)})"))
-    dx, dy = -(x0 + x1) / 2, -y1
-    moved = group(svg, transform=f"translate({n(dx)} {n(dy)}) rotate({n(degrees)})")
-    c, s = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
-    spot = (head[0] * c - head[1] * s + dx, head[0] * s + head[1] * c + dy)
-    return moved, extent(moved), spot
-
-
-def _umbrella(look: Look) -> Drawing:
-    rng = random.Random(look.variant)
-    fill, defs = paint(look.material, look.colour, f"{look.uid}m", look.scale)
-    side = rng.choice((-1, 1))
-    if look.state == "closed":
-        svg, grip, turn = _folded(look, fill), (0.0, -124.0), 11.0
-    else:
-        svg, grip, turn = _canopy(look, fill), (0.0, -20.0), -118.0  # on its rim and its handle
-    if in_hand(look):
-        box = extent(svg)
-    else:
-        svg, box, grip = _turned(svg, turn, grip)
-    if side < 0:
-        svg, box = group(svg, transform="scale(-1 1)"), (-box[2], box[1], -box[0], box[3])
-        grip = (-grip[0], grip[1])
-    return Drawing(
-        svg, box, defs, {"grip": grip, "head": grip, "rim": (0, -82 - _SHAFT), "top": (0, box[1])}
-    )
-
-
 def _book(look: Look) -> Drawing:
     rng = random.Random(look.variant)
-    uid, mark = look.uid, _mark(look.colour)
+    uid, mark = look.uid, line_color(look.colour)
     fill, defs = paint(look.material, look.colour, f"{uid}m", look.scale)
-    spine = shade(look.colour, -0.2 if _dark(look.colour) else 0.25)
+    spine = shade(look.colour, -0.2 if dark(look.colour) else 0.25)
     ink = {"stroke": INK, "stroke_width": LINE, "stroke_linejoin": "round"}
     lift = 5.0 if look.pitch == "eye level" else 10.0  # how much of the pages shows above
 
@@ -268,21 +140,37 @@ def _book(look: Look) -> Drawing:
         # Stood open with both covers towards the viewer, the pages showing above.
         w, h = 52.0, 62.0
         leaves = "".join(
-            el("path", d=f"M0 {n(-h + 6)}Q{n(s * 24)} {n(-h - lift - 6)} {n(s * (w - 5))} "
-               f"{n(-h - lift)}L{n(s * (w - 5))} -14H0Z", fill=PAPER, **ink)
+            el(
+                "path",
+                d=f"M0 {n(-h + 6)}Q{n(s * 24)} {n(-h - lift - 6)} {n(s * (w - 5))} "
+                f"{n(-h - lift)}L{n(s * (w - 5))} -14H0Z",
+                fill=PAPER,
+                **ink,
+            )
             for s in (-1, 1)
-        )  # fmt: skip
+        )
         covers = "".join(
-            el("polygon", points=points((0, -h + 8), (s * w, -h), (s * w, -9), (0, -1.3)),
-               fill=fill, **ink)
+            el(
+                "polygon",
+                points=points((0, -h + 8), (s * w, -h), (s * w, -9), (0, -1.3)),
+                fill=fill,
+                **ink,
+            )
             for s in (-1, 1)
-        )  # fmt: skip
+        )
         svg = (
-            leaves + covers
-            + el("polygon", points=points((-5, -h + 7.4), (5, -h + 7.4), (5, -1.9), (0, -1.3),
-                 (-5, -1.9)), fill=spine, stroke=INK, stroke_width=2, stroke_linejoin="round")
+            leaves
+            + covers
+            + el(
+                "polygon",
+                points=points((-5, -h + 7.4), (5, -h + 7.4), (5, -1.9), (0, -1.3), (-5, -1.9)),
+                fill=spine,
+                stroke=INK,
+                stroke_width=2,
+                stroke_linejoin="round",
+            )
             + emblem(w * 0.56, -h * 0.54)
-        )  # fmt: skip
+        )
         box = (-w - 1.3, -h - lift - 4, w + 1.3, 0.0)
         return Drawing(svg, box, defs, {"grip": (0, -3), "top": (0, -h)})
     w, h = 27.0, 66.0
@@ -291,11 +179,11 @@ def _book(look: Look) -> Drawing:
         # the block of pages, above and to the right, then the cover and its spine
         el("polygon", points=points((-w + 4, -h), (-w + 4 + side, -h - lift),
            (w + side, -h - lift), (w + side, -lift - 1.3), (w, -1.3)), fill=PAPER, **ink)
-        + _stroke(f"M{n(w + side * 0.5)} {n(-h - lift * 0.4)}V{n(-5)}", shade(PAPER, 0.25), 1.6)
+        + stroke(f"M{n(w + side * 0.5)} {n(-h - lift * 0.4)}V{n(-5)}", shade(PAPER, 0.25), 1.6)
         + el("rect", x=-w, y=-h, width=2 * w, height=h - 1.3, rx=2, fill=fill, **ink)
         + el("rect", x=-w, y=-h, width=9, height=h - 1.3, rx=2, fill=spine, **ink)
         + emblem(5, -h * 0.58)
-        + _stroke(f"M-8 {n(-h * 0.26)}H18", mark, 2.4)
+        + stroke(f"M-8 {n(-h * 0.26)}H18", mark, 2.4)
     )  # fmt: skip
     box = (-w - 1.3, -h - lift - 1.3, w + side + 1.3, 0.0)
     return Drawing(svg, box, defs, {"grip": (0, -3), "top": (0, -h)})
@@ -307,7 +195,7 @@ def _hoop(look: Look) -> Drawing:
     fill, defs = paint(look.material, look.colour, f"{uid}m", look.scale)
     r, ledge = 97.5, 4.0 if look.pitch == "eye level" else 7.0
     c = -r
-    edge = shade(look.colour, -0.3 if _dark(look.colour) else 0.38)
+    edge = shade(look.colour, -0.3 if dark(look.colour) else 0.38)
     ink = {"stroke": INK, "stroke_width": LINE, "stroke_linejoin": "round"}
 
     def ring(outer: float, inner: float, dy: float = 0) -> str:
@@ -367,8 +255,15 @@ def _rungs(look: Look, fill: str, count: int, top: float, foot: float, head: flo
         y = -28.0 + (top + 52.0) * k / (count - 1)
         x = foot + (head - foot) * y / top
         out += el("rect", x=-x, y=y - 5.5, width=2 * x, height=11, fill=fill, **ink)
-        out += el("rect", x=-x, y=y - 5.5, width=2 * x, height=drop, opacity=0.7,
-                  fill=shade(look.colour, -0.45))  # fmt: skip
+        out += el(
+            "rect",
+            x=-x,
+            y=y - 5.5,
+            width=2 * x,
+            height=drop,
+            opacity=0.7,
+            fill=shade(look.colour, -0.45),
+        )
     return out
 
 
@@ -377,10 +272,18 @@ def _rails(fill: str, top: float, foot: float, head: float, thick: float, ground
     ink = {"stroke": INK, "stroke_width": LINE, "stroke_linejoin": "round"}
     h, out = thick / 2, ""
     for s in (-1, 1):
-        rail = ((s * foot - h, ground), (s * head - h, top), (s * head + h, top),
-                (s * foot + h, ground))  # fmt: skip
-        shoe = ((s * foot - h, ground), (s * foot - h, ground - 9), (s * foot + h, ground - 9),
-                (s * foot + h, ground))  # fmt: skip
+        rail = (
+            (s * foot - h, ground),
+            (s * head - h, top),
+            (s * head + h, top),
+            (s * foot + h, ground),
+        )
+        shoe = (
+            (s * foot - h, ground),
+            (s * foot - h, ground - 9),
+            (s * foot + h, ground - 9),
+            (s * foot + h, ground),
+        )
         out += el("polygon", points=points(*rail), fill=fill, **ink)
         out += el("polygon", points=points(*shoe), fill="#77747d", **ink)
     return out
@@ -396,27 +299,31 @@ def _ladder(look: Look) -> Drawing:
         rise = 12.0 if look.pitch == "eye level" else 30.0
         hind = _rails(dark, -206, 78, 26, 10, -rise - 1.3)
         hind += el("path", d=f"M-64 {n(-rise - 46)}H64", stroke=INK, stroke_width=9)
-        hind += el("path", d=f"M-64 {n(-rise - 46)}H64", stroke=shade(look.colour, 0.3),
-                   stroke_width=5)  # fmt: skip
-        lid = points((-38, -205), (38, -205), (34, -205 - rise * 0.7 - 4),
-                     (-34, -205 - rise * 0.7 - 4))  # fmt: skip
+        hind += el(
+            "path", d=f"M-64 {n(-rise - 46)}H64", stroke=shade(look.colour, 0.3), stroke_width=5
+        )
+        lid = points(
+            (-38, -205), (38, -205), (34, -205 - rise * 0.7 - 4), (-34, -205 - rise * 0.7 - 4)
+        )
         svg = (
-            hind + _rungs(look, fill, 5, -190, 56, 31) + _rails(fill, -200, 56, 31, 13, -1.3)
+            hind
+            + _rungs(look, fill, 5, -190, 56, 31)
+            + _rails(fill, -200, 56, 31, 13, -1.3)
             + el("polygon", points=lid, fill=fill, **ink)
             + el("rect", x=-39, y=-205, width=78, height=12, fill=fill, **ink)
-        )  # fmt: skip
+        )
         return Drawing(svg, extent(svg), defs + more, {"top": (0, -214)})
     top, foot, head = -259.0, 42.0, 33.0
     count = rng.choice((6, 7))
     svg = _rungs(look, fill, count, top, foot, head) + _rails(fill, top, foot, head, 13, -1.3)
-    svg, box, tip = _turned(svg, rng.choice((-1, 1)) * rng.uniform(6, 10), (0.0, top))
+    svg, box, tip = turned(svg, rng.choice((-1, 1)) * rng.uniform(6, 10), (0.0, top))
     return Drawing(svg, box, defs, {"top": (0, box[1]), "head": tip})
 
 
 DRAW: dict[str, Callable[[Look], Drawing]] = {
     "ball": _ball,
     "balloon": _balloon,
-    "umbrella": _umbrella,
+    "umbrella": umbrella,
     "book": _book,
     "hoop": _hoop,
     "ladder": _ladder,

@@ -40,8 +40,13 @@ def _board(shape: str | None, grow: float) -> tuple[str, dict[str, object]]:
     if shape == "triangular":
         corners = ((0, _TOP + 1.2 - 2 * g), (84 + 1.8 * g, -48 + g), (-84 - 1.8 * g, -48 + g))
         return "polygon", {"points": points(*corners)}
-    return "rect", {"x": -66 - g, "y": _TOP + 1.2 - g, "width": 132 + 2 * g,
-                    "height": 112 + 2 * g, "rx": 3}  # fmt: skip
+    return "rect", {
+        "x": -66 - g,
+        "y": _TOP + 1.2 - g,
+        "width": 132 + 2 * g,
+        "height": 112 + 2 * g,
+        "rx": 3,
+    }
 
 
 def sign(look: Look) -> Drawing:

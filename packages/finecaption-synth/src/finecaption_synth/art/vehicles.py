@@ -13,159 +13,69 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from finecaption_synth.art.core import Drawing, Look, attrs, el, group, n, points
-from finecaption_synth.art.lettering import lettering, width_of
 from finecaption_synth.art.paint import HEX, INK, mix, paint, shade
+from finecaption_synth.art.vehicle_parts import (
+    CREAM,
+    GLASS,
+    LAMP,
+    STEEL,
+    TAIL,
+    TYRE,
+    facing,
+    front_wheels,
+    head_wind,
+    line,
+    matter,
+    pane,
+    plate,
+    seam,
+    tail_wind,
+    wheels,
+)
 
-_TYRE, _STEEL, _CREAM = "#2d2a32", "#cfcdd2", "#fbf4e2"
-_GLASS, _LAMP, _TAIL = "#c3e4ee", "#ffe27a", "#c8473c"
-_DUST, _DUST_EDGE, _SPEED = "#d3c3a6", "#8a7a66", "#5f5763"
 _LEATHER = "#5b463b"
 
 
-def _matter(tag: str, pen: float = 2.5, /, **kw: object) -> str:
-    """An element with the outline of the picture book."""
-    return el(tag, stroke=INK, stroke_width=pen, stroke_linejoin="round", **kw)
-
-
-def _line(d: str, colour: str, width: float = 2, **kw: object) -> str:
-    return el("path", d=d, fill="none", stroke=colour, stroke_width=width,
-              stroke_linecap="round", stroke_linejoin="round", **kw)  # fmt: skip
-
-
-def _seam(colour: str) -> str:
-    """Colour of a line drawn on the body: ink, or pale where ink would vanish."""
-    return shade(HEX["black"], -0.4) if colour == "black" else shade(colour, 0.6)
-
-
-def _facing(look: Look, drawing: Drawing) -> Drawing:
-    """The drawing as it is, or mirrored for a nose to the left."""
-    if look.facing != "left":
-        return drawing
-    x0, y0, x1, y1 = drawing.box
-    anchors = {name: (-x, y) for name, (x, y) in drawing.anchors.items()}
-    svg = group(drawing.svg, transform="scale(-1 1)")
-    return Drawing(svg, (-x1, y0, -x0, y1), drawing.defs, anchors)
-
-
-def _hub(cx: float, cy: float, r: float, bolts: int) -> str:
-    marks = "".join(
-        _line(f"M{n(cx)} {n(cy)}l0 {n(-r * 0.4)}", "#77737d", 2,
-              transform=f"rotate({n(360 * i / bolts)} {n(cx)} {n(cy)})")
-        for i in range(bolts)
-    )  # fmt: skip
-    return (
-        _matter("circle", cx=cx, cy=cy, r=r - 1.25, fill=_TYRE)
-        + el("circle", cx=cx, cy=cy, r=r * 0.5, fill=_STEEL)
-        + marks
-        + el("circle", cx=cx, cy=cy, r=r * 0.12, fill="#77737d")
-    )
-
-
-def _wheels(look: Look, centres: tuple[float, ...], r: float) -> str:
-    """Side-on wheels on the ground line, the arches above them first."""
-    bolts = random.Random(look.variant).choice((4, 5, 6))
-    arch = "".join(
-        el("path", d=f"M{n(x - r - 6)} {n(-r + 3)}A{n(r + 6)} {n(r + 6)} 0 0 1 {n(x + r + 6)} "
-           f"{n(-r + 3)}Z", fill="#2b2530")
-        for x in centres
-    )  # fmt: skip
-    return arch + group(*(_hub(x, -r, r, bolts) for x in centres), data_part="wheels")
-
-
-def _front_wheels(inner: float, outer: float, top: float) -> str:
-    return group(
-        *(
-            _matter("rect", x=x, y=top, width=outer - inner, height=-top - 1.25, rx=7, fill=_TYRE)
-            for x in (-outer, inner)
-        ),
-        data_part="wheels",
-    )
-
-
-def _puffs(*circles: tuple[float, float, float]) -> str:
-    edge = "".join(el("circle", cx=x, cy=y, r=r, fill=_DUST_EDGE) for x, y, r in circles)
-    return edge + "".join(el("circle", cx=x, cy=y, r=r - 2, fill=_DUST) for x, y, r in circles)
-
-
-def _tail_wind(tail: float, heights: tuple[float, ...]) -> str:
-    """Speed lines and dust behind a tail at x = tail, nose to the right."""
-    lines = "".join(
-        _line(f"M{n(tail - 12)} {n(y)}h{n(-(34, 58, 42)[i % 3])}", _SPEED, 5, opacity=0.85)
-        for i, y in enumerate(heights)
-    )
-    dust = _puffs((tail - 10, -11, 11), (tail - 29, -15, 15), (tail - 52, -10, 10),
-                  (tail - 68, -6, 6))  # fmt: skip
-    return group(lines, dust, class_="fx")
-
-
-def _head_wind(half: float, top: float) -> str:
-    """Speed lines and dust on both sides of a vehicle that comes towards the viewer."""
-    out = []
-    for s in (-1, 1):
-        for y, length in ((top * 0.92, 26), (top * 0.66, 40), (top * 0.42, 30)):
-            out.append(_line(f"M{n(s * (half + 10))} {n(y)}l{n(s * length)} {n(length * -0.35)}",
-                             _SPEED, 5, opacity=0.85))  # fmt: skip
-        out.append(_puffs((s * (half + 4), -10, 10), (s * (half + 22), -14, 14),
-                          (s * (half + 42), -8, 8)))  # fmt: skip
-    return group(*out, class_="fx")
-
-
-def _pane(d: str, shine: tuple[float, float, float]) -> str:
-    """A window along a path, with a slanted shine at (x, y) of the given height."""
-    x, y, h = shine
-    slant = points((x, y), (x + 7, y), (x + 7 - h * 0.35, y + h), (x - h * 0.35, y + h))
-    return _matter("path", 2.2, d=d, fill=_GLASS) + el("polygon", points=slant, fill="#ffffff")
-
-
-def _plate(word: str, cx: float, cy: float, cap: float, pad: float = 9) -> str:
-    w, h = width_of(word, cap) + 2 * pad + 4, cap + 2 * pad
-    return (
-        _matter("rect", x=cx - w / 2, y=cy - h / 2, width=w, height=h, rx=4, fill=_CREAM)
-        + lettering(word, cx, cy, cap, INK, 1.15)
-    )  # fmt: skip
-
-
 def _car_side(look: Look, fill: str) -> Drawing:
-    seam, above = _seam(look.colour), look.pitch == "from above"
+    edge, above = seam(look.colour), look.pitch == "from above"
     top = 11 if above else 0  # from above the roof takes part of the windows' height
     if look.shape == "rounded":
-        body = ("M-114 -26C-121 -66 -104 -82 -86 -86C-72 -147 40 -153 56 -86"
-                "C94 -84 120 -64 114 -26Z")  # fmt: skip
-        panes = (
-            _pane(f"M-73 -88C-64 {n(-116 + top)} -40 {n(-122 + top)} -19 {n(-122 + top)}V-88Z",
-                  (-36, -114 + top, 22 - top))
-            + _pane(f"M-9 {n(-122 + top)}C16 {n(-122 + top)} 34 {n(-114 + top)} 43 -88H-9Z",
-                    (12, -114 + top, 22 - top))
-        )  # fmt: skip
+        body = "M-114 -26C-121 -66 -104 -82 -86 -86C-72 -147 40 -153 56 -86C94 -84 120 -64 114 -26Z"
+        panes = pane(
+            f"M-73 -88C-64 {n(-116 + top)} -40 {n(-122 + top)} -19 {n(-122 + top)}V-88Z",
+            (-36, -114 + top, 22 - top),
+        ) + pane(
+            f"M-9 {n(-122 + top)}C16 {n(-122 + top)} 34 {n(-114 + top)} 43 -88H-9Z",
+            (12, -114 + top, 22 - top),
+        )
         doors, handle = "M-14 -84V-34M48 -78Q52 -60 44 -46", "M-6 -72h14"
         roof = f"M-66 {n(-112 + top)}Q-46 -128 -16 -128T38 {n(-108 + top)}"
-        lamp = _matter("ellipse", 2.2, cx=103, cy=-60, rx=9, ry=12, fill=_LAMP)
-        tail = _matter("ellipse", 2, cx=-108, cy=-58, rx=5, ry=9, fill=_TAIL)
+        lamp = matter("ellipse", 2.2, cx=103, cy=-60, rx=9, ry=12, fill=LAMP)
+        tail = matter("ellipse", 2, cx=-108, cy=-58, rx=5, ry=9, fill=TAIL)
     else:
         body = "M-116 -24V-86H-94L-88 -132.500H32L46 -88H112Q116 -88 116 -84V-24Z"
-        panes = (
-            _pane(f"M-83 -90L{n(-79 + top / 4)} {n(-122 + top)}H-34V-90Z",
-                  (-50, -116 + top, 20 - top))
-            + _pane(f"M-24 {n(-122 + top)}H{n(25 + top / 4)}L35 -90H-24Z",
-                    (6, -116 + top, 20 - top))
-        )  # fmt: skip
+        panes = pane(
+            f"M-83 -90L{n(-79 + top / 4)} {n(-122 + top)}H-34V-90Z", (-50, -116 + top, 20 - top)
+        ) + pane(f"M-24 {n(-122 + top)}H{n(25 + top / 4)}L35 -90H-24Z", (6, -116 + top, 20 - top))
         doors, handle = "M-29 -84V-34M46 -80V-50", "M-20 -70h14"
         roof = "M-85 -115H37" if above else "M-87 -127H33"
-        lamp = _matter("rect", 2.2, x=96, y=-74, width=18, height=20, rx=2, fill=_LAMP)
-        tail = _matter("rect", 2, x=-115, y=-74, width=10, height=22, fill=_TAIL)
+        lamp = matter("rect", 2.2, x=96, y=-74, width=18, height=20, rx=2, fill=LAMP)
+        tail = matter("rect", 2, x=-115, y=-74, width=10, height=22, fill=TAIL)
     svg = (
-        (_tail_wind(-118, (-112, -80, -48)) if look.state == "moving" else "")
-        + _matter("path", 2.8, d=body, fill=fill)
+        (tail_wind(-118, (-112, -80, -48)) if look.state == "moving" else "")
+        + matter("path", 2.8, d=body, fill=fill)
         + el("rect", x=-110, y=-44, width=220, height=18, fill="#241a38", opacity=0.16)
-        + _line(roof, shade(look.colour, -0.55), 4 if above else 3, opacity=0.8)
+        + line(roof, shade(look.colour, -0.55), 4 if above else 3, opacity=0.8)
         + panes
-        + _line(doors, seam) + _line(handle, seam, 4)
-        + lamp + tail
-        + _matter("rect", x=102, y=-40, width=20, height=13, rx=5, fill=_STEEL)
-        + _matter("rect", x=-122, y=-40, width=20, height=13, rx=5, fill=_STEEL)
-        + _wheels(look, (-68, 70), 27)
-    )  # fmt: skip
-    return _facing(look, Drawing(svg, (-123, -134, 123, 0), anchors={"top": (-20, -134)}))
+        + line(doors, edge)
+        + line(handle, edge, 4)
+        + lamp
+        + tail
+        + matter("rect", x=102, y=-40, width=20, height=13, rx=5, fill=STEEL)
+        + matter("rect", x=-122, y=-40, width=20, height=13, rx=5, fill=STEEL)
+        + wheels(look, (-68, 70), 27)
+    )
+    return facing(look, Drawing(svg, (-123, -134, 123, 0), anchors={"top": (-20, -134)}))
 
 
 def _car_front(look: Look, fill: str) -> Drawing:
@@ -173,36 +83,45 @@ def _car_front(look: Look, fill: str) -> Drawing:
     top = 12 if above else 0
     light = shade(look.colour, -0.55)
     if look.shape == "rounded":
-        body = ("M-70 -22C-84 -68 -66 -86 -58 -90C-50 -147 50 -147 58 -90"
-                "C66 -86 84 -68 70 -22Q0 -12 -70 -22Z")  # fmt: skip
-        screen = _pane(f"M-50 -90C-42 {n(-131 + top)} 42 {n(-131 + top)} 50 -90Q0 -82 -50 -90Z",
-                       (-14, -114 + top, 26 - top))  # fmt: skip
+        body = (
+            "M-70 -22C-84 -68 -66 -86 -58 -90C-50 -147 50 -147 58 -90"
+            "C66 -86 84 -68 70 -22Q0 -12 -70 -22Z"
+        )
+        screen = pane(
+            f"M-50 -90C-42 {n(-131 + top)} 42 {n(-131 + top)} 50 -90Q0 -82 -50 -90Z",
+            (-14, -114 + top, 26 - top),
+        )
         roof = "M-36 -120Q0 -132 36 -120" if above else "M-30 -127Q0 -132 30 -127"
-        grille = _matter("ellipse", 2.2, cx=0, cy=-54, rx=22, ry=9, fill="#45404b")
-        lamps = "".join(_matter("circle", 2.2, cx=x, cy=-60, r=14, fill=_LAMP) for x in (-48, 48))
+        grille = matter("ellipse", 2.2, cx=0, cy=-54, rx=22, ry=9, fill="#45404b")
+        lamps = "".join(matter("circle", 2.2, cx=x, cy=-60, r=14, fill=LAMP) for x in (-48, 48))
     else:
         body = "M-74 -20V-86H-64L-58 -132.500H58L64 -86H74V-20Z"
-        screen = _pane(f"M-54 -88L{n(-49 - top / 6)} {n(-123 + top)}H{n(49 + top / 6)}L54 -88Z",
-                       (-14, -118 + top, 24 - top))  # fmt: skip
+        screen = pane(
+            f"M-54 -88L{n(-49 - top / 6)} {n(-123 + top)}H{n(49 + top / 6)}L54 -88Z",
+            (-14, -118 + top, 24 - top),
+        )
         roof = "M-54 -116H54" if above else "M-53 -128H53"
-        grille = _matter("rect", 2.2, x=-26, y=-68, width=52, height=20, fill="#45404b") + _line(
-            "M-13 -64V-52M0 -64V-52M13 -64V-52", _STEEL
+        grille = matter("rect", 2.2, x=-26, y=-68, width=52, height=20, fill="#45404b") + line(
+            "M-13 -64V-52M0 -64V-52M13 -64V-52", STEEL
         )
         lamps = "".join(
-            _matter("rect", 2.2, x=x, y=-72, width=26, height=26, rx=2, fill=_LAMP)
-            for x in (-67, 41)
+            matter("rect", 2.2, x=x, y=-72, width=26, height=26, rx=2, fill=LAMP) for x in (-67, 41)
         )
     svg = (
-        (_head_wind(76, -134) if look.state == "moving" else "")
-        + _front_wheels(40, 70, -34)
-        + "".join(_matter("ellipse", 2.2, cx=x, cy=-92, rx=9, ry=7, fill=HEX[look.colour])
-                  for x in (-72, 72))
-        + _matter("path", 2.8, d=body, fill=fill)
-        + _line(roof, light, 4 if above else 3, opacity=0.8)
-        + screen + grille + lamps
-        + _matter("rect", x=-77, y=-39, width=154, height=15, rx=6, fill=_STEEL)
-        + _matter("rect", 2, x=-20, y=-39, width=40, height=15, rx=2, fill=_CREAM)
-    )  # fmt: skip
+        (head_wind(76, -134) if look.state == "moving" else "")
+        + front_wheels(40, 70, -34)
+        + "".join(
+            matter("ellipse", 2.2, cx=x, cy=-92, rx=9, ry=7, fill=HEX[look.colour])
+            for x in (-72, 72)
+        )
+        + matter("path", 2.8, d=body, fill=fill)
+        + line(roof, light, 4 if above else 3, opacity=0.8)
+        + screen
+        + grille
+        + lamps
+        + matter("rect", x=-77, y=-39, width=154, height=15, rx=6, fill=STEEL)
+        + matter("rect", 2, x=-20, y=-39, width=40, height=15, rx=2, fill=CREAM)
+    )
     return Drawing(svg, (-82, -134, 82, 0), anchors={"top": (0, -134)})
 
 
@@ -216,7 +135,7 @@ def car(look: Look) -> Drawing:
 def _bus_side(look: Look, fill: str) -> Drawing:
     rng = random.Random(look.variant)
     above = look.pitch == "from above"
-    seam, light = _seam(look.colour), shade(look.colour, -0.55)
+    edge, light = seam(look.colour), shade(look.colour, -0.55)
     round_ = look.shape == "rounded"
     body = (
         "M-148 -34V-118Q-148 -168.500 -98 -168.500H92Q148 -168.500 148 -112V-34Q148 -22 136 -22"
@@ -227,38 +146,43 @@ def _bus_side(look: Look, fill: str) -> Drawing:
     y, h = (-142, 38) if above else (-148, 44)
     rx = 15 if round_ else 2
     panes = "".join(
-        _matter("rect", 2.2, x=x, y=y, width=34, height=h, rx=rx, fill=_GLASS)
-        + el("polygon", points=points((x + 18, y + 7), (x + 25, y + 7), (x + 14, y + h - 7),
-                                      (x + 7, y + h - 7)), fill="#ffffff")
+        matter("rect", 2.2, x=x, y=y, width=34, height=h, rx=rx, fill=GLASS)
+        + el(
+            "polygon",
+            points=points(
+                (x + 18, y + 7), (x + 25, y + 7), (x + 14, y + h - 7), (x + 7, y + h - 7)
+            ),
+            fill="#ffffff",
+        )
         for x in (-134, -92, -50, -8, 34)
-    )  # fmt: skip
-    door = (
-        _matter("rect", 2.4, x=78, y=y, width=34, height=-27 - y, rx=rx, fill=_GLASS)
-        + _line(f"M95 {n(y + 2)}V-30", INK)
-        + el("rect", x=81, y=-54, width=28, height=14, fill=_STEEL)
     )
-    screen = _matter("path", 2.2, d=f"M123 {n(y + 2)}H134Q146 -128 146 -92H123Z", fill=_GLASS)
+    door = (
+        matter("rect", 2.4, x=78, y=y, width=34, height=-27 - y, rx=rx, fill=GLASS)
+        + line(f"M95 {n(y + 2)}V-30", INK)
+        + el("rect", x=81, y=-54, width=28, height=14, fill=STEEL)
+    )
+    screen = matter("path", 2.2, d=f"M123 {n(y + 2)}H134Q146 -128 146 -92H123Z", fill=GLASS)
     roof = "M-96 -157H90" if above else "M-96 -161H90"
     svg = (
-        (_tail_wind(-150, (-140, -106, -62)) if look.state == "moving" else "")
-        + _matter("path", 2.8, d=body, fill=fill)
+        (tail_wind(-150, (-140, -106, -62)) if look.state == "moving" else "")
+        + matter("path", 2.8, d=body, fill=fill)
         + el("rect", x=-144, y=-40, width=288, height=15, fill="#241a38", opacity=0.16)
-        + _line(roof, light, 5 if above else 3.5, opacity=0.8)
+        + line(roof, light, 5 if above else 3.5, opacity=0.8)
         + panes + door + screen
-        + ("" if look.text else _line("M-146 -78H74", light, rng.choice((5, 7)), opacity=0.9))
-        + _line("M-146 -46H74", seam, 2)
-        + _matter("circle" if round_ else "rect", 2.2, fill=_LAMP,
+        + ("" if look.text else line("M-146 -78H74", light, rng.choice((5, 7)), opacity=0.9))
+        + line("M-146 -46H74", edge, 2)
+        + matter("circle" if round_ else "rect", 2.2, fill=LAMP,
                   **({"cx": 136, "cy": -58, "r": 10} if round_
                      else {"x": 127, "y": -68, "width": 20, "height": 18}))
-        + _matter("rect", 2, x=-147, y=-74, width=8, height=20, fill=_TAIL)
-        + _matter("rect", x=132, y=-37, width=20, height=13, rx=5, fill=_STEEL)
-        + _matter("rect", x=-152, y=-37, width=20, height=13, rx=5, fill=_STEEL)
-        + _wheels(look, (-94, 40), 24)
+        + matter("rect", 2, x=-147, y=-74, width=8, height=20, fill=TAIL)
+        + matter("rect", x=132, y=-37, width=20, height=13, rx=5, fill=STEEL)
+        + matter("rect", x=-152, y=-37, width=20, height=13, rx=5, fill=STEEL)
+        + wheels(look, (-94, 40), 24)
     )  # fmt: skip
-    drawing = _facing(look, Drawing(svg, (-153, -170, 153, 0), anchors={"top": (0, -170)}))
+    drawing = facing(look, Drawing(svg, (-153, -170, 153, 0), anchors={"top": (0, -170)}))
     if not look.text:
         return drawing
-    word = _plate(look.text, 30 if look.facing == "left" else -30, -77, 28, 6.5)
+    word = plate(look.text, 30 if look.facing == "left" else -30, -77, 28, 6.5)
     return replace(drawing, svg=drawing.svg + word)
 
 
@@ -271,30 +195,37 @@ def _bus_front(look: Look, fill: str) -> Drawing:
         else "M-74 -20V-168.500H74V-20Z"
     )
     if round_:
-        screen = _pane("M-58 -120Q-56 -146 -30 -146H30Q56 -146 58 -120V-104Q58 -99 53 -99H-53"
-                       "Q-58 -99 -58 -104Z", (-16, -139, 33))  # fmt: skip
-        lamps = "".join(_matter("circle", 2.2, cx=x, cy=-42, r=12, fill=_LAMP)
-                        for x in (-54, 54))  # fmt: skip
+        screen = pane(
+            "M-58 -120Q-56 -146 -30 -146H30Q56 -146 58 -120V-104Q58 -99 53 -99H-53"
+            "Q-58 -99 -58 -104Z",
+            (-16, -139, 33),
+        )
+        lamps = "".join(matter("circle", 2.2, cx=x, cy=-42, r=12, fill=LAMP) for x in (-54, 54))
     else:
-        screen = _pane("M-58 -146H58V-99H-58Z", (-16, -140, 34))
-        lamps = "".join(_matter("rect", 2.2, x=x, y=-54, width=24, height=22, fill=_LAMP)
-                        for x in (-67, 43))  # fmt: skip
+        screen = pane("M-58 -146H58V-99H-58Z", (-16, -140, 34))
+        lamps = "".join(
+            matter("rect", 2.2, x=x, y=-54, width=24, height=22, fill=LAMP) for x in (-67, 43)
+        )
     roof = "M-30 -158H30" if above else "M-32 -162H32"
     svg = (
-        (_head_wind(78, -168) if look.state == "moving" else "")
-        + _front_wheels(40, 70, -32)
-        + "".join(_matter("rect", 2.2, x=x, y=-134, width=11, height=26, rx=5, fill="#45404b")
-                  for x in (-85, 74))
-        + _matter("path", 2.8, d=body, fill=fill)
-        + _line(roof, shade(look.colour, -0.55), 4 if above else 3, opacity=0.8)
-        + screen + _line("M0 -145V-101", INK, 2.2) + lamps
-        + _matter("rect", 2.2, x=-28, y=-46, width=56, height=9, rx=3, fill="#45404b")
-        + _matter("rect", x=-78, y=-31, width=156, height=14, rx=6, fill=_STEEL)
-    )  # fmt: skip
+        (head_wind(78, -168) if look.state == "moving" else "")
+        + front_wheels(40, 70, -32)
+        + "".join(
+            matter("rect", 2.2, x=x, y=-134, width=11, height=26, rx=5, fill="#45404b")
+            for x in (-85, 74)
+        )
+        + matter("path", 2.8, d=body, fill=fill)
+        + line(roof, shade(look.colour, -0.55), 4 if above else 3, opacity=0.8)
+        + screen
+        + line("M0 -145V-101", INK, 2.2)
+        + lamps
+        + matter("rect", 2.2, x=-28, y=-46, width=56, height=9, rx=3, fill="#45404b")
+        + matter("rect", x=-78, y=-31, width=156, height=14, rx=6, fill=STEEL)
+    )
     if look.text:
-        svg += _plate(look.text, 0, -74, 24, 5.5)
+        svg += plate(look.text, 0, -74, 24, 5.5)
     else:
-        svg += _line("M-72 -74H72", shade(look.colour, -0.55), 6, opacity=0.9)
+        svg += line("M-72 -74H72", shade(look.colour, -0.55), 6, opacity=0.9)
     return Drawing(svg, (-86, -170, 86, 0), anchors={"top": (0, -170)})
 
 
@@ -307,16 +238,20 @@ def bus(look: Look) -> Drawing:
 
 def _bicycle_wheel(cx: float, cy: float, r: float) -> str:
     spokes = "".join(
-        _line(f"M{n(cx - r)} {n(cy)}H{n(cx + r)}", "#8d8993", 1.6,
-              transform=f"rotate({angle} {n(cx)} {n(cy)})")
+        line(
+            f"M{n(cx - r)} {n(cy)}H{n(cx + r)}",
+            "#8d8993",
+            1.6,
+            transform=f"rotate({angle} {n(cx)} {n(cy)})",
+        )
         for angle in (0, 45, 90, 135)
-    )  # fmt: skip
+    )
     ring = attrs(cx=cx, cy=cy, fill="none")
     return (
         spokes
-        + f"<circle {ring} {attrs(r=r, stroke=_TYRE, stroke_width=7)}/>"
-        + f"<circle {ring} {attrs(r=r - 5, stroke=_STEEL, stroke_width=2.4)}/>"
-        + el("circle", cx=cx, cy=cy, r=5, fill=_TYRE)
+        + f"<circle {ring} {attrs(r=r, stroke=TYRE, stroke_width=7)}/>"
+        + f"<circle {ring} {attrs(r=r - 5, stroke=STEEL, stroke_width=2.4)}/>"
+        + el("circle", cx=cx, cy=cy, r=5, fill=TYRE)
     )
 
 
@@ -330,30 +265,40 @@ def bicycle(look: Look) -> Drawing:
     guards = "M-112 -54A49 49 0 0 1 -30 -81M32 -80A49 49 0 0 1 112 -62"
     bars = "M37 -128L35 -138Q24 -143 14 -138M35 -138Q46 -142 50 -134"
     if wood:
-        planks = _line("M-92 -111H-46", shade(look.colour, 0.5) if look.colour != "black"
-                       else _seam("black"), 2)  # fmt: skip
+        planks = line(
+            "M-92 -111H-46",
+            shade(look.colour, 0.5) if look.colour != "black" else seam("black"),
+            2,
+        )
     else:
-        planks = _line("M-84 -122V-104", "#ffffff", 4, opacity=0.85)
+        planks = line("M-84 -122V-104", "#ffffff", 4, opacity=0.85)
     svg = (
-        (_tail_wind(-116, (-104, -76, -48)) if look.state == "moving" else "")
+        (tail_wind(-116, (-104, -76, -48)) if look.state == "moving" else "")
         + group(_bicycle_wheel(-64, -46, 42.5), _bicycle_wheel(66, -46, 42.5), data_part="wheels")
-        + ("" if look.state == "moving" else _line("M-14 -48L-30 -3", INK, 5))
-        + _line(guards, INK, 10) + _line(guards, HEX[look.colour], 5.5)
-        + _line(frame, INK, tube + 4.5) + _line(frame, fill, tube)
-        + ("" if wood else _line(frame, "#ffffff", 1.8, opacity=0.75))
-        + _matter("path", d="M-97 -128H-41L-45 -95H-93Z", fill=fill)
+        + ("" if look.state == "moving" else line("M-14 -48L-30 -3", INK, 5))
+        + line(guards, INK, 10)
+        + line(guards, HEX[look.colour], 5.5)
+        + line(frame, INK, tube + 4.5)
+        + line(frame, fill, tube)
+        + ("" if wood else line(frame, "#ffffff", 1.8, opacity=0.75))
+        + matter("path", d="M-97 -128H-41L-45 -95H-93Z", fill=fill)
         + planks
-        + _line("M-24 -104L-28 -117", INK, 5)
-        + _matter("path", d="M-44 -121Q-30 -126 -10 -120Q-16 -114 -26 -114Q-40 -113 -44 -121Z",
-                  fill=_LEATHER)
-        + _line(bars, INK, 8) + _line(bars, _STEEL, 3.5)
-        + _line("M22 -141Q16 -141 12 -137", _LEATHER, 7)
-        + _matter("circle", cx=-6, cy=-50, r=9, fill=_STEEL)
-        + _line("M-6 -50L4 -30M-2 -30H11" if rng.random() < 0.5 else "M-6 -50L10 -38M4 -38H17",
-                INK, 4)
-        + _matter("circle", 2, cx=50, cy=-116, r=6, fill=_LAMP)
-    )  # fmt: skip
-    return _facing(look, Drawing(svg, (-119, -145, 118, 0), defs, {"seat": (-26, -124)}))
+        + line("M-24 -104L-28 -117", INK, 5)
+        + matter(
+            "path",
+            d="M-44 -121Q-30 -126 -10 -120Q-16 -114 -26 -114Q-40 -113 -44 -121Z",
+            fill=_LEATHER,
+        )
+        + line(bars, INK, 8)
+        + line(bars, STEEL, 3.5)
+        + line("M22 -141Q16 -141 12 -137", _LEATHER, 7)
+        + matter("circle", cx=-6, cy=-50, r=9, fill=STEEL)
+        + line(
+            "M-6 -50L4 -30M-2 -30H11" if rng.random() < 0.5 else "M-6 -50L10 -38M4 -38H17", INK, 4
+        )
+        + matter("circle", 2, cx=50, cy=-116, r=6, fill=LAMP)
+    )
+    return facing(look, Drawing(svg, (-119, -145, 118, 0), defs, {"seat": (-26, -124)}))
 
 
 def boat(look: Look) -> Drawing:
@@ -361,21 +306,26 @@ def boat(look: Look) -> Drawing:
     fill, defs = paint(look.material, look.colour, f"{look.uid}b", look.scale)
     rng = random.Random(look.variant)
     above = look.pitch == "from above"
-    seam, raised = _seam(look.colour), look.state == "sail raised"
-    cloth, fold = mix(look.colour, "#fff6e2", 0.12), _seam(look.colour)
+    edge, raised = seam(look.colour), look.state == "sail raised"
+    cloth, fold = mix(look.colour, "#fff6e2", 0.12), seam(look.colour)
     inside = shade("brown", -0.35) if look.colour != "brown" else shade("brown", 0.35)
     if look.shape == "rounded":
-        hull = ("M-108 -66C-110 -16 -72 -1.300 -14 -1.300C58 -1.300 104 -32 122 -82"
-                "Q62 -62 0 -61Q-60 -60 -108 -66Z")  # fmt: skip
+        hull = (
+            "M-108 -66C-110 -16 -72 -1.300 -14 -1.300C58 -1.300 104 -32 122 -82"
+            "Q62 -62 0 -61Q-60 -60 -108 -66Z"
+        )
         deck = "M-100 -63Q-50 -58 0 -58.500T110 -76Q76 -44 0 -43Q-78 -42 -100 -63Z"
         rail = "M-107 -58Q-58 -52 0 -53T116 -71"
-        shadow = ("M-96 -34C-82 -6 -52 -2.500 -14 -2.500C44 -2.500 78 -18 100 -44"
-                  "Q60 -16 -14 -16Q-72 -16 -96 -34Z")  # fmt: skip
+        shadow = (
+            "M-96 -34C-82 -6 -52 -2.500 -14 -2.500C44 -2.500 78 -18 100 -44"
+            "Q60 -16 -14 -16Q-72 -16 -96 -34Z"
+        )
         sail = "M2 -152Q-66 -128 -96 -74Q-46 -84 2 -76Z"
         jib = "M16 -150Q52 -124 96 -84Q52 -90 16 -80Z"
         creases = "M-34 -127Q-14 -122 1 -125M-72 -98Q-34 -106 1 -101"
-        ports = "".join(_matter("circle", 2.2, cx=x, cy=-34, r=8, fill=_GLASS)
-                        for x in (-50, -14, 22))  # fmt: skip
+        ports = "".join(
+            matter("circle", 2.2, cx=x, cy=-34, r=8, fill=GLASS) for x in (-50, -14, 22)
+        )
     else:
         hull = "M-110 -66V-1.300H66L122 -66Z"
         deck = "M-104 -63H112L98 -46H-104Z"
@@ -384,41 +334,49 @@ def boat(look: Look) -> Drawing:
         sail = "M2 -146L-78 -154L-96 -76H2Z"
         jib = "M16 -148L96 -78H16Z"
         creases = "M2 -124L-82 -130M2 -100L-89 -104"
-        ports = "".join(_matter("rect", 2.2, x=x - 8, y=-42, width=16, height=15, fill=_GLASS)
-                        for x in (-66, -26, 14))  # fmt: skip
-    mast = _matter("rect", 2.2, x=5, y=-158, width=8, height=100, rx=2, fill="#a9825a")
-    boom = _matter("rect", 2, x=-100, y=-75, width=106, height=6, rx=3, fill="#a9825a")
-    flag = _matter(
+        ports = "".join(
+            matter("rect", 2.2, x=x - 8, y=-42, width=16, height=15, fill=GLASS)
+            for x in (-66, -26, 14)
+        )
+    mast = matter("rect", 2.2, x=5, y=-158, width=8, height=100, rx=2, fill="#a9825a")
+    boom = matter("rect", 2, x=-100, y=-75, width=106, height=6, rx=3, fill="#a9825a")
+    flag = matter(
         "path", 2, d=f"M13 -156L{rng.choice((30, 34))} -150L13 -144Z", fill=HEX[look.accent]
     )
     if raised:
         rigging = (
-            boom + mast
-            + _matter("path", d=jib, fill=shade(cloth, -0.12))
-            + _matter("path", d=sail, fill=cloth)
-            + _line(creases, fold, 2, opacity=0.6)
-        )  # fmt: skip
+            boom
+            + mast
+            + matter("path", d=jib, fill=shade(cloth, -0.12))
+            + matter("path", d=sail, fill=cloth)
+            + line(creases, fold, 2, opacity=0.6)
+        )
     else:
-        bundle = ("M-96 -73Q-102 -86 -88 -88Q-74 -94 -58 -89Q-42 -95 -26 -89Q-8 -93 3 -86"
-                  "Q8 -76 0 -73Z")  # fmt: skip
+        bundle = (
+            "M-96 -73Q-102 -86 -88 -88Q-74 -94 -58 -89Q-42 -95 -26 -89Q-8 -93 3 -86Q8 -76 0 -73Z"
+        )
         rigging = (
-            _line("M9 -154L112 -76M9 -154L-100 -72", "#7b6a5c", 1.8)
-            + mast + boom
-            + _matter("path", d=bundle, fill=cloth)
-            + _line("M-74 -90V-74M-42 -91V-74M-12 -90V-74", INK, 2.6)
-        )  # fmt: skip
+            line("M9 -154L112 -76M9 -154L-100 -72", "#7b6a5c", 1.8)
+            + mast
+            + boom
+            + matter("path", d=bundle, fill=cloth)
+            + line("M-74 -90V-74M-42 -91V-74M-12 -90V-74", INK, 2.6)
+        )
     svg = (
-        _matter("path", 2.2, d="M-106 -54H-118L-121 -8H-100Z", fill="#a9825a")
+        matter("path", 2.2, d="M-106 -54H-118L-121 -8H-100Z", fill="#a9825a")
         + ("" if above else rigging + flag)
-        + _matter("path", 2.8, d=hull, fill=fill)
-        + (_matter("path", 2, d=deck, fill=inside) + rigging + flag if above else "")
+        + matter("path", 2.8, d=hull, fill=fill)
+        + (matter("path", 2, d=deck, fill=inside) + rigging + flag if above else "")
         + el("path", d=shadow, fill="#241a38", opacity=0.16)
-        + ("" if above else _line(rail, seam, 2.4))
+        + ("" if above else line(rail, edge, 2.4))
         + ports
-    )  # fmt: skip
-    return _facing(look, Drawing(svg, (-123, -160, 124, 0), defs, {"top": (9, -159)}))
+    )
+    return facing(look, Drawing(svg, (-123, -160, 124, 0), defs, {"top": (9, -159)}))
 
 
 DRAW: dict[str, Callable[[Look], Drawing]] = {
-    "car": car, "bus": bus, "bicycle": bicycle, "boat": boat,
-}  # fmt: skip
+    "car": car,
+    "bus": bus,
+    "bicycle": bicycle,
+    "boat": boat,
+}

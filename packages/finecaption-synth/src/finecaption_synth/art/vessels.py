@@ -137,8 +137,14 @@ def _shell(
         light = []
     return (
         behind
-        + el("path", d=form.mouth, fill=hollow, stroke=INK, stroke_width=2 * _RIM,
-             stroke_linejoin="round")
+        + el(
+            "path",
+            d=form.mouth,
+            fill=hollow,
+            stroke=INK,
+            stroke_width=2 * _RIM,
+            stroke_linejoin="round",
+        )
         + el("path", d=form.mouth, stroke=lip, stroke_width=2.6, **ring)
         + contents
         + el("path", d=form.body, fill=fill, **_LINE)
@@ -146,7 +152,7 @@ def _shell(
         + el("path", d=form.body, fill="none", **_LINE)
         + el("path", d=form.front, stroke=INK, stroke_width=2 * _RIM, **ring)
         + el("path", d=form.front, stroke=lip, stroke_width=2.6, **ring)
-    ), defs  # fmt: skip
+    ), defs
 
 
 def _trim(look: Look, form: _Form) -> str:
@@ -159,9 +165,16 @@ def _trim(look: Look, form: _Form) -> str:
     return el("path", d=d, fill="none", stroke=HEX[look.accent], stroke_width=4)
 
 
-def _drawing(look: Look, form: _Form, svg: str, defs: str, top: float | None = None,
-             left: float | None = None, right: float | None = None,
-             grip: Point | None = None) -> Drawing:  # fmt: skip
+def _drawing(
+    look: Look,
+    form: _Form,
+    svg: str,
+    defs: str,
+    top: float | None = None,
+    left: float | None = None,
+    right: float | None = None,
+    grip: Point | None = None,
+) -> Drawing:
     box = (
         -form.half if left is None else left,
         form.top if top is None else top,
@@ -181,8 +194,11 @@ def _drawing(look: Look, form: _Form, svg: str, defs: str, top: float | None = N
 
 def _vase_form(shape: str | None, h: float, k: float) -> _Form:
     if shape == "tall":
-        return _turned(h, [(0.23 * h, 0), (0.16 * h, 0.13), (0.24 * h, 0.36), (0.22 * h, 0.62),
-                           (0.17 * h, 1)], k)  # fmt: skip
+        return _turned(
+            h,
+            [(0.23 * h, 0), (0.16 * h, 0.13), (0.24 * h, 0.36), (0.22 * h, 0.62), (0.17 * h, 1)],
+            k,
+        )
     if shape == "square":
         return _boxed(h, 0.37 * h, 0.35 * h, k)
     return _turned(h, [(0.24 * h, 0), (0.18 * h, 0.1), (0.33 * h, 0.25), (0.45 * h, 0.46),
@@ -195,9 +211,8 @@ def _bloom(x: float, y: float, r: float, colour: str, turn: float) -> str:
     for i in range(5):
         a = turn + i * math.tau / 5
         petals.append(
-            el("circle", cx=x + 0.52 * r * math.cos(a), cy=y + 0.52 * r * math.sin(a),
-               r=0.46 * r)
-        )  # fmt: skip
+            el("circle", cx=x + 0.52 * r * math.cos(a), cy=y + 0.52 * r * math.sin(a), r=0.46 * r)
+        )
     heart = "#8a5a35" if colour in ("yellow", "orange") else "#f4cd3c"
     return "".join(petals) + el("circle", cx=x, cy=y, r=0.36 * r, fill=heart)
 
@@ -214,8 +229,10 @@ def _flowers(look: Look, form: _Form) -> tuple[str, float, float]:
         out.append(el("path", d=d, fill="none", stroke=INK, stroke_width=5.4))
         out.append(el("path", d=d, fill="none", stroke=_LEAF, stroke_width=3))
     for s in (-1, 1):
-        d = (f"M{n(4 * s)} {n(y)}Q{n(14 * s)} {n(y - 14)} {n(34 * s)} {n(y - 3)}"
-             f"Q{n(20 * s)} {n(y + 6)} {n(4 * s)} {n(y)}Z")  # fmt: skip
+        d = (
+            f"M{n(4 * s)} {n(y)}Q{n(14 * s)} {n(y - 14)} {n(34 * s)} {n(y - 3)}"
+            f"Q{n(20 * s)} {n(y + 6)} {n(4 * s)} {n(y)}Z"
+        )
         out.append(el("path", d=d, fill=_LEAF, **_LINE))
     blooms = [_bloom(hx, y + hy, r, look.accent, rng.random() * 6) for hx, hy in heads]
     flower = group(*blooms, fill=HEX[look.accent], stroke=INK, stroke_width=1.6)
@@ -270,28 +287,39 @@ def cup(look: Look) -> Drawing:
     x1 = side * (edge - (13 if look.shape == "round" else 0))  # a round cup narrows there
     far = side * (edge + reach * 1.25)
     d = f"M{n(x0)} {n(y0)}C{n(far)} {n(y0 - 4)} {n(far)} {n(y1 + 2)} {n(x1)} {n(y1)}"
-    handle = (
-        el("path", d=d, fill="none", stroke=INK, stroke_width=14)
-        + el("path", d=d, fill="none", stroke=fill, stroke_width=9.2)
-    )  # fmt: skip
+    handle = el("path", d=d, fill="none", stroke=INK, stroke_width=14) + el(
+        "path", d=d, fill="none", stroke=fill, stroke_width=9.2
+    )
     drink, steam = "", ""
     if look.state == "steaming":
         brown = "#7a4a2a"
         if form.round:
-            drink = el("ellipse", cx=0, cy=form.y + 1.5, rx=form.rim - 3.5,
-                       ry=max(form.ry - 2.5, 2), fill=brown)  # fmt: skip
+            drink = el(
+                "ellipse",
+                cx=0,
+                cy=form.y + 1.5,
+                rx=form.rim - 3.5,
+                ry=max(form.ry - 2.5, 2),
+                fill=brown,
+            )
         else:
             w, h = form.rim, form.ry
-            drink = el("polygon", fill=brown, points=points(
-                (-w + 4, form.y + h - 1), (w - 4, form.y + h - 1),
-                (w * 0.82, form.y - h * 0.55), (-w * 0.82, form.y - h * 0.55)))  # fmt: skip
+            drink = el(
+                "polygon",
+                fill=brown,
+                points=points(
+                    (-w + 4, form.y + h - 1),
+                    (w - 4, form.y + h - 1),
+                    (w * 0.82, form.y - h * 0.55),
+                    (-w * 0.82, form.y - h * 0.55),
+                ),
+            )
         steam = _steam(form.y - form.ry * 0.4, form.rim)
     svg, defs = _shell(look, form, drink, handle)
     # A cubic bulges to three quarters of its control points.
     out = edge + 0.75 * reach * 1.25 + 7
     left, right = (-form.half, out) if side > 0 else (-out, form.half)
-    return _drawing(look, form, svg + steam, defs, None, left, right,
-                    grip=(side * (edge + 6), mid))  # fmt: skip
+    return _drawing(look, form, svg + steam, defs, None, left, right, grip=(side * (edge + 6), mid))
 
 
 # Bottle ------------------------------------------------------------------------------------
@@ -300,14 +328,18 @@ def cup(look: Look) -> Drawing:
 def _cork(y: float, half: float, k: float) -> tuple[str, float]:
     """A cork standing out of a mouth at y: SVG and its top."""
     w, h, ry = half - 0.5, 17.0, half * k
-    d = (f"M{n(-w)} {n(y)}L{n(-w - 2)} {n(y - h)}L{n(w + 2)} {n(y - h)}L{n(w)} {n(y)}"
-         f"A{n(w)} {n(ry)} 0 0 1 {n(-w)} {n(y)}Z")  # fmt: skip
+    d = (
+        f"M{n(-w)} {n(y)}L{n(-w - 2)} {n(y - h)}L{n(w + 2)} {n(y - h)}L{n(w)} {n(y)}"
+        f"A{n(w)} {n(ry)} 0 0 1 {n(-w)} {n(y)}Z"
+    )
     svg = (
         el("path", d=d, fill="#d3a26b", **_LINE)
         + el("ellipse", cx=0, cy=y - h, rx=w + 2, ry=ry, fill="#ecc797", **_LINE)
-        + "".join(el("circle", cx=x, cy=y - h + dy, r=1.6, fill="#8d6239")
-                  for x, dy in ((-5, 8), (4, 11), (7, 6)))
-    )  # fmt: skip
+        + "".join(
+            el("circle", cx=x, cy=y - h + dy, r=1.6, fill="#8d6239")
+            for x, dy in ((-5, 8), (4, 11), (7, 6))
+        )
+    )
     return svg, y - h - ry - _EDGE
 
 
@@ -342,10 +374,12 @@ def _square_bottle(height: float, neck: float, half: float, k: float) -> _Form:
     arc = f"A{n(neck)} {n(ry)} 0 0 0 {n(neck)} {n(y)}"
     front = f"M{n(-neck)} {n(y)}{arc}"
     back = f"A{n(neck)} {n(ry)} 0 0 0 {n(-neck)} {n(y)}"
-    wall = (f"L{n(neck)} {n(shoulder - slope)}L{n(half - slope * 0.5)} {n(shoulder - slope)}"
-            f"L{n(half)} {n(shoulder)}L{n(half)} {n(-_EDGE)}L{n(-half)} {n(-_EDGE)}"
-            f"L{n(-half)} {n(shoulder)}L{n(-half + slope * 0.5)} {n(shoulder - slope)}"
-            f"L{n(-neck)} {n(shoulder - slope)}Z")  # fmt: skip
+    wall = (
+        f"L{n(neck)} {n(shoulder - slope)}L{n(half - slope * 0.5)} {n(shoulder - slope)}"
+        f"L{n(half)} {n(shoulder)}L{n(half)} {n(-_EDGE)}L{n(-half)} {n(-_EDGE)}"
+        f"L{n(-half)} {n(shoulder)}L{n(-half + slope * 0.5)} {n(shoulder - slope)}"
+        f"L{n(-neck)} {n(shoulder - slope)}Z"
+    )
     return _Form(front + wall, front + back + "Z", front, half + _EDGE, neck, y, ry, False)
 
 
@@ -358,8 +392,14 @@ def _fruit(x: float, y: float, r: float, kind: str) -> str:
     out = el("circle", cx=x, cy=y, r=r, fill=colour, **_LINE)
     out += el("circle", cx=x - r * 0.35, cy=y - r * 0.35, r=r * 0.24, fill="#ffffff", opacity=0.55)
     if kind in ("apple", "pear"):
-        out += el("path", d=f"M{n(x)} {n(y - r * 0.6)}q1 -4 4 -5", fill="none", stroke=INK,
-                  stroke_width=2, stroke_linecap="round")  # fmt: skip
+        out += el(
+            "path",
+            d=f"M{n(x)} {n(y - r * 0.6)}q1 -4 4 -5",
+            fill="none",
+            stroke=INK,
+            stroke_width=2,
+            stroke_linecap="round",
+        )
     return out
 
 
@@ -396,5 +436,8 @@ def bowl(look: Look) -> Drawing:
 
 
 DRAW: dict[str, Callable[[Look], Drawing]] = {
-    "vase": vase, "cup": cup, "bottle": bottle, "bowl": bowl,
-}  # fmt: skip
+    "vase": vase,
+    "cup": cup,
+    "bottle": bottle,
+    "bowl": bowl,
+}

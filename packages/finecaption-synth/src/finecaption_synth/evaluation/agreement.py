@@ -23,11 +23,13 @@ Record = Mapping[str, Any]
 _PRONOUNS = {
     word: forms[0]
     for forms in (
-        ("he", "him", "his", "himself"), ("she", "her", "hers", "herself"),
-        ("it", "its", "itself"), ("they", "them", "their", "theirs", "themselves"),
+        ("he", "him", "his", "himself"),
+        ("she", "her", "hers", "herself"),
+        ("it", "its", "itself"),
+        ("they", "them", "their", "theirs", "themselves"),
     )
     for word in forms
-}  # fmt: skip
+}
 # Words that end a noun phrase, or begin what is said of another thing.
 _ENDS = frozenset(
     ("is", "are", "was", "has", "have", "with", "in", "on", "at", "of", "and", "or", "who", "which")

@@ -50,9 +50,10 @@ def _about(attribute: str, paragraph: str) -> str:
         return ". ".join(p for p in _pieces(paragraph, _CLAUSE) if not _WRITING.search(p.lower()))
     if attribute == "Relative Location with Other Objects":
         kept = [
-            p for p in _pieces(paragraph, _SENTENCE)
+            p
+            for p in _pieces(paragraph, _SENTENCE)
             if not _linked(stated("Interaction with Other Objects", p)["interaction"])
-        ]  # fmt: skip
+        ]
         return ". ".join(kept)
     return paragraph
 
@@ -86,7 +87,7 @@ def stated_in_paragraph(attribute: str, paragraph: str) -> dict[str, tuple[str, 
     return found
 
 
-class _Tally:
+class _FacetTally:
     """Counts of one attribute."""
 
     def __init__(self) -> None:
@@ -139,8 +140,8 @@ def study(records: Sequence[Record]) -> dict[str, Any] | None:
         reader_error and reference_omits (the same reader on the reference paragraphs); all: the
         same over all attributes; examples: contradictions. None without such records.
     """
-    tallies: dict[str, _Tally] = {}
-    whole = _Tally()
+    tallies: dict[str, _FacetTally] = {}
+    whole = _FacetTally()
     examples: list[Record] = []
     regions = 0
     for record in records:
@@ -151,7 +152,7 @@ def study(records: Sequence[Record]) -> dict[str, Any] | None:
             alone = stated(attribute, record["answers"][attribute])
             at_once = stated_in_paragraph(attribute, record["dense"])
             told = [stated_in_paragraph(attribute, t) for t in record["dense_references"][:1]]
-            tally = tallies.setdefault(attribute, _Tally())
+            tally = tallies.setdefault(attribute, _FacetTally())
             for facet, accepted in facets.items():
                 a, b = _said(alone.get(facet, ())), _said(at_once.get(facet, ()))
                 apart = bool(a and b) and facet not in LINKS and not set(a) & set(b)

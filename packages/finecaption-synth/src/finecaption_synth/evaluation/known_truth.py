@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from finecaption.errors import InputError
-from finecaption.eval.data import Source
+from finecaption.eval.data import EvalSource
 from finecaption_synth.compose import render_rgb, scene_svg
 from finecaption_synth.evaluation.conflicts import study
 from finecaption_synth.evaluation.scenes import FolderSource, SynthSource
@@ -24,7 +24,7 @@ from finecaption_synth.vocabulary import inapplicable
 _NAME = re.compile(r"(?P<split>[a-z-]+)-(?P<seed>-?\d+)-(?P<index>\d{6,})")
 
 
-def open(text: str, workers: int) -> Source:  # noqa: A001 - the protocol's name
+def open(text: str, workers: int) -> EvalSource:  # noqa: A001 - the protocol's name
     """``synth:SPLIT[:SEED]``, or a folder that `finecaption synth render` wrote.
 
     Raises:

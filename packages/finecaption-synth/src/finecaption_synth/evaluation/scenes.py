@@ -42,12 +42,17 @@ def _observe(scene: Scene, unseen_only: bool, twins: bool) -> EvalImage | None:
     told = captions(seen, rng)
     regions = tuple(
         EvalRegion(
-            t.region_id, t.category, t.part_of, t.region_id in seen.unseen,
-            seen.masks[t.region_id], t.attributes,
-            _references(told[t.region_id]), (told[t.region_id]["rdc"],),
+            t.region_id,
+            t.category,
+            t.part_of,
+            t.region_id in seen.unseen,
+            seen.masks[t.region_id],
+            t.attributes,
+            _references(told[t.region_id]),
+            (told[t.region_id]["rdc"],),
         )
         for t in seen.truth.regions
-    )  # fmt: skip
+    )
     name = f"{scene.split}-{scene.seed}-{scene_name(scene.index)}"
     empty = np.zeros((0, 0, 3), np.uint8)
     picture = EvalImage(scene.index, name, empty, regions, (told[0]["cgic"],))

@@ -16,7 +16,7 @@ from torch.utils.data import Dataset
 from finecaption_synth.training.labels import HEADS, has_text, mirrored
 from finecaption_synth.training.objectives.dense import PATCHES
 from finecaption_synth.training.pool import IDS_SIZE
-from finecaption_synth.training.rolling_pool import RollingPool, Shard
+from finecaption_synth.training.rolling_pool import PoolShard, RollingPool
 
 _JITTER = 0.125  # of the crop's side: how far its center may lie from the chosen pixel
 _LEAST_CELLS = 6  # of the id map: a smaller cut of a region is not asked about
@@ -73,7 +73,7 @@ class CropItems(Dataset):
             "weights": torch.from_numpy(_weights(ids, cells, region, len(labels))),
         }
 
-    def _choose(self, shard: Shard, rng: np.random.Generator) -> tuple[int, int]:
+    def _choose(self, shard: PoolShard, rng: np.random.Generator) -> tuple[int, int]:
         """Scene and region id; the head that the region must have is drawn first."""
         while True:
             entries = shard.by_head[int(rng.integers(len(HEADS)))]

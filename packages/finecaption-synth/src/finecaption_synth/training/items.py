@@ -99,9 +99,15 @@ class CaptionItems(PoolItems):
     """An image, some of its regions, and packed questions on each."""
 
     def __init__(
-        self, pool: Pool, items: int, seed: int,
-        asking: SceneCaptions, prompt_ids: PromptIds, answer_ids: AnswerIds, turn_ids: TurnIds,
-    ) -> None:  # fmt: skip
+        self,
+        pool: Pool,
+        items: int,
+        seed: int,
+        asking: SceneCaptions,
+        prompt_ids: PromptIds,
+        answer_ids: AnswerIds,
+        turn_ids: TurnIds,
+    ) -> None:
         super().__init__(pool, items, seed)
         self.asking, self.wording = asking, Wording(prompt_ids, answer_ids, turn_ids)
 
@@ -180,9 +186,14 @@ class TextItems(PoolItems):
     """The world's text without its images: packed dialogs on one region, or on the scene."""
 
     def __init__(
-        self, pool: Pool, items: int, seed: int,
-        prompt_ids: PromptIds, answer_ids: AnswerIds, turn_ids: TurnIds,
-    ) -> None:  # fmt: skip
+        self,
+        pool: Pool,
+        items: int,
+        seed: int,
+        prompt_ids: PromptIds,
+        answer_ids: AnswerIds,
+        turn_ids: TurnIds,
+    ) -> None:
         super().__init__(pool, items, seed)
         self.wording = Wording(prompt_ids, answer_ids, turn_ids)
 

@@ -40,7 +40,7 @@ HEADS_STATE = "heads.safetensors"  # label heads, beside the model that they wer
 
 
 @dataclass
-class Job:
+class TrainingJob:
     """The arguments of `fit`.
 
     Attributes:
@@ -56,7 +56,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Jobs:
+class TrainingJobs:
     """Makes the jobs of one recipe in one folder."""
 
     recipe: Recipe
@@ -64,7 +64,7 @@ class Jobs:
     config: FineCaptionConfig
     processor: FineCaptionProcessor
 
-    def pretraining(self, stage: StageConfig, open_pool: Callable[[], Pool]) -> Job:
+    def pretraining(self, stage: StageConfig, open_pool: Callable[[], Pool]) -> TrainingJob:
         """A stage that trains one part alone, from random weights or on from its forerunner."""
         stages = self.recipe.stages
         earlier = [s for s in stages[: stages.index(stage)] if s.objective == stage.objective]
@@ -75,7 +75,7 @@ class Jobs:
             job.prepare = lambda module: _load(module, state)
         return job
 
-    def _part(self, stage: StageConfig, open_pool: Callable[[], Pool], seed: int) -> Job:
+    def _part(self, stage: StageConfig, open_pool: Callable[[], Pool], seed: int) -> TrainingJob:
         config, tokenizer = self.config, self.processor.tokenizer
         count = stage.steps * stage.batch
         if stage.objective == "dense":
@@ -83,37 +83,48 @@ class Jobs:
             statistics = (config.convnext_image_mean, config.convnext_image_std)
             dense = Dense(statistics, config.image_grid, config.convnext_channels)
             if stage.options is None or not stage.options.crop:
-                return Job(tower, in_batches(DenseItems(open_pool(), count, seed), stage), dense)
+                return TrainingJob(
+                    tower, in_batches(DenseItems(open_pool(), count, seed), stage), dense
+                )
             crops = self._crops(stage, seed)
             beside = rendering_ahead(crops.pool, max(1, (os.cpu_count() or 1) - 1))
-            return Job(tower, in_batches(crops, stage), dense, beside=beside)
+            return TrainingJob(tower, in_batches(crops, stage), dense, beside=beside)
         pool = open_pool()
         if stage.objective == "clicks":
             sam = SamTower(config.sam_config, config.sam_unshuffle)
             items = DenseItems(pool, count, seed + 1)
-            return Job(sam, in_batches(items, stage), Clicks(config))
+            return TrainingJob(sam, in_batches(items, stage), Clicks(config))
         if stage.objective == "contrastive":
             clip = MaskAwareCLIP(config.clip_config, config.clip_select_layer, config.mask_path)
             contrast = Contrastive(config, tokenizer, stage.options.regions)
-            return Job(clip, in_batches(ContrastItems(pool, count, seed + 2), stage), contrast)
+            return TrainingJob(
+                clip, in_batches(ContrastItems(pool, count, seed + 2), stage), contrast
+            )
         llm = AutoModelForCausalLM.from_config(config.text_config)
         texts = Texts(self.processor, image=False).cached()
         text = TextItems(pool, count, seed + 3, *texts)
-        return Job(llm, in_batches(text, stage), Text(tokenizer.pad_token_id))
+        return TrainingJob(llm, in_batches(text, stage), Text(tokenizer.pad_token_id))
 
     def _crops(self, stage: StageConfig, seed: int) -> CropItems:
         """The crops of a dense stage, on a rolling pool of its own."""
         options: SceneCrops = stage.options
         pool = RollingPool(
-            self.root / f"pool-{stage.name}", "train", seed, Window(options.window, options.uses),
-            clip_size=self.config.clip_size, hr_size=self.config.image_size,
-        )  # fmt: skip
+            self.root / f"pool-{stage.name}",
+            "train",
+            seed,
+            Window(options.window, options.uses),
+            clip_size=self.config.clip_size,
+            hr_size=self.config.image_size,
+        )
         return CropItems(pool, stage.steps * stage.batch, seed, options.crop)
 
     def captions(
-        self, stage: StageConfig, pool: Pool, model: FineCaptionForConditionalGeneration,
+        self,
+        stage: StageConfig,
+        pool: Pool,
+        model: FineCaptionForConditionalGeneration,
         source: Path,
-    ) -> Job:  # fmt: skip
+    ) -> TrainingJob:
         """A stage of the whole model: the paper's, with class labels beside if they have weight.
 
         Args:
@@ -129,7 +140,7 @@ class Jobs:
         if options.region_labels > 0 or options.patch_labels > 0:
             heads = self._label_heads(model.config, source)
             objective = LabeledCaptions(pad, heads, options.patch_labels, options.region_labels)
-        return Job(model, in_batches(items, stage), objective)
+        return TrainingJob(model, in_batches(items, stage), objective)
 
     def _label_heads(self, config: FineCaptionConfig, source: Path) -> LabelHeads:
         heads = LabelHeads(
@@ -146,7 +157,7 @@ class Jobs:
 
     def decoder(
         self, stage: StageConfig, pool: Pool, model: FineCaptionForConditionalGeneration
-    ) -> Job:
+    ) -> TrainingJob:
         """The click decoder alone, on the finished model's SAM tower (which stage 3 trained)."""
         config = model.config
         state, tower = self._state("clicks"), model.sam
@@ -160,7 +171,7 @@ class Jobs:
         items = DenseItems(pool, stage.steps * stage.batch, self.recipe.seed + 20)
         fresh = SamTower(config.sam_config, config.sam_unshuffle)
         objective = Clicks(config, decoder_only=True)
-        return Job(fresh, in_batches(items, stage), objective, prepare)
+        return TrainingJob(fresh, in_batches(items, stage), objective, prepare)
 
     def assemble(self) -> FineCaptionForConditionalGeneration:
         """The whole model from the parts that stage 0 made; the adapter is new.

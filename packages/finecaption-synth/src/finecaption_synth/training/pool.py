@@ -253,7 +253,10 @@ class Pool:
         s = self._shards[k]
         a, b = int(s["starts"][i]), int(s["starts"][i + 1])
         return PooledScene(
-            clip=s["clip"][i], hr=s["hr"][i], ids=s["ids"][i], masks=s["masks"][a:b],
+            clip=s["clip"][i],
+            hr=s["hr"][i],
+            ids=s["ids"][i],
+            masks=s["masks"][a:b],
             labels=s["labels"][a + i : b + i + 1],
             truth=truth_from_json(json.loads(self._lines[k][i])),
-        )  # fmt: skip
+        )

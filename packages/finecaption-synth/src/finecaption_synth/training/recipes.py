@@ -15,9 +15,15 @@ from finecaption_synth.training.options import (
 
 
 def _stage(
-    name: str, objective: str, trains: tuple[str, ...], steps: int, batch: int, lr: float,
-    options: Any = None, **fields: Any,
-) -> StageConfig:  # fmt: skip
+    name: str,
+    objective: str,
+    trains: tuple[str, ...],
+    steps: int,
+    batch: int,
+    lr: float,
+    options: Any = None,
+    **fields: Any,
+) -> StageConfig:
     return StageConfig(
         name,
         objective,

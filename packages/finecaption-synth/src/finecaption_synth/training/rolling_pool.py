@@ -80,13 +80,13 @@ class Window:
 
 
 @dataclass(frozen=True)
-class Shard:
+class PoolShard:
     """Memory-mapped arrays of some scenes, see finecaption_synth.training.pool."""
 
     arrays: dict[str, np.ndarray]
 
     @classmethod
-    def load(cls, folder: Path) -> Shard:
+    def load(cls, folder: Path) -> PoolShard:
         """Opens the shard in a folder."""
         names = ("clip", "hr", "ids", "masks", "labels", "starts")
         return cls({n: np.load(folder / f"{n}.npy", mmap_mode="r") for n in names})
@@ -106,9 +106,15 @@ class RollingPool:
     """Shards by number, rendered when they are missing; only the latest stay open."""
 
     def __init__(
-        self, folder: str | os.PathLike[str], split: str, seed: int, window: Window, *,
-        clip_size: int, hr_size: int,
-    ) -> None:  # fmt: skip
+        self,
+        folder: str | os.PathLike[str],
+        split: str,
+        seed: int,
+        window: Window,
+        *,
+        clip_size: int,
+        hr_size: int,
+    ) -> None:
         """
         Args:
             folder: of the shards; made if missing.
@@ -121,10 +127,10 @@ class RollingPool:
         """
         self.folder, self.window = Path(folder), window
         self.settings = open_folder(self.folder, split, seed, clip_size, hr_size)
-        self._open: dict[int, Shard] = {}
+        self._open: dict[int, PoolShard] = {}
         self._first = -1
 
-    def shard(self, number: int) -> Shard:
+    def shard(self, number: int) -> PoolShard:
         """A shard; waits for the renderer, or renders it here where there is none."""
         if number not in self._open:
             path = shard_folder(self.folder, number)
@@ -133,7 +139,7 @@ class RollingPool:
             if not path.exists():
                 size = self.window.shard_size
                 render_shard(self.folder, self.settings, number, number * size, size)
-            self._open[number] = Shard.load(path)
+            self._open[number] = PoolShard.load(path)
         return self._open[number]
 
     def advance(self, item: int) -> None:

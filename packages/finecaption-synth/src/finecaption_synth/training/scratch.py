@@ -39,7 +39,14 @@ from finecaption.training.models import write_model
 from finecaption.training.processes import barrier, is_main_process, wait_until
 from finecaption_synth import WORLD_VERSION, check_world
 from finecaption_synth.training import texts
-from finecaption_synth.training.jobs import HEADS_STATE, STATE, Job, Jobs, fits_decoder, save_state
+from finecaption_synth.training.jobs import (
+    HEADS_STATE,
+    STATE,
+    TrainingJob,
+    TrainingJobs,
+    fits_decoder,
+    save_state,
+)
 from finecaption_synth.training.objectives.clicks import ClickPretraining
 from finecaption_synth.training.objectives.labeled_captions import JointTraining
 from finecaption_synth.training.options import SceneCrops
@@ -49,7 +56,7 @@ LogFn = Callable[[str], None]
 ASSEMBLED = "stage0"
 
 
-class Run:
+class ScratchRun:
     """One recipe in one folder; under torchrun, the first process renders and writes."""
 
     def __init__(self, recipe: Recipe, root: Path, pool: Path | None, say: LogFn) -> None:
@@ -62,7 +69,7 @@ class Run:
             self._note_recipe()
         config, self.processor = texts.make_processor(recipe.preset)
         self.config = config
-        self.jobs = Jobs(self.recipe, root, config, self.processor)
+        self.jobs = TrainingJobs(self.recipe, root, config, self.processor)
 
     def _note_recipe(self) -> None:
         """Writes recipe.json; a stage that has begun may not change any more."""
@@ -101,9 +108,13 @@ class Run:
             return
         self.say(f"pool of {wanted} scenes in {self.pool_folder}")
         shards = render_pool(
-            self.pool_folder, "train", self.recipe.seed, wanted,
-            clip_size=self.config.clip_size, hr_size=self.config.image_size,
-        )  # fmt: skip
+            self.pool_folder,
+            "train",
+            self.recipe.seed,
+            wanted,
+            clip_size=self.config.clip_size,
+            hr_size=self.config.image_size,
+        )
         for shard in shards:
             self.say(f"  {min((shard + 1) * SHARD, wanted)} of {wanted} scenes rendered")
 
@@ -148,15 +159,20 @@ class Run:
         snapshots = [Snapshot(folder / STATE)] if _goes_on(stage) else []
         with job.beside if is_main_process() else contextlib.nullcontext():
             fitted = fit(
-                stage, job.model, job.feed, job.objective, work,
-                prepare=job.prepare, callbacks=snapshots,
-            )  # fmt: skip
+                stage,
+                job.model,
+                job.feed,
+                job.objective,
+                work,
+                prepare=job.prepare,
+                callbacks=snapshots,
+            )
         if is_main_process():
             self._finish(stage, fitted.module, source, {**fitted.note, "world": WORLD_VERSION})
             shutil.rmtree(work / "checkpoints", ignore_errors=True)
         barrier()
 
-    def _job(self, stage: StageConfig, source: Path) -> Job:
+    def _job(self, stage: StageConfig, source: Path) -> TrainingJob:
         if stage.objective == "captions":
             model = self._model(source)
             return self.jobs.captions(stage, self.open_pool(), model, source)
@@ -257,7 +273,7 @@ def train_from_scratch(
             way in the folder.
     """
     names = [recipe.stage(name).name for name in only] or [s.name for s in recipe.stages]
-    run = Run(recipe, out, pool, say)
+    run = ScratchRun(recipe, out, pool, say)
     last = out / [s.name for s in recipe.stages if s.objective == "captions"][-1]
     if not is_main_process():
         return _all(run, names, last)
@@ -265,7 +281,7 @@ def train_from_scratch(
         return _all(run, names, last)
 
 
-def _all(run: Run, names: Sequence[str], last: Path) -> Path:
+def _all(run: ScratchRun, names: Sequence[str], last: Path) -> Path:
     run.render(names)
     for name in names:
         run.stage(name)

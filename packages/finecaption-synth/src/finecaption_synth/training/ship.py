@@ -18,10 +18,16 @@ from finecaption.model.loading import read_weights
 
 LIMIT = 48 << 20  # bytes, weights of model and click segmenter together
 BESIDE = (
-    "segmenter.json", "segmenter.safetensors", "domain.json", "domain.safetensors",
-    "provenance.json", "processor_config.json", "tokenizer.json", "tokenizer_config.json",
+    "segmenter.json",
+    "segmenter.safetensors",
+    "domain.json",
+    "domain.safetensors",
+    "provenance.json",
+    "processor_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
     "chat_template.jinja",
-)  # fmt: skip
+)
 
 
 def ship(source: Path, target: Path) -> int:

@@ -197,9 +197,12 @@ def sample_prompts(
     xy = (xy + 0.5 + (torch.rand_like(xy) - 0.5) / 2) * scale
     shape = (len(ids), prompts)
     return Prompts(
-        xy.unflatten(0, shape), labels.unflatten(0, shape), boxes.unflatten(0, shape),
-        target.unflatten(0, shape), valid,
-    )  # fmt: skip
+        xy.unflatten(0, shape),
+        labels.unflatten(0, shape),
+        boxes.unflatten(0, shape),
+        target.unflatten(0, shape),
+        valid,
+    )
 
 
 def click_loss(

@@ -44,9 +44,15 @@ class ContrastivePretraining(nn.Module):
     """The mask-aware CLIP with a small text tower that is thrown away afterwards."""
 
     def __init__(
-        self, clip: MaskAwareCLIP, statistics: tuple, mask_statistics: tuple,
-        vocab_size: int, eos_token_id: int, embed: int = 192, regions: bool = True,
-    ) -> None:  # fmt: skip
+        self,
+        clip: MaskAwareCLIP,
+        statistics: tuple,
+        mask_statistics: tuple,
+        vocab_size: int,
+        eos_token_id: int,
+        embed: int = 192,
+        regions: bool = True,
+    ) -> None:
         """
         Args:
             statistics, mask_statistics: (mean, std) of pixels and masks, from the model's config.
@@ -58,11 +64,17 @@ class ContrastivePretraining(nn.Module):
         width = clip.vision.config.hidden_size
         self.text = CLIPTextModel(
             CLIPTextConfig(
-                vocab_size=vocab_size, hidden_size=128, intermediate_size=256,
-                num_hidden_layers=2, num_attention_heads=2, max_position_embeddings=128,
-                eos_token_id=eos_token_id, bos_token_id=1, pad_token_id=0,
+                vocab_size=vocab_size,
+                hidden_size=128,
+                intermediate_size=256,
+                num_hidden_layers=2,
+                num_attention_heads=2,
+                max_position_embeddings=128,
+                eos_token_id=eos_token_id,
+                bos_token_id=1,
+                pad_token_id=0,
             )
-        )  # fmt: skip
+        )
         self.image_projection = nn.Linear(width, embed, bias=False)
         self.text_projection = nn.Linear(128, embed, bias=False)
         self.logit_scale = nn.Parameter(torch.tensor(2.66))  # log(1 / 0.07), CLIP's start
@@ -162,10 +174,12 @@ class Contrastive:
         whole = torch.zeros(len(texts), dtype=torch.bool)
         whole[counts.cumsum(0) - 1] = True
         ids = [
-            [*self.tokenizer(t, add_special_tokens=False)["input_ids"][: self.longest],
-             self.tokenizer.eos_token_id]
+            [
+                *self.tokenizer(t, add_special_tokens=False)["input_ids"][: self.longest],
+                self.tokenizer.eos_token_id,
+            ]
             for t in texts
-        ]  # fmt: skip
+        ]
         rows = [torch.tensor(i) for i in ids]
         padded = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=0)
         number = {t: k for k, t in enumerate(dict.fromkeys(texts))}

@@ -61,9 +61,12 @@ class DenseHead(nn.Module):
         self.norm = ChannelNorm(channels)
         self.spread = nn.Conv2d(channels, _WIDTH * self.split**2, 1)
         self.mix = nn.Sequential(
-            ChannelNorm(_WIDTH), nn.GELU(), nn.Conv2d(_WIDTH, _MIXED, 1), ChannelNorm(_MIXED),
+            ChannelNorm(_WIDTH),
             nn.GELU(),
-        )  # fmt: skip
+            nn.Conv2d(_WIDTH, _MIXED, 1),
+            ChannelNorm(_MIXED),
+            nn.GELU(),
+        )
         self.sizes = [n + (head == "category") for head, n in CLASSES.items()]
         self.score = nn.Conv2d(_MIXED, len(self.sizes), 1)
         nn.init.zeros_(self.score.weight)  # a plain mean at first

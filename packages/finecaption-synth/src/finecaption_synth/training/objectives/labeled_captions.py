@@ -48,9 +48,12 @@ class JointTraining(nn.Module):
     """The whole model and its label heads, as Trainer takes it: batch in, loss out."""
 
     def __init__(
-        self, captioner: FineCaptionForConditionalGeneration, heads: LabelHeads,
-        dense: float, regions: float,
-    ) -> None:  # fmt: skip
+        self,
+        captioner: FineCaptionForConditionalGeneration,
+        heads: LabelHeads,
+        dense: float,
+        regions: float,
+    ) -> None:
         """
         Args:
             captioner: with both towers.
@@ -99,10 +102,14 @@ class JointTraining(nn.Module):
             loss = loss + self.regions * named
         if input_ids is not None:
             caption = model(
-                input_ids=input_ids, position_ids=position_ids, attention_mask=attention_mask,
-                region_features=tokens[asked], labels=labels, use_cache=False,
+                input_ids=input_ids,
+                position_ids=position_ids,
+                attention_mask=attention_mask,
+                region_features=tokens[asked],
+                labels=labels,
+                use_cache=False,
                 logits_to_keep=logits_to_keep,
-            ).loss  # fmt: skip
+            ).loss
             loss = loss + caption
             out["caption_loss"] = caption.detach()
         if self.dense:
