@@ -2,8 +2,8 @@
 
     python benchmarks/structure.py [--checkout FOLDER] [--runs 3] [--out FILE]
 
-Prints a Markdown table: lines, files, packages and public names of `src/finecaption`, and the size of
-the packages that stand on it; the types
+Prints a Markdown table: lines, files, packages and public names of `src/finecaption`, the size
+of the packages that stand on it; the types
 that describe a request; the frames of this package between the command line and the first logits
 (traced in a real run); the modules of this package that a one-image run imports; and the seconds
 of that run relative to a process that only imports what the model is made of (see coldstart.py).
