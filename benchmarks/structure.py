@@ -2,11 +2,11 @@
 
     python benchmarks/structure.py [--checkout FOLDER] [--runs 3] [--out FILE]
 
-Prints a Markdown table: lines, files, packages and public names of `src/finecaption`, the size
-of the packages that stand on it; the types
-that describe a request; the frames of this package between the command line and the first logits
-(traced in a real run); the modules of this package that a one-image run imports; and the seconds
-of that run relative to a process that only imports what the model is made of (see coldstart.py).
+Prints a Markdown table: lines, files, packages and public names of `src/finecaption`, and the size
+of the packages that stand on it; the types that describe a request; the frames between the command
+line and the first logits (traced in a real run); the modules that a one-image run imports; and the
+seconds of that run relative to a process that only imports what the model is made of (see
+coldstart.py).
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from PIL import Image
 
 class ChatServer(ThreadingHTTPServer):
     """Answers chat completions; `moods` are statuses and headers of the next replies before it
-    behaves, 204 an answer without words."""
+    behaves, 204 an answer without words; `bodies` are the next replies as they are sent."""
 
     def __init__(self, say: Callable[[str], str]) -> None:
         """
@@ -26,6 +26,7 @@ class ChatServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.say = say
         self.moods: list[tuple[int, dict[str, str]]] = []
+        self.bodies: list[bytes] = []
         self.requests: list[dict[str, Any]] = []
         self.keys: list[str] = []
         self.lock = threading.Lock()
@@ -63,7 +64,8 @@ class _Handler(BaseHTTPRequestHandler):
         }  # fmt: skip
         if status != 200:
             reply = {"error": {"message": f"mood {status}"}}
-        data = json.dumps(reply).encode()
+        with self.server.lock:
+            data = self.server.bodies.pop(0) if self.server.bodies else json.dumps(reply).encode()
         self.send_response(status)
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(data)))
