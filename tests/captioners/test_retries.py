@@ -7,6 +7,19 @@ import pytest
 from finecaption.captioners.retries import Passing, RateLimit, retry
 
 
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.slept: list[float] = []
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+
 def test_requests_are_spaced() -> None:
     clock = Clock()
     limit = RateLimit(30, clock, clock.sleep)

@@ -125,19 +125,6 @@ def test_wrong_settings_are_refused(settings: dict[str, object], message: str) -
         OpenAICaptioner("http://127.0.0.1/v1", "m", **settings)  # type: ignore[arg-type]
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-        self.slept: list[float] = []
-
-    def __call__(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.now += seconds
-
-
 def test_a_region_thinner_than_a_pixel_is_outlined() -> None:
     mask = np.zeros((900, 1200), bool)
     mask[450, 600] = True
