@@ -27,6 +27,21 @@ def test_names(texts: dict[str, str], expected: Name | None) -> None:
     assert name_of(texts) == expected
 
 
+@pytest.mark.parametrize(
+    ("noun", "color", "label"),
+    [
+        ("umbrella", "white", "white umbrella"),
+        ("boy", "black", "boy in black"),
+        ("old woman", "white", "old woman in white"),
+        ("girl", "", "girl"),
+        ("snow man", "white", "snow man in white"),
+        ("post", "brown", "brown post"),
+    ],
+)
+def test_people_are_named_by_their_clothes(noun: str, color: str, label: str) -> None:
+    assert Name(noun, frozenset([color] if color else [])).label == label
+
+
 NAMES = {
     1: Name("cat", frozenset({"black"})),
     2: Name("umbrella", frozenset({"white"})),

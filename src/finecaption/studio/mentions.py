@@ -34,6 +34,12 @@ _FILLER = frozenset(
         "what", "with", "and",
     }
 )  # fmt: skip
+# People are never named by a color and a noun: the color is that of their clothes.
+_PEOPLE = frozenset(
+    "man woman boy girl person child kid baby toddler infant lady gentleman guy teenager teen adult "
+    "human pedestrian player worker rider driver passenger skier surfer skater cyclist dancer "
+    "soldier nurse doctor chef bride groom men women boys girls people persons children kids".split()
+)
 _WORD = re.compile(r"[A-Za-z][A-Za-z'-]*")
 _DRESSED = re.compile(r"\s+(?:dressed )?in ([A-Za-z]+)\b")  # "the boy in grey"
 _ENTITY = re.compile(r"entity_id_(\d+)")
@@ -61,8 +67,11 @@ class Name:
 
     @property
     def label(self) -> str:
-        """For lists: "white umbrella"."""
-        return " ".join([*sorted(self.colours)[:1], self.noun])
+        """For lists: "white umbrella"; of people "man in white"."""
+        color = sorted(self.colours)[:1]
+        if self.noun.split()[-1] in _PEOPLE:
+            return " in ".join([self.noun, *color])
+        return " ".join([*color, self.noun])
 
 
 @dataclass(frozen=True)
