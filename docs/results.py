@@ -21,6 +21,16 @@ ROOT = Path(__file__).resolve().parents[1]
 HEADER = ("Attribute", "test, %", "95 %", "questions", "test-unseen, %", "95 %", "questions")
 
 
+# key of scores.json -> row, and what was counted
+_OF_VALUE = {
+    "agreement": ("All answers on a region agree on noun and pronoun", "regions"),
+    "contradictions": ("Single answer and paragraph contradict each other", "facets"),
+    "objects": ("Objects named that are not in the image", "mentions"),
+    "coverage": ("Salient objects that the caption of the whole image names", "objects"),
+    "calibration": ("Expected calibration error of the confidence", "answers"),
+}
+
+
 def _attribute_cells(scores: dict[str, Any]) -> list[str]:
     if not scores:
         return ["–"] * 3
@@ -66,6 +76,10 @@ def _measures(scores: dict[str, Any]) -> dict[str, str]:
         out["Questions that cannot apply, such as the hair of a car, are rejected"] = (
             f"{percent(abstention['accuracy'])} % of {abstention['count']}"
         )
+    for key, (name, unit) in _OF_VALUE.items():
+        found = scores.get(key)
+        if found and found["value"] is not None:
+            out[name] = f"{percent(found['value'])} % of {found['count']} {unit}"
     if clicks := (scores.get("clicks") or {}).get("all"):
         means = ", ".join(f"{v:.3f} after {k}" for k, v in clicks["mean_iou"].items())
         out["Mean IoU of the mask from clicks"] = f"{means} ({clicks['count']} regions)"

@@ -12,6 +12,7 @@ from finecaption.eval.records import Record, RunFolder, read_records
 from finecaption.eval.score import (
     Mark,
     attribute_scores,
+    calibration_scores,
     intervals,
     pairs_among,
     scores,
@@ -156,3 +157,18 @@ def test_clicks_are_averaged_for_wholes_and_parts() -> None:
     found = scores([], None, [clicked(None, 0.5, 0.6, 0.7, 0.8, 0.9), clicked(1, 0, 0, 0, 0, 0.1)])
     assert found["clicks"]["wholes"] == {"mean_iou": {"1": 0.5, "3": 0.7, "5": 0.9}, "count": 1}
     assert found["clicks"]["all"]["mean_iou"]["5"] == 0.5
+
+
+def test_the_confidence_is_compared_with_what_is_right() -> None:
+    truth = {"Color": {"colour": ["red"]}}
+    records = [
+        {"truth": truth, "answers": {"Color": text}, "confidence": {"Color": sure}}
+        for text, sure in (("It is red.", 0.9), ("It is red.", 0.9), ("It is blue.", 0.9))
+    ]
+    found = calibration_scores(records)
+    assert found is not None
+    assert found["count"] == 3 and found["accuracy"] == pytest.approx(2 / 3)
+    assert found["confidence"] == pytest.approx(0.9)
+    assert found["value"] == pytest.approx(0.9 - 2 / 3)
+    assert calibration_scores([{**r, "confidence": {}} for r in records]) is None
+    assert calibration_scores([{**r, "truth": {}} for r in records]) is None

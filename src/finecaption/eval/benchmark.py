@@ -53,7 +53,7 @@ def benchmark(
             }
     drawn = [r for r in own if r["truth"] and r["answers"]]
     out["groups"] = grouped(own, answers)
-    out |= known_truth().studies(own) if drawn else {"conflicts": None, "drawn": None}
+    out |= known_truth().studies(own, wholes) if drawn else {"conflicts": None, "drawn": None}
     named = [(r["answers"]["Category Name"], r["category"]) for r in drawn if _named(r)]
     out["semiou"] = semantic_ious(*map(list, zip(*named, strict=True)))[0] if named else None
     return out, answers

@@ -139,6 +139,31 @@ def group_rows(group: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
     return header, rows
 
 
+# key of scores.json -> name, and what was counted
+_OF_VALUE = {
+    "refusals": (
+        "Inapplicable questions refused",
+        "of {} questions on all kinds of things and parts",
+    ),
+    "agreement": (
+        "Answers agree on noun and pronoun",
+        "of {} regions, over all answers and the paragraph",
+    ),
+    "contradictions": (
+        "Answer and paragraph contradict",
+        "of {} facets that both state",
+    ),
+    "coverage": (
+        "Salient objects that the whole-image caption names",
+        "of {} objects",
+    ),
+    "calibration": (
+        "Expected calibration error of the confidence",
+        "of {} answers",
+    ),
+}
+
+
 def behaviour(scores: Record) -> list[tuple[str, str, str]]:
     """(name, value, meaning) of measures beyond accuracy: hallucination, abstention, uniqueness."""
     drawn = scores.get("drawn")
@@ -193,6 +218,11 @@ def behaviour(scores: Record) -> list[tuple[str, str, str]]:
                 f"{percent(unique['chance'])}",
             )
         )
+    out += [
+        (name, percent(scores[key]["value"]), meaning.format(scores[key]["count"]))
+        for key, (name, meaning) in _OF_VALUE.items()
+        if scores.get(key) and scores[key]["value"] is not None
+    ]
     if scores.get("twins"):
         twins = scores["twins"]
         out.append(

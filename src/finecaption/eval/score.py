@@ -14,6 +14,7 @@ from finecaption.eval.data import TWIN_IOU
 from finecaption.eval.records import Record
 from finecaption.eval.truth import known_truth
 from finecaption.io.geometry import box_iou
+from finecaption.trust.calibration import calibration_error
 
 DRAWS = 2000  # of the bootstrap
 _SHOWN_CLICKS = (1, 3, 5)
@@ -180,8 +181,35 @@ def trick_scores(records: Sequence[Record]) -> Record | None:
     }
 
 
+def calibration_scores(records: Sequence[Record]) -> Record | None:
+    """How far the confidence of answers can be relied on; None where records have none.
+
+    An answer counts as right if all its facets are.
+
+    Returns:
+        value: expected calibration error, see `trust.calibration.calibration_error`; count:
+        answers; confidence, accuracy: their means.
+    """
+    sure: list[float] = []
+    right: list[bool] = []
+    for record in records:
+        told = {n: v for n, v in record.get("confidence", {}).items() if record["truth"].get(n)}
+        for name, value in told.items():
+            facets = _facets(record["truth"][name])
+            sure.append(value)
+            right.append(all(known_truth().score(name, record["answers"][name], facets).values()))
+    if not sure:
+        return None
+    return {
+        "value": calibration_error(sure, right),
+        "count": len(sure),
+        "confidence": float(np.mean(sure)),
+        "accuracy": float(np.mean(right)),
+    }
+
+
 def click_scores(records: Sequence[Record]) -> Record | None:
-    """Mean IoU after 1, 3 and 5 clicks: of wholes, of parts, and of all."""
+    """Mean IoU after 1, 3 and 5 clicks: of wholes, of parts, and of all; value: of all, after 1."""
     if not records:
         return None
     groups = {
@@ -189,7 +217,7 @@ def click_scores(records: Sequence[Record]) -> Record | None:
         "parts": [r["iou"] for r in records if r["part_of"] is not None],
         "all": [r["iou"] for r in records],
     }
-    return {
+    found: Record = {
         name: {
             "mean_iou": {str(k): float(np.mean([v[k - 1] for v in own])) for k in _SHOWN_CLICKS},
             "count": len(own),
@@ -197,6 +225,7 @@ def click_scores(records: Sequence[Record]) -> Record | None:
         for name, own in groups.items()
         if own
     }
+    return {**found, "value": found["all"]["mean_iou"]["1"], "count": len(records)}
 
 
 def scores(
@@ -230,6 +259,11 @@ def scores(
     out["questions"] = len(found)
     out["unseen_only"] = unseen_only
     out["twins"] = twin_scores(pairs_among(own) if twins is None else twins, unseen_only)
+    out["near_duplicates"] = None
+    if out["twins"] is not None:
+        found_right = {"value": out["twins"]["accuracy"], "count": out["twins"]["count"]}
+        out["near_duplicates"] = found_right
     out["clicks"] = click_scores([r for r in clicks or () if r["unseen"] or not unseen_only])
     out["abstention"] = trick_scores(own)
+    out["calibration"] = calibration_scores(own)
     return out

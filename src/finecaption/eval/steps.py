@@ -11,8 +11,9 @@ import itertools
 import math
 import re
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
@@ -194,13 +195,24 @@ def _request(
     return Request(picture.image, [Region(mask)], list(map(custom_attribute, names)), dense)
 
 
-def _answers(captioner: Captioner, requests: Sequence[Request]) -> list[dict[str, str]]:
-    """For each request about one region or one whole image: name -> text."""
+class Told(dict[str, str]):
+    """The answers to one request about one region or one whole image: name -> text.
+
+    `confidence` holds name -> probability of those that the captioner is calibrated for.
+    """
+
+    confidence: Mapping[str, float] = MappingProxyType({})
+
+
+def _answers(captioner: Captioner, requests: Sequence[Request]) -> list[Told]:
     found = []
     for result in captioner.caption_batch(requests):
         if isinstance(result, InputError):
             raise result
-        found.append({name: text for _, name, text in result.answers()})
+        told = Told({name: text for _, name, text in result.answers()})
+        if result.regions:
+            told.confidence = result.regions[0].confidence
+        found.append(told)
     return found
 
 
@@ -215,11 +227,13 @@ def _place(picture: EvalImage, region: EvalRegion) -> Record:
 
 
 def _prediction(
-    picture: EvalImage, region: EvalRegion, told: dict[str, str], tasks: Collection[Task]
+    picture: EvalImage, region: EvalRegion, told: Told, tasks: Collection[Task]
 ) -> Record:
     trick = _trick(picture, region)
     own = _names(region) if "aarc" in tasks else ()
     said = {name: told[custom_attribute(name).name] for name in own}
+    sure = {name: told.confidence.get(custom_attribute(name).name) for name in own}
+    known = {name: round(value, 6) for name, value in sure.items() if value is not None}
     return {
         "picture": picture.name,
         "index": picture.index,
@@ -234,6 +248,7 @@ def _prediction(
         "dense": told[DENSE] if "rdc" in tasks else None,
         "dense_references": list(region.dense) if "rdc" in tasks else [],
         "trick": {"attribute": trick, "answer": told[trick]} if trick and own else None,
+        **({"confidence": known} if known else {}),
     }
 
 
@@ -245,7 +260,8 @@ def predictions(
     One record per region: picture (the image's name), index, region_id, category, part_of, unseen,
     box (xyxy), mask (COCO RLE), box_iou (of mask and box), image (file or null), truth (attribute
     -> facet -> accepted values), answers (attribute -> text), references (attribute -> texts),
-    dense and dense_references (of task rdc), trick (attribute, answer; null for people).
+    dense and dense_references (of task rdc), trick (attribute, answer; null where all apply); of a
+    calibrated captioner also confidence (attribute -> probability).
 
     Args:
         tasks: aarc: the attributes; rdc: a paragraph on each region.
@@ -260,7 +276,7 @@ def predictions(
         ]
         told = iter(_answers(captioner, requests))
         return [
-            _prediction(p, region, next(told) if names or dense else {}, tasks)
+            _prediction(p, region, next(told) if names or dense else Told(), tasks)
             for p, region, names in regions
         ]
 

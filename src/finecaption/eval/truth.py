@@ -42,8 +42,10 @@ class KnownTruth(Protocol):
         """An attribute that cannot apply to a region, the same at each call; None if all apply."""
         ...
 
-    def studies(self, records: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        """Further scores of prediction records, by their keys in scores.json."""
+    def studies(
+        self, records: Sequence[dict[str, Any]], wholes: Sequence[dict[str, Any]]
+    ) -> dict[str, Any]:
+        """Further scores of the records of predictions and whole images, by key of scores.json."""
         ...
 
     def render(self, name: str) -> np.ndarray | None:

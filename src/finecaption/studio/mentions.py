@@ -36,9 +36,50 @@ _FILLER = frozenset(
 )  # fmt: skip
 # People are never named by a color and a noun: the color is that of their clothes.
 _PEOPLE = frozenset(
-    "man woman boy girl person child kid baby toddler infant lady gentleman guy teenager teen adult "
-    "human pedestrian player worker rider driver passenger skier surfer skater cyclist dancer "
-    "soldier nurse doctor chef bride groom men women boys girls people persons children kids".split()
+    [
+        "man",
+        "woman",
+        "boy",
+        "girl",
+        "person",
+        "child",
+        "kid",
+        "baby",
+        "toddler",
+        "infant",
+        "lady",
+        "gentleman",
+        "guy",
+        "teenager",
+        "teen",
+        "adult",
+        "human",
+        "pedestrian",
+        "player",
+        "worker",
+        "rider",
+        "driver",
+        "passenger",
+        "skier",
+        "surfer",
+        "skater",
+        "cyclist",
+        "dancer",
+        "soldier",
+        "nurse",
+        "doctor",
+        "chef",
+        "bride",
+        "groom",
+        "men",
+        "women",
+        "boys",
+        "girls",
+        "people",
+        "persons",
+        "children",
+        "kids",
+    ]
 )
 _WORD = re.compile(r"[A-Za-z][A-Za-z'-]*")
 _DRESSED = re.compile(r"\s+(?:dressed )?in ([A-Za-z]+)\b")  # "the boy in grey"

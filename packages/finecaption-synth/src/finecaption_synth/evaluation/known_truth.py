@@ -13,7 +13,10 @@ import numpy as np
 from finecaption.errors import InputError
 from finecaption.eval.data import EvalSource
 from finecaption_synth.compose import render_rgb, scene_svg
+from finecaption_synth.evaluation.agreement import agreement
 from finecaption_synth.evaluation.conflicts import study
+from finecaption_synth.evaluation.objects import coverage, objects
+from finecaption_synth.evaluation.refusals import refusals
 from finecaption_synth.evaluation.scenes import FolderSource, SynthSource
 from finecaption_synth.evaluation.statements import statement_scores
 from finecaption_synth.language import is_not_applicable as is_refusal
@@ -54,12 +57,29 @@ def trick_question(category: str, image: str, region_id: int) -> str | None:
     return random.Random(f"trick/{image}/{region_id}").choice(names) if names else None
 
 
-def studies(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """conflicts: see `conflicts.study`; drawn: see `statements.statement_scores`."""
+def studies(records: Sequence[dict[str, Any]], wholes: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What scores.json says beyond accuracy.
+
+    Returns:
+        conflicts: see `conflicts.study`; drawn: see `statements.statement_scores`; and as objects
+        with value and count: contradictions (of facets that answer and paragraph both state),
+        agreement (on noun and pronoun), refusals (of questions that cannot apply), objects (named
+        that are not there) and coverage (of salient objects, by captions of whole images).
+    """
     drawn = [r for r in records if r["truth"] and r["answers"]]
+    found = study(records)
+    contradictions = None
+    if found is not None:
+        told = found["all"]
+        contradictions = {"value": told["contradicted"], "count": told["compared"]}
     return {
-        "conflicts": study(records),
+        "conflicts": found,
         "drawn": statement_scores(drawn) if drawn else None,
+        "contradictions": contradictions,
+        "agreement": agreement(drawn),
+        "refusals": refusals(drawn),
+        "objects": objects(drawn, wholes),
+        "coverage": coverage(wholes),
     }
 
 
