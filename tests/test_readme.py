@@ -179,7 +179,7 @@ def test_python_blocks(at_work: Path, page: str, capsys: pytest.CaptureFixture[s
 def test_every_fence_has_a_language_that_is_known() -> None:
     for page in PAGES:
         found = re.findall(r"^```(\w*)$", (ROOT / page).read_text("utf-8"), re.MULTILINE)
-        assert set(found) <= {"", "sh", "python", "json"}, page
+        assert set(found) <= {"", "sh", "python", "json", "toml"}, page
 
 
 @pytest.mark.parametrize("page", PAGES)

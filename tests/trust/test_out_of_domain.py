@@ -11,6 +11,7 @@ from PIL import Image
 from finecaption.errors import InputError
 from finecaption.trust import out_of_domain as domain
 from finecaption.trust.out_of_domain import OutOfDomainDetector, fit, pool_features
+from finecaption_synth.domain import drawn_scenes
 
 FEATURES = 60
 
@@ -110,5 +111,5 @@ def test_photographs_are_told_from_drawn_scenes() -> None:
     photographs = [Image.open(folder / name).convert("RGB") for name in PHOTOGRAPHS]
     for name, features in zip(PHOTOGRAPHS, domain.features_of(model, photographs), strict=True):
         assert fitted.check(features) is not None, name
-    scenes = domain.features_of(model, domain.drawn_scenes(12, seed=77, split="test"))
+    scenes = domain.features_of(model, drawn_scenes(12, seed=77, split="test"))
     assert np.mean(fitted.score(scenes) > fitted.threshold) < 0.1

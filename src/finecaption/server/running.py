@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 import threading
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -163,4 +165,10 @@ def in_background(app: FastAPI, settings: Settings, patience: float = 60.0) -> I
         server.should_exit = True
         thread.join(patience)
     if thread.is_alive():
-        raise FineCaptionError("the server does not stop")
+        frames = sys._current_frames()
+        names = {thread.ident: thread.name for thread in threading.enumerate()}
+        stacks = "\n".join(
+            f"{names.get(number, number)}:\n{''.join(traceback.format_stack(frame))}"
+            for number, frame in frames.items()
+        )
+        raise FineCaptionError(f"the server does not stop; its threads are here:\n{stacks}")
