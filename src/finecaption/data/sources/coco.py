@@ -186,11 +186,16 @@ class CocoInstances(CocoFile):
         name = tables.category(annotation.get("category_id"))
         picture, size, drawn = self.picture_of(file, annotation, tables)
         yield self.sample(
-            picture, size, "aarc", name,
+            picture,
+            size,
+            "aarc",
+            name,
             self.mask_rle(annotation.get("segmentation"), size, "segmentation", drawn),
-            attribute="Category Name", image_id=annotation["image_id"],
-            region_id=annotation.get("id"), split=self.split_of(file),
-        )  # fmt: skip
+            attribute="Category Name",
+            image_id=annotation["image_id"],
+            region_id=annotation.get("id"),
+            split=self.split_of(file),
+        )
 
 
 class CocoCaptions(CocoFile):

@@ -87,11 +87,16 @@ class CocoPanoptic(PanopticFile):
                     continue
                 category = tables.category(segment.get("category_id"))
                 yield self.sample(
-                    picture, size, "aarc", category,
+                    picture,
+                    size,
+                    "aarc",
+                    category,
                     self.mask_rle(segment_mask(ids, segment), size, drawn=drawn),
-                    attribute="Category Name", image_id=annotation["image_id"],
-                    region_id=segment.get("id"), split=self.split_of(file),
-                )  # fmt: skip
+                    attribute="Category Name",
+                    image_id=annotation["image_id"],
+                    region_id=segment.get("id"),
+                    split=self.split_of(file),
+                )
 
 
 def decode_id_map(file: Path) -> np.ndarray:

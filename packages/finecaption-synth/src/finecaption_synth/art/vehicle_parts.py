@@ -19,8 +19,16 @@ def matter(tag: str, pen: float = 2.5, /, **kw: object) -> str:
 
 
 def line(d: str, colour: str, width: float = 2, **kw: object) -> str:
-    return el("path", d=d, fill="none", stroke=colour, stroke_width=width,
-              stroke_linecap="round", stroke_linejoin="round", **kw)  # fmt: skip
+    return el(
+        "path",
+        d=d,
+        fill="none",
+        stroke=colour,
+        stroke_width=width,
+        stroke_linecap="round",
+        stroke_linejoin="round",
+        **kw,
+    )
 
 
 def seam(colour: str) -> str:
