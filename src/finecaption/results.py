@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from finecaption.io import strict_json
 from finecaption.request import DENSE, WHOLE
 from finecaption.types import Caption, Region
 
@@ -74,7 +74,7 @@ class CaptionResult:
 
     def to_json(self, indent: int | None = None) -> str:
         """`to_dict` as ASCII JSON text."""
-        return json.dumps(self.to_dict(), indent=indent)
+        return strict_json.dumps(self.to_dict(), indent=indent)
 
 
 class CaptionUpdate(NamedTuple):

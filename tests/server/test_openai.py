@@ -12,8 +12,9 @@ import pytest
 from PIL import Image
 
 from finecaption.io.masks import encode_base64_gzip, encode_polygons, encode_rle, load_mask
+from finecaption.server.images import decode_image
 
-from .conftest import NAME, PATIENCE, RABBIT, ROOM, Live, chat_body, small
+from .conftest import NAME, PATIENCE, RABBIT, ROOM, Live, chat_body, png, small
 
 
 @pytest.fixture(scope="module")
@@ -79,12 +80,16 @@ def test_usage_is_counted_by_the_models_tokenizer(
 
 def test_every_form_of_a_region(client: openai.OpenAI, truth: Any, park: str) -> None:
     mask = load_mask(str(RABBIT))
+    labels = np.where(mask, 5, 0).astype(np.uint8)
+    labels[:20, :20] = 200
     forms: list[Any] = [
         encode_rle(mask),
         {"size": list(mask.shape), "counts": _runs(mask)},
         {"polygon": encode_polygons(mask)},
         {"mask": base64.b64encode(RABBIT.read_bytes()).decode()},
         {"mask": encode_base64_gzip(mask)},
+        {"mask": base64.b64encode(png(Image.fromarray(labels))).decode(), "label": 5},
+        {"mask": base64.b64encode(png(Image.fromarray(labels))).decode(), "label": [5, 6]},
     ]
     for form in forms:
         text = said(client, park, "category", extra_body={"region": form})
@@ -201,6 +206,11 @@ def test_the_last_message_is_answered(client: openai.OpenAI, truth: Any, rabbit:
     assert answer.choices[0].message.content == truth.regions[0].captions["Color"]
 
 
+def part(**fields: Any) -> dict[str, Any]:
+    """A request with one part of a message."""
+    return {"messages": [{"role": "user", "content": [fields]}]}
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [
@@ -211,6 +221,26 @@ def test_the_last_message_is_answered(client: openai.OpenAI, truth: Any, rabbit:
         ({"response_format": {"type": "json_object"}}, "response_format"),
         ({"temperature": 3}, "temperature: Input should be less than or equal to 2"),
         ({"max_tokens": 0}, "max_tokens"),
+        ({"stop": list("abcde")}, "stop: List should have at most 4 items"),
+        ({"stop": 7}, "stop: Input should be a valid"),
+        (
+            part(type="text", text=5),
+            r"- messages\.0\.content\.0\.text: Input should be a valid str",
+        ),
+        (part(type="text"), r"- messages\.0\.content\.0\.text: Field required"),
+        (
+            part(type="image_url", image_url={"url": 5}),
+            r"- messages\.0\.content\.0\.image_url\.url",
+        ),
+        (
+            {"extra_body": {"region": {"box": [0.25, 0.25, 0.6, 0.75]}}},
+            "not fractions of the image",
+        ),
+        ({"extra_body": {"region": {"points": [[0.25, 0.5]]}}}, "not fractions of the image"),
+        (
+            {"extra_body": {"region": {"polygon": [0.1, 0.1, 0.5, 0.1, 0.5, 0.9]}}},
+            "not fractions of the image",
+        ),
         ({"extra_body": {"nonsense": 1}}, "Unrecognized request argument supplied: nonsense"),
         ({"extra_body": {"region": {"box": [1, 2, 3]}}}, "region.box"),
         ({"extra_body": {"region": {"box": [9, 9, 3, 3]}}}, "reversed"),
@@ -252,12 +282,19 @@ def test_a_transparent_picture_marks_nothing(client: openai.OpenAI) -> None:
         ask(client, small((1, 2, 3, 255)), "color")
 
 
+def test_an_alpha_that_is_nowhere_below_half_marks_nothing() -> None:
+    """The colors are as `load_image` gives them: on white."""
+    for alpha, marks in ((255, False), (254, False), (128, False), (127, True), (0, True)):
+        picture = Image.new("RGBA", (8, 4), (10, 200, 30, 255))
+        picture.putpixel((2, 1), (10, 200, 30, alpha))
+        loaded = decode_image(png(picture), 100, True, "image")
+        assert (loaded.mask is not None) == marks
+        if loaded.mask is not None:
+            assert loaded.mask.sum() == 31 and not loaded.mask[1, 2]
+
+
 def test_colours_under_transparency_are_kept() -> None:
     """The picture that the model gets is the one that was marked, not a cut-out on white."""
-    from finecaption.server.images import decode_image
-
-    from .conftest import png
-
     picture = Image.new("RGBA", (8, 4), (10, 200, 30, 0))
     picture.paste((10, 200, 30, 255), (0, 0, 4, 4))
     loaded = decode_image(png(picture), 100, True, "image")

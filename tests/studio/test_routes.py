@@ -125,6 +125,8 @@ def test_brush_everything_and_the_whole_picture(client: Any, visitor: dict[str, 
     answer = client.post("/studio-api/brush", content=encode_png(painted), headers=visitor)
     assert answer.json()["how"] == "brush"
     assert answer.json()["area"] == pytest.approx(400 / 4800, 1e-3)
+    turned = client.post("/studio-api/brush", content=encode_png(painted.T), headers=visitor)
+    assert turned.status_code == 400 and "but the image is" in turned.json()["error"]["message"]
     empty = client.post("/studio-api/brush", content=encode_png(painted & False), headers=visitor)
     assert empty.status_code == 400 and "nothing is painted" in empty.text
     news = lines(client.post("/studio-api/everything", headers=visitor))

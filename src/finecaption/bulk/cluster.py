@@ -20,6 +20,7 @@ from finecaption.bulk.jobs import Bad, BatchJob, key_of
 from finecaption.bulk.pipeline import Batching, Outcome, PhaseClock, outcomes
 from finecaption.bulk.settings import RunSettings
 from finecaption.errors import FineCaptionError, InputError
+from finecaption.io import strict_json
 
 WINDOW = 500_000
 """Images that the driver hands to Ray at a time; actors start anew after so many."""
@@ -58,7 +59,7 @@ class Worker:
             for outcome in batch:
                 record = None if outcome.error else outcome.record()
                 out.append(
-                    json.dumps(
+                    strict_json.dumps(
                         {
                             "id": outcome.id,
                             "place": outcome.place,

@@ -6,7 +6,6 @@ that is looked at. `#p=3` in the address is page 3, `#q=red` a search.
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,7 +16,7 @@ from PIL import Image
 
 from finecaption.bulk.tables import Records, written
 from finecaption.errors import InputError
-from finecaption.io import masks
+from finecaption.io import masks, strict_json
 from finecaption.io.html import PALETTE, data_uri, fit, outline, render, shown_mask
 from finecaption.io.images import load_image
 
@@ -57,7 +56,7 @@ def write_html(path: Path, read: Records, title: str, threads: int = 2) -> int:
         stream.write(before)
         for line in _lines(read(), shown, threads):
             # a tag in a text must not end the block of data
-            stream.write(json.dumps(line).replace("<", "\\u003c") + "\n")
+            stream.write(strict_json.dumps(line).replace("<", "\\u003c") + "\n")
         stream.write(after)
     return total - shown
 

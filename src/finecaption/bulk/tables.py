@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any, TextIO
 from pycocotools import mask as coco_mask
 
 from finecaption.bulk.journal import DiskErrors
+from finecaption.io import strict_json
 from finecaption.io.atomic import replacing
 
 Records = Callable[[], Iterable[Mapping[str, Any]]]
@@ -70,13 +70,13 @@ def write_coco(path: Path, read: Records) -> None:
                 image["caption"] = record["global"]
             if record.get("meta") is not None:
                 image["meta"] = record["meta"]
-            stream.write((",\n" if place else "\n") + json.dumps(image))
+            stream.write((",\n" if place else "\n") + strict_json.dumps(image))
         stream.write('],\n"annotations": [')
         total = 0
         for record, number in _numbered(read):
             for region in record["regions"]:
                 total += 1
-                text = json.dumps(_annotation(region, total, number))
+                text = strict_json.dumps(_annotation(region, total, number))
                 stream.write((",\n" if total > 1 else "\n") + text)
         stream.write("]}\n")
 

@@ -10,6 +10,7 @@ import typer
 from finecaption.cli.completion import models, one_of, presets
 from finecaption.cli.console import Quiet, Verbose, note
 from finecaption.errors import InputError
+from finecaption.io import strict_json
 
 app = typer.Typer(add_completion=False, help="Build a model from published checkpoints.")
 
@@ -68,7 +69,6 @@ def assemble(
 ) -> None:
     """Build a model from published checkpoints, ready for stage 1."""
     import dataclasses
-    import json
 
     from finecaption.assemble.presets import find_preset
 
@@ -88,7 +88,7 @@ def assemble(
     if print_config:
         wanted: dict[str, Any] = {part: source for part, source in given.items() if source}
         chosen = dataclasses.replace(chosen, **wanted)
-        print(json.dumps(dataclasses.asdict(chosen), indent=1))
+        print(strict_json.dumps(dataclasses.asdict(chosen), indent=1))
         return
     from transformers.utils.logging import disable_progress_bar
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import warnings
 from typing import TYPE_CHECKING, Annotated
@@ -26,6 +25,7 @@ from finecaption.cli.options import (
     region_prompts,
 )
 from finecaption.errors import InputError
+from finecaption.io import strict_json
 
 if TYPE_CHECKING:
     from finecaption.inference.choice_scoring import ChoiceScores
@@ -109,7 +109,7 @@ def _print(image: str, name: str, scores: ChoiceScores, as_json: bool) -> None:
             "choices": {choice: round(value, 6) for choice, value in probabilities.items()},
             "unknown": list(scores.unknown),
         }
-        print(json.dumps(record, indent=2))
+        print(strict_json.dumps(record, indent=2))
         return
     wide = max(map(len, probabilities))
     terminal = sys.stdout.isatty()

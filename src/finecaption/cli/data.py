@@ -24,6 +24,7 @@ from finecaption.cli.data_shared import (
 )
 from finecaption.cli.options import Images, Overwrite, SkipBad, Src
 from finecaption.errors import InputError
+from finecaption.io import strict_json
 
 T = TypeVar("T")
 
@@ -124,14 +125,17 @@ def validate(
     verbose: Verbose = False,
 ) -> None:
     """Report every problem with its file and record; exit with 1 if there is any."""
-    import json
 
     found = open_source(src, source, images, split, option, skip_bad=True, deep=not quick)
     told = samples = 0
 
     def tell() -> int:
         for problem in found.problems[told:]:
-            line = json.dumps(problem.to_dict(), ensure_ascii=False) if as_json else str(problem)
+            line = (
+                strict_json.dumps(problem.to_dict(), ensure_ascii=False)
+                if as_json
+                else str(problem)
+            )
             print(line, flush=True)
         return len(found.problems)
 

@@ -11,6 +11,7 @@ import typer
 from finecaption.cli.completion import source_formats
 from finecaption.cli.console import note, progress_console
 from finecaption.errors import InputError
+from finecaption.io import strict_json
 
 if TYPE_CHECKING:
     from finecaption.data.problems import Problem
@@ -166,12 +167,10 @@ def note_problems(problems: list[Problem], out: Path | None = None) -> None:
         note(f"  {problem}")
     more = len(problems) - _SHOWN_PROBLEMS
     if out is not None:
-        import json
-
         from finecaption.io.atomic import write_text
 
         path = out.with_name(f"{out.name}.problems.jsonl")
-        lines = (json.dumps(problem.to_dict(), ensure_ascii=False) for problem in problems)
+        lines = (strict_json.dumps(problem.to_dict(), ensure_ascii=False) for problem in problems)
         write_text(path, "\n".join(lines) + "\n")
         note(f"  all of them: {path}")
     elif more > 0:

@@ -11,6 +11,7 @@ from finecaption.cli import completion
 from finecaption.cli.console import Quiet, Verbose, note, progress_console
 from finecaption.cli.options import MODEL, Device, Model
 from finecaption.errors import InputError
+from finecaption.io import strict_json
 
 app = typer.Typer(
     add_completion=False,
@@ -366,9 +367,8 @@ class _Bar:
 
 
 def _print_json(data: Any) -> None:
-    import json
 
-    print(json.dumps(data, indent=1, ensure_ascii=False))
+    print(strict_json.dumps(data, indent=1, ensure_ascii=False))
 
 
 def _show(scores: dict[str, Any], out: Path) -> None:

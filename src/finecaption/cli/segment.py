@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -23,6 +22,7 @@ from finecaption.cli.options import (
     region_prompts,
 )
 from finecaption.errors import InputError
+from finecaption.io import strict_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -217,12 +217,12 @@ def _write(
             for mask, extra in found
         ]
         document = {"image": name, "size": list(opened.size), "regions": regions}
-        return (json.dumps(document, indent=2) + "\n").encode()
+        return (strict_json.dumps(document, indent=2) + "\n").encode()
 
     def coco() -> bytes:
         extras = [extra for _, extra in found]
         document = coco_document(name, opened.size, arrays, extras=extras)
-        return (json.dumps(document, indent=2) + "\n").encode()
+        return (strict_json.dumps(document, indent=2) + "\n").encode()
 
     made: dict[str, Callable[[], bytes]] = {"rle": rle, "coco": coco}
     files: list[tuple[Path, bytes]] = []

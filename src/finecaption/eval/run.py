@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 from collections.abc import Collection, Mapping, Sequence
@@ -23,6 +22,7 @@ from finecaption.eval.score import scores
 from finecaption.eval.shards import merge, shard_folder
 from finecaption.eval.steps import ALONE, Shard
 from finecaption.eval.table import report
+from finecaption.io import strict_json
 from finecaption.io.atomic import write_json, write_text
 from finecaption.metrics.captions import CaptionScorer
 from finecaption.protocol import Capability, Captioner, Progress
@@ -230,7 +230,7 @@ def rescore(out: str | os.PathLike[str], scorer: CaptionScorer | None = None) ->
     result["settings"] = settings
     result |= {k: v for k, v in folder.manifest.items() if k not in ("settings", "done")}
     result["steps"] = folder.manifest["done"]
-    lines = (json.dumps(a.to_dict(), ensure_ascii=False) + "\n" for a in answers)
+    lines = (strict_json.dumps(a.to_dict(), ensure_ascii=False) + "\n" for a in answers)
     write_text(folder.path / ANSWERS, "".join(lines))
     write_json(folder.path / "scores.json", result)
     retable(out)

@@ -6,13 +6,13 @@ together in OUT are those that one process would have written, in the same order
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
 from finecaption.errors import InputError
 from finecaption.eval.records import MANIFEST, Record, RunFolder, read_json, read_records
 from finecaption.eval.steps import Shard
+from finecaption.io import strict_json
 from finecaption.io.atomic import write_json, write_text
 
 SHARDS = "shards"
@@ -53,7 +53,7 @@ def merge(out: Path, shard: Shard, steps: list[str]) -> bool:
     for step in steps:
         found = [r for f in folders for r in read_records(f / f"{step}.jsonl")]
         found.sort(key=lambda record: record["index"])  # stable: an image's records stay in order
-        lines = "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in found)
+        lines = "".join(strict_json.dumps(r, ensure_ascii=False) + "\n" for r in found)
         out.mkdir(parents=True, exist_ok=True)
         write_text(out / f"{step}.jsonl", lines)
         done[step] = {

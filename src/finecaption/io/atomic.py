@@ -8,12 +8,13 @@ file, which the next writer replaces.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from finecaption.io import strict_json
 
 
 def hidden(path: Path) -> Path:
@@ -87,7 +88,7 @@ def write_text(path: str | os.PathLike[str], text: str, *, durable: bool = True)
 
 def write_json(path: str | os.PathLike[str], data: Any, *, durable: bool = True) -> None:
     """Writes JSON, indented by one, with a line end; see `replacing`."""
-    write_text(path, json.dumps(data, indent=1, ensure_ascii=False) + "\n", durable=durable)
+    write_text(path, strict_json.dumps(data, indent=1, ensure_ascii=False) + "\n", durable=durable)
 
 
 @contextlib.contextmanager

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from finecaption.errors import InputError
+from finecaption.io import strict_json
 from finecaption.io.atomic import write_json
 
 Record = dict[str, Any]
@@ -26,9 +27,9 @@ _TAIL = 1 << 16  # bytes read at a time to find the last line's start
 def to_line(record: Mapping[str, Any]) -> bytes:
     """A record as one line of UTF-8; text that is not valid Unicode (file names) is escaped."""
     try:
-        return (json.dumps(record, ensure_ascii=False) + "\n").encode()
+        return (strict_json.dumps(record, ensure_ascii=False) + "\n").encode()
     except UnicodeEncodeError:
-        return (json.dumps(record) + "\n").encode()
+        return (strict_json.dumps(record) + "\n").encode()
 
 
 def read_records(path: Path, begin: int = 0) -> Iterator[Record]:

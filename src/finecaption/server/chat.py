@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 import uuid
 from collections.abc import AsyncIterator, Sequence
@@ -15,6 +14,7 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from finecaption.errors import FineCaptionError, InputError
+from finecaption.io import strict_json
 from finecaption.request import WHOLE, Request, instruction_for
 from finecaption.server.batching import Ticket
 from finecaption.server.errors import ApiError, error_body, input_error, log
@@ -320,7 +320,7 @@ async def _events(
         record = {**base, "choices": [choice], **more}
         if with_usage:
             record["usage"] = None
-        return f"data: {json.dumps(record)}\n\n"
+        return f"data: {strict_json.dumps(record)}\n\n"
 
     writer = Writer(chat.stops)
     confidence: float | None = None
@@ -338,23 +338,23 @@ async def _events(
             job.done.result()
     except asyncio.TimeoutError:
         late = chat.service.too_late()
-        yield f"data: {json.dumps(error_body(late.status_code, str(late.detail)))}\n\n"
+        yield f"data: {strict_json.dumps(error_body(late.status_code, str(late.detail)))}\n\n"
         return
     except Cancelled:
         return
     except InputError as error:
-        yield f"data: {json.dumps(error_body(400, str(input_error(error).detail)))}\n\n"
+        yield f"data: {strict_json.dumps(error_body(400, str(input_error(error).detail)))}\n\n"
         return
     # the status is out already: whatever it is can only be told in the stream
     except Exception as error:
         log.error("a stream failed", exc_info=error)
         known = isinstance(error, FineCaptionError)
         told = str(error) if known else "the server failed on this request; its log says why"
-        yield f"data: {json.dumps(error_body(500, told))}\n\n"
+        yield f"data: {strict_json.dumps(error_body(500, told))}\n\n"
         return
     extra = {"asked": chat.name, "confidence": confidence}
     yield chunk({}, chat.reason(writer.sent, writer.stopped), finecaption=extra)
     usage = chat.usage(writer.sent)
     if with_usage:
-        yield f"data: {json.dumps({**base, 'choices': [], 'usage': usage})}\n\n"
+        yield f"data: {strict_json.dumps({**base, 'choices': [], 'usage': usage})}\n\n"
     yield "data: [DONE]\n\n"

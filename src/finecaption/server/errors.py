@@ -16,7 +16,6 @@ from finecaption.errors import FineCaptionError, InputError
 
 log = logging.getLogger("finecaption.server")
 
-_TYPE_NAMES = ("str", "int", "float", "bool", "list", "dict")
 _TYPES = {
     401: "authentication_error",
     403: "permission_error",
@@ -90,9 +89,13 @@ async def _input_error(request: Request, error: Exception) -> Response:
 
 async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    # of a field that may be one thing or another, each is complained about: the deepest knows most
-    first = max(error.errors(), key=lambda one: len(_places(one)))
-    places = _places(first)
+    # of a field that may be one thing or another, each is complained about: the deepest knows most,
+    # and of two, the one for which the type is right
+    first = max(
+        error.errors(),
+        key=lambda one: (len(_places(one, error.body)), not one["type"].endswith("_type")),
+    )
+    places = _places(first, error.body)
     param = ".".join(places) or None
     if first["type"] == "extra_forbidden":
         name = str(first["loc"][-1])[:80]
@@ -102,10 +105,21 @@ async def _invalid(request: Request, error: Exception) -> Response:
     return error_response(400, f"{param}: {message}" if param else message, param)
 
 
-def _places(error: dict[str, Any]) -> list[str]:
-    """Field names and numbers on the way to what is wrong, without pydantic's names of types."""
-    parts = [str(part) for part in error["loc"] if part not in ("body", "query", "path")]
-    return [part for part in parts if re.fullmatch(r"\w{1,80}", part) and part not in _TYPE_NAMES]
+def _places(error: dict[str, Any], body: Any) -> list[str]:
+    """Field names and numbers on the way to what is wrong, without pydantic's names of types and
+    of the alternatives that it tried."""
+    parts = [part for part in error["loc"] if part not in ("body", "query", "path")]
+    named = []
+    for place, part in enumerate(parts):
+        last = place == len(parts) - 1 and error["type"] == "missing"
+        within = isinstance(body, dict) and part in body
+        if within or isinstance(body, list) and isinstance(part, int) and part < len(body):
+            body = body[part]
+        elif not last:
+            continue
+        if re.fullmatch(r"\w{1,80}", str(part)):
+            named.append(str(part))
+    return named
 
 
 async def _crash(request: Request, error: Exception) -> Response:

@@ -31,7 +31,7 @@ def to_region(
     if given.polygon is not None:
         return _polygon(given.polygon, size, f"{field}.polygon")
     if given.mask is not None:
-        return _mask(given.mask, size, f"{field}.mask")
+        return _mask(given.mask, size, f"{field}.mask", given.label)
     points = given.points or ()
     if len(points) > max_points:
         raise InputError(f"{field}.points: {len(points)} of them; at most {max_points} are taken")
@@ -72,13 +72,14 @@ def _polygon(polygon: list[float] | list[list[float]], size: Size, field: str) -
     return region_of(decode_polygons(parts, size, field), field)
 
 
-def _mask(text: str, size: Size, field: str) -> Region:
+def _mask(text: str, size: Size, field: str, label: int | list[int] | None) -> Region:
     data = decode_base64(text, field)
-    if data[:2] == _GZIP:
+    if data[:2] == _GZIP and label is None:
         bare = text.partition(",")[2] if text[:5].lower() == "data:" else text
         return region_of(decode_base64_gzip("".join(bare.split()), size, field), field)
     try:
-        mask = load_mask(decode_mask(data, size, field), size)
+        labels = [label] if isinstance(label, int) else label
+        mask = load_mask(decode_mask(data, size, field), size, labels)
     except InputError as error:
         message = str(error)
         raise InputError(message if message.startswith(field) else f"{field}: {error}") from error

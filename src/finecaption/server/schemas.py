@@ -49,6 +49,9 @@ class RegionModel(_Strict):
         description="A mask image (PNG) of the image's size as data URI or base64, or base64 "
         "of gzip of H x W bytes.",
     )
+    label: int | Annotated[list[int], Field(min_length=1, max_length=256)] | None = Field(
+        None, description="The values of the mask image's pixels that make the region."
+    )
     box: Box | None = Field(None, description="x0, y0, x1, y1 around the thing.")
     points: list[Click] | None = Field(
         None, description="Clicks [x, y] on the thing; [x, y, false] is not on it.", min_length=1
@@ -56,13 +59,16 @@ class RegionModel(_Strict):
 
     @model_validator(mode="after")
     def _one_form(self) -> RegionModel:
-        forms = ({"size", "counts"}, {"polygon"}, {"mask"}, {"box"}, {"points"}, {"box", "points"})
+        forms = (
+            {"size", "counts"}, {"polygon"}, {"mask"}, {"mask", "label"}, {"box"}, {"points"},
+            {"box", "points"},
+        )  # fmt: skip
         values = {name for name, value in self if value is not None}
         if values not in forms:
             raise ValueError(
                 'a region is one of {"size": [height, width], "counts": ...}, {"polygon": [...]}, '
-                '{"mask": "data:image/png;base64,..."}, {"box": [x0, y0, x1, y1]}, '
-                '{"points": [[x, y], ...]}, or box and points together'
+                '{"mask": "data:image/png;base64,..."} (perhaps with "label"), '
+                '{"box": [x0, y0, x1, y1]}, {"points": [[x, y], ...]}, or box and points together'
             )
         return self
 
@@ -317,6 +323,9 @@ class SegmentRequest(_Strict):
     image: str = Field(description="Data URI, base64, or a web address if allowed.")
     points: list[Click] | None = Field(
         None, description="Clicks [x, y] on the thing; [x, y, false] is not on it."
+    )
+    label: int | Annotated[list[int], Field(min_length=1, max_length=256)] | None = Field(
+        None, description="The values of the mask image's pixels that make the region."
     )
     box: Box | None = Field(None, description="x0, y0, x1, y1 around the thing.")
     everything: bool = Field(False, description="Masks of all things; without points and box.")

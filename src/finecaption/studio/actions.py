@@ -12,9 +12,9 @@ from PIL import Image
 
 from finecaption.attributes import ATTRIBUTE_NAMES
 from finecaption.errors import InputError
-from finecaption.io.geometry import Box, check_box, check_point
+from finecaption.io.geometry import Box, check_box, check_point, same_shape
 from finecaption.io.images import load_image
-from finecaption.io.masks import load_mask, resize_mask
+from finecaption.io.masks import check_mask_size, load_mask, resize_mask
 from finecaption.request import WHOLE, Request, instruction_for
 from finecaption.studio.mentions import find_mentions, find_relations, name_of
 from finecaption.studio.session import MOST_REGIONS, Session, SessionItem, runs
@@ -119,10 +119,13 @@ def brush(session: Session, data: bytes, region: int | None) -> SessionItem:
     """A region from a painted mask, an image file at the size of the view.
 
     Raises:
-        InputError: nothing was painted, or it cannot be read.
+        InputError: nothing was painted, it cannot be read, or it is of another shape.
     """
     mask = load_mask(data)
-    if mask.shape[::-1] != session.size:
+    painted = mask.shape[1], mask.shape[0]
+    if painted != session.size:
+        if not same_shape(painted, session.size):
+            check_mask_size(mask, session.size, "mask")
         mask = resize_mask(mask, session.size)
     if not mask.any():
         raise InputError("nothing is painted; draw over the thing first")

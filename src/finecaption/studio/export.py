@@ -6,7 +6,6 @@ The functions take plain values, so that the command line uses them too.
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
@@ -16,6 +15,7 @@ from PIL import Image
 
 from finecaption.draw import PALETTE, annotate
 from finecaption.io import masks as codecs
+from finecaption.io import strict_json
 from finecaption.io.html import data_uri, outline, render
 from finecaption.studio.mentions import find_mentions, find_relations, name_of
 from finecaption.studio.session import Session
@@ -99,7 +99,7 @@ def file_name(session: Session, form: str) -> str:
 
 
 def _dumped(value: Any) -> bytes:
-    return (json.dumps(value, indent=2) + "\n").encode("ascii")
+    return (strict_json.dumps(value, indent=2) + "\n").encode("ascii")
 
 
 def _captions(session: Session) -> list[Caption]:

@@ -6,7 +6,6 @@ A session's key travels in a header of its own, which other sites' pages cannot 
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 from urllib.parse import quote, unquote
@@ -17,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from finecaption.attributes import ATTRIBUTE_NAMES
 from finecaption.errors import InputError
+from finecaption.io import strict_json
 from finecaption.io.html import data_uri
 from finecaption.server.errors import ApiError, input_error
 from finecaption.studio import actions
@@ -296,10 +296,10 @@ def _stream(lines: AsyncIterator[dict[str, Any]]) -> StreamingResponse:
     async def encoded() -> AsyncIterator[bytes]:
         try:
             async for line in lines:
-                yield json.dumps(line).encode() + b"\n"
+                yield strict_json.dumps(line).encode() + b"\n"
         except InputError as error:
             message = str(input_error(error).detail)
-            yield json.dumps({"error": {"message": message}}).encode() + b"\n"
+            yield strict_json.dumps({"error": {"message": message}}).encode() + b"\n"
 
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(encoded(), media_type="application/x-ndjson", headers=headers)

@@ -8,6 +8,8 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from finecaption.io import strict_json
+
 
 class LossCurve:
     """Lines of {"step": ..., "loss": ..., ...} in the order of steps."""
@@ -31,13 +33,13 @@ class LossCurve:
         kept = [entry for entry in self.read() if entry["step"] <= step]
         self.path.parent.mkdir(parents=True, exist_ok=True)
         temporary = self.path.with_name(f".{self.path.name}.part")
-        temporary.write_text("".join(json.dumps(entry) + "\n" for entry in kept))
+        temporary.write_text("".join(strict_json.dumps(entry) + "\n" for entry in kept))
         temporary.replace(self.path)
 
     def add(self, step: int, **values: float) -> None:
         """One line more."""
         with self.path.open("a") as file:
-            file.write(json.dumps({"step": step, **values}) + "\n")
+            file.write(strict_json.dumps({"step": step, **values}) + "\n")
 
 
 class CurveCallback(TrainerCallback):

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from finecaption.errors import InputError
+from finecaption.io import strict_json
 
 CHUNK = 1 << 20  # characters read at a time
 MAX_VALUE = 1 << 28  # characters of one value; more than that is not a record but a broken file
 
-_DECODER = json.JSONDecoder()
+_DECODER = json.JSONDecoder(parse_constant=strict_json.null)
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,8 @@ def json_items(path: str | os.PathLike[str], *keys: str) -> Iterator[JsonItem]:
     """The values of a JSON file one at a time; only one of them is in memory.
 
     A list gives its elements. An object gives for each key the elements where its value is a
-    list, else the value; with `keys`, only those. Anything else is one value without a key.
+    list, else the value; with `keys`, only those. Anything else is one value without a key. NaN and
+    infinity, which are no JSON, are read as null.
 
     Raises:
         InputError: no such file, or not whole JSON.
@@ -187,13 +189,13 @@ def text_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
 
 
 def parse_json(text: str) -> Any:
-    """One JSON value.
+    """One JSON value; NaN in it, which is no JSON, is read as null.
 
     Raises:
         InputError: it is none.
     """
     try:
-        return json.loads(text)
+        return json.loads(text, parse_constant=strict_json.null)
     except (ValueError, RecursionError) as error:
         raise InputError(f"is not JSON ({error})") from error
 

@@ -15,7 +15,6 @@ not there are left out; `entity_id` null says that a region has no id.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -23,7 +22,7 @@ from typing import Any
 
 from finecaption.data.record import compact_rle
 from finecaption.errors import InputError
-from finecaption.io import masks
+from finecaption.io import masks, strict_json
 from finecaption.io.atomic import replacing
 from finecaption.types import RegionSample
 
@@ -48,7 +47,7 @@ def write_compositioncap(samples: Iterable[RegionSample], path: str | os.PathLik
     with replacing(out) as part, part.open("w", encoding="utf-8", newline="\n") as stream:
         for record in picture_records(samples, out.parent):
             stream.write("[\n" if count == 0 else ",\n")
-            stream.write(json.dumps(record, ensure_ascii=False))
+            stream.write(strict_json.dumps(record, ensure_ascii=False))
             count += 1
         stream.write("\n]\n" if count else "[]\n")
     return count
