@@ -299,3 +299,54 @@ def test_annotate_with_a_checkpoint(
     assert made["kind"] == "finecaption" and len(made["version"]) == 64
     _, err = run(*command, "--out", "b.json", "--cache", "a.json.cache")
     assert "0 questions asked, 16 answered from the cache" in err
+
+
+COMMANDS = {
+    "validate": (),
+    "convert": ("--out", "OUT.jsonl", "--to", "jsonl"),
+    "view": ("--out", "OUT.html"),
+    "stats": (),
+}
+
+
+def coco(folder: Path, size: tuple[int, int], **changes: Any) -> Path:
+    """A COCO file of one annotation, for an image of 160 x 120 pixels."""
+    (folder / "images").mkdir()
+    Image.new("RGB", (160, 120)).save(folder / "images" / "pic.png")
+    thing = {"id": 1, "image_id": 1, "category_id": 1, "iscrowd": 0, "bbox": [40, 30, 60, 60]}
+    thing |= {"segmentation": [[80, 60, 200, 60, 200, 180, 80, 180]], **changes}
+    image = {"id": 1, "file_name": "pic.png", "width": size[0], "height": size[1]}
+    categories = [{"id": 1, "name": "thing"}]
+    file = folder / "coco.json"
+    file.write_text(
+        json.dumps({"images": [image], "annotations": [thing], "categories": categories})
+    )
+    return file
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("size", [(320, 240), (320, 200)])
+def test_all_commands_agree_on_images_of_another_size(
+    tmp_path: Path, run: Run, command: str, size: tuple[int, int]
+) -> None:
+    """A copy of another size is scaled to by all; of another shape, it is refused by all."""
+    file = coco(tmp_path, size)
+    more = [text.replace("OUT", str(tmp_path / "out")) for text in COMMANDS[command]]
+    copy = size == (320, 240)
+    code = 0 if copy else 1 if command == "validate" else 2
+    out, err = run(command, file, *more, "--from", "coco-instances", code=code)
+    assert ("160 x 120 pixels, but the record is for 320 x 200" in out + err) != copy
+    if copy and command == "convert":
+        (line,) = (tmp_path / "out.jsonl").read_text("utf-8").splitlines()
+        record = json.loads(line)
+        assert (record["width"], record["height"]) == (160, 120)
+        assert masks.box_from_mask(masks.decode_rle(record["mask"])) == (40, 30, 100, 90)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_file_of_crowds_only_says_so(tmp_path: Path, run: Run, command: str) -> None:
+    file = coco(tmp_path, (160, 120), iscrowd="1")
+    more = [text.replace("OUT", str(tmp_path / "out")) for text in COMMANDS[command]]
+    code = 1 if command == "validate" else 0
+    _, err = run(command, file, *more, "--from", "coco-instances", code=code)
+    assert "no sample is left: 1 crowds passed over" in err

@@ -276,4 +276,6 @@ def _report(summary: BatchSummary, layout: Any, errors: Path) -> None:
     if summary.omitted:
         note(f"the HTML page leaves out {summary.omitted:,} images")
     for form in layout.formats:
-        typer.echo(layout.sidecars if form in ("txt", "png") else layout.file(form))
+        path = layout.sidecars if form in ("txt", "png") else layout.file(form)
+        if path.exists():  # a run that described nothing leaves no records
+            typer.echo(path)

@@ -16,6 +16,7 @@ from finecaption.cli.data_shared import (
     Options,
     Split,
     full_name,
+    note_empty,
     note_problems,
     open_source,
     parse_parts,
@@ -106,6 +107,7 @@ def convert(
     count = write_samples(found, out, to, embed, settings, overwrite)
     note_problems(found.problems, out)
     note(f"{count:,} samples")
+    note_empty(found, count)
     print(out)
 
 
@@ -124,8 +126,7 @@ def validate(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Report every problem with its file and record; exit with 1 if there is any."""
-
+    """Report every problem with its file and record; exit with 1 if there is any, or no sample."""
     found = open_source(src, source, images, split, option, skip_bad=True, deep=not quick)
     told = samples = 0
 
@@ -147,9 +148,10 @@ def validate(
         note(f"  {name}: {number:,}")
     if told or skip_bad:
         note(f"{told:,} problems; left out, {samples:,} samples remain")
-    else:
+    elif samples:
         note(f"no problem in {samples:,} samples")
-    if told:
+    note_empty(found, samples)
+    if told or not samples:
         raise typer.Exit(1)
 
 

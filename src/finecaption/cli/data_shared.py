@@ -175,3 +175,10 @@ def note_problems(problems: list[Problem], out: Path | None = None) -> None:
         note(f"  all of them: {path}")
     elif more > 0:
         note(f"  and {more:,} more; `data validate` lists all")
+
+
+def note_empty(found: Source, samples: int) -> None:
+    """Says why no sample is left, if none is."""
+    if not samples:
+        passed = [f"{n:,} {what}" for what, n in sorted(found.counts.items()) if "passed" in what]
+        note(f"{found.path}: no sample is left: {'; '.join(passed) or 'it holds none'}")

@@ -165,7 +165,9 @@ def _of_grays(values: np.ndarray, field: str, lossy: bool = False) -> np.ndarray
     return np.asarray(values >= half)
 
 
-_REMEDY = "save 0 outside the region and 255 inside it, or say which values are meant (label)"
+_REMEDY = (
+    "save 0 outside the region and 255 inside it, or say which values are meant (label, --label)"
+)
 
 
 def _check_soft(values: np.ndarray, levels: list[int], field: str) -> None:

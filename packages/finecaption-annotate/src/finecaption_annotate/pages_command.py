@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,12 +13,14 @@ from finecaption.cli.data_shared import (
     From,
     Options,
     Split,
+    note_empty,
     note_problems,
     open_source,
     progress,
 )
 from finecaption.cli.options import Images, SkipBad, Src
 from finecaption.errors import InputError
+from finecaption.io import strict_json
 
 if TYPE_CHECKING:
     from finecaption.data.sources.base import Source
@@ -50,8 +51,9 @@ def stats(
     if out is not None:
         _save_page(out, stats_html(figures, str(src), found.problems, _read_as(found)))
     note_problems(found.problems)
+    note_empty(found, figures.to_dict()["samples"])
     if as_json:
-        print(json.dumps(figures.to_dict(), ensure_ascii=False, indent=1))
+        print(strict_json.dumps(figures.to_dict(), ensure_ascii=False, indent=1))
     else:
         _print_figures(figures.to_dict())
     if out is not None:
@@ -86,6 +88,7 @@ def view(
     lead = f"{which}. {_read_as(found)}"
     _save_page(out, sheet_html(chosen, str(src), lead))
     note_problems(found.problems)
+    note_empty(found, len(chosen))
     print(out)
 
 

@@ -16,7 +16,7 @@ from finecaption.attributes import (
 )
 from finecaption.captioners.registry import open_captioner
 from finecaption.errors import InputError
-from finecaption.io.masks import load_mask
+from finecaption.io.mask_values import opaque_part
 from finecaption.request import Request
 from finecaption.results import CaptionResult
 from finecaption.types import Region
@@ -107,7 +107,8 @@ def request_of(context: str, pictures: Sequence[Image.Image], where: str) -> Req
             f"{where}: is no question on a region given as the opaque part of an image; this "
             "model answers the tasks in finecaption.captioners.harness"
         )
-    region, colors = Region(load_mask(picture)), picture.convert("RGB")
+    opaque, colors = opaque_part(picture), picture.convert("RGB")
+    region = Region.whole(picture.size) if opaque is None else Region(opaque)
     if said == dense_instruction():
         return Request(colors, [region], dense=True)
     name = said.removeprefix(REGION_PREFIX).strip().rstrip(".")

@@ -14,10 +14,9 @@ from finecaption.data.store.rows import group
 from finecaption.errors import InputError
 from finecaption.io import masks
 from finecaption.io.geometry import Size
-from finecaption.io.images import load_image, open_picture
+from finecaption.io.images import SUFFIXES, load_image, open_picture
+from finecaption.io.mask_values import opaque_part
 from finecaption.types import RegionSample
-
-PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 
 _MASK = ".mask"
 
@@ -64,10 +63,10 @@ def folder_jobs(
     root = Path(folder)
     if not root.is_dir():
         raise InputError(f"{root}: is not a folder of pictures")
-    files = sorted(p for p in root.rglob("*") if p.suffix.lower() in PICTURES and p.is_file())
+    files = sorted(p for p in root.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
     pictures = [p for p in files if not p.stem.endswith(_MASK)]
     if not pictures:
-        raise InputError(f"{root}: holds no picture ({', '.join(PICTURES)})")
+        raise InputError(f"{root}: holds no picture; check the path")
     meet = Problems() if problems is None else problems
     given = _mask_files(files, {p.with_suffix("") for p in pictures}, meet)
     for path in pictures:
@@ -87,7 +86,7 @@ def _job(
 ) -> AnnotationJob:
     picture = load_image(path)
     made = "mask files"
-    if not own and _transparent(path):
+    if not own and opaque_part(open_picture(path)) is not None:
         made, own = "transparency", [("1", path)]
     if own:
         names = [name for name, _ in own]
@@ -120,11 +119,6 @@ def _mask_files(
             with problems.at(path):
                 raise InputError("the picture that this mask belongs to is not there")
     return given
-
-
-def _transparent(path: Path) -> bool:
-    picture = open_picture(path)
-    return "A" in picture.getbands() and bool((np.asarray(picture.getchannel("A")) < 255).any())
 
 
 def _load(path: Path, size: Size) -> np.ndarray:
