@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageChops
 
 from finecaption.errors import InputError
 
@@ -31,6 +31,7 @@ _MANY = 64
 """More grays or colors than this are shades: a mask of one image seldom has as many labels."""
 _VOID = (224, 224, 192)
 """The color of VOC's border "not labeled", index 255 of its palette: VOCdevkit/VOCcode."""
+_ROWS = 512  # that are counted at a time
 _FAINT = 16  # brightest value of a lossy file that is noise on black
 _NOISE = 8  # difference of neighboring values that it makes
 _GRAY_NOISE = 16  # difference of channels that the color conversion of lossy files makes
@@ -70,12 +71,12 @@ def of_picture(picture: Image.Image, field: str, labels: Labels | None = None) -
         if values.dtype.kind == "f":
             return of_array(values, field)
         return _of_grays(values, field)
+    if picture.mode in ("1", "L"):
+        return of_array(np.asarray(picture), field, lossy=picture.format in ("JPEG", "MPO"))
     rgb = picture.convert("RGB")
     lossy = picture.format in ("JPEG", "MPO") or (
-        picture.format in ("WEBP", "AVIF") and _is_noisy(np.asarray(rgb).max(axis=2))
+        picture.format in ("WEBP", "AVIF") and _is_noisy(_lightness(rgb))
     )
-    if picture.mode in ("1", "L"):
-        return of_array(np.asarray(picture), field, lossy=lossy)
     return _of_colors(rgb, picture, field, lossy)
 
 
@@ -138,9 +139,13 @@ def _numbers(picture: Image.Image, field: str) -> np.ndarray:
 
 def _levels(values: np.ndarray) -> list[int]:
     """The distinct values, ascending."""
-    if values.max() < 1 << 16:
-        return [int(v) for v in np.flatnonzero(np.bincount(values.ravel().astype(np.int64)))]
-    return [int(v) for v in np.unique(values)]
+    if values.max() >= 1 << 16:
+        return [int(v) for v in np.unique(values)]
+    found = np.zeros(1 << 16, bool)
+    for begin in range(0, len(values), _ROWS):  # counting takes eight bytes a pixel
+        part = values[begin : begin + _ROWS].ravel()
+        found |= np.bincount(part.astype(np.int64), minlength=1 << 16) > 0
+    return [int(v) for v in np.flatnonzero(found)]
 
 
 def _of_grays(values: np.ndarray, field: str, lossy: bool = False) -> np.ndarray:
@@ -207,8 +212,7 @@ def _around(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _of_colors(rgb: Image.Image, picture: Image.Image, field: str, lossy: bool) -> np.ndarray:
-    pixels = np.asarray(rgb)
-    light = pixels.max(axis=2)
+    light = _lightness(rgb)
     found = rgb.getcolors(_MANY)
     if found is None or lossy:
         return _of_grays(light, field, lossy)
@@ -235,6 +239,12 @@ def _of_colors(rgb: Image.Image, picture: Image.Image, field: str, lossy: bool) 
             f"{_REMEDY}"
         )
     return np.asarray(light > 0)
+
+
+def _lightness(rgb: Image.Image) -> np.ndarray:
+    """The largest channel of each pixel: uint8 (H, W)."""
+    red, green, blue = rgb.split()
+    return np.asarray(ImageChops.lighter(ImageChops.lighter(red, green), blue))
 
 
 def _one_hue(colors: list[tuple[int, ...]]) -> bool:
