@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import io
 from typing import Any
 
 import numpy as np
 import openai
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
+from finecaption.errors import InputError
 from finecaption.io.masks import encode_base64_gzip, encode_polygons, encode_rle, load_mask
-from finecaption.server.images import decode_image
+from finecaption.server.images import decode_image, decode_mask
 
 from .conftest import NAME, PATIENCE, RABBIT, ROOM, Live, chat_body, png, small
 
@@ -291,6 +294,22 @@ def test_an_alpha_that_is_nowhere_below_half_marks_nothing() -> None:
         assert (loaded.mask is not None) == marks
         if loaded.mask is not None:
             assert loaded.mask.sum() == 31 and not loaded.mask[1, 2]
+
+
+def test_long_texts_and_orientation_do_not_matter() -> None:
+    """The workflow that ComfyUI writes into its files; a TIFF file that lies on its side."""
+    info = PngInfo()
+    info.add_itxt("workflow", "x" * 1_500_000, zip=True)
+    picture = Image.new("RGB", (8, 4), (10, 200, 30))
+    assert decode_image(png(picture, pnginfo=info), 100, True, "image").picture.size == (8, 4)
+    assert decode_mask(png(picture, pnginfo=info), (8, 4), "mask")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    stream = io.BytesIO()
+    picture.save(stream, "TIFF", exif=exif)
+    assert decode_image(stream.getvalue(), 100, True, "image").picture.size == (4, 8)
+    with pytest.raises(InputError, match="image: .*8 x 4 = 32 pixels, over the limit of 31"):
+        decode_image(png(picture), 31, True, "image")
 
 
 def test_colours_under_transparency_are_kept() -> None:

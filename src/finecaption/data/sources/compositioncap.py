@@ -49,10 +49,10 @@ from finecaption.data.sources.reading import annotation_files, json_items, parse
 from finecaption.errors import InputError
 from finecaption.io import masks
 from finecaption.io.geometry import Size
+from finecaption.io.images import SUFFIXES
 from finecaption.types import RegionSample, Task
 
 _CROSS_REFERENCE = re.compile(r"\s*\(\s*entity_id_\d+\s*\)")
-_PICTURE_SUFFIX = re.compile(r"\.(png|jpe?g|bmp|tiff?|webp)$", re.I)
 
 
 @dataclass(frozen=True)
@@ -205,7 +205,7 @@ class CompositionCap(Source):
         self.counts[f"picture from {key or ('the key' if name else id_key)!r}"] += 1
         given = str(given)
         names = (
-            [given] if _PICTURE_SUFFIX.search(given) else [f"{given}.jpg", f"{given}.png", given]
+            [given] if given.lower().endswith(SUFFIXES) else [f"{given}.jpg", f"{given}.png", given]
         )
         for number, candidate in enumerate(names):
             try:
@@ -345,7 +345,7 @@ class CompositionCap(Source):
                 self.counts[f"mask from {where!r} (base64-gzip)"] += 1
                 return self.mask_rle(mask, size, where)
             value, where = value[inner], f"{where}.{inner}"
-        if isinstance(value, str) and _PICTURE_SUFFIX.search(value):
+        if isinstance(value, str) and value.lower().endswith(SUFFIXES):
             kind = "file"
             rle = self.mask_rle(masks.load_mask(self._mask_file(value, where)), size, where)
         elif isinstance(value, str):
