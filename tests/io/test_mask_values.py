@@ -163,6 +163,29 @@ def test_lossy_masks(thing: int, mode: str, quality: int) -> None:
         assert mask_iou(load_mask(encode(picture, "WEBP", quality=quality)), TRUTH) > 0.97
 
 
+@pytest.mark.parametrize("form", ["JPEG", "WEBP"])
+@pytest.mark.parametrize(
+    "picture",
+    [
+        gray(left=100, right=255),
+        gray(left=255, right=60),
+        color(left=(200, 60, 10), right=(60, 90, 120)),
+    ],
+)
+def test_lossy_masks_of_several_tones_are_refused(form: str, picture: Image.Image) -> None:
+    with pytest.raises(InputError, match=r"areas of about \d+ beside|may be the labels"):
+        load_mask(encode(picture, form, quality=70))
+
+
+@pytest.mark.parametrize("radius", [1, 4, 9])
+def test_lossy_masks_with_soft_borders_are_read(radius: int) -> None:
+    soft = gray(thing=255).filter(ImageFilter.GaussianBlur(radius))
+    for form in ("JPEG", "WEBP"):
+        assert mask_iou(load_mask(encode(soft, form, quality=60)), np.asarray(soft) >= 128) > 0.95
+    large = soft.resize((1600, 1200), Image.Resampling.BICUBIC)
+    assert mask_iou(load_mask(png(large)), np.asarray(large) >= 128) == 1
+
+
 def test_an_empty_or_full_lossy_mask_stays_so() -> None:
     assert not load_mask(encode(gray(thing=0), "JPEG", quality=40)).any()
     assert load_mask(encode(gray(thing=255, ground=250), "JPEG", quality=40)).all()

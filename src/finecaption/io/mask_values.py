@@ -11,7 +11,8 @@
   grays in between lie on the way from dark to light, as those of soft borders do. Where they fill
   areas of their own they may be labels, and the mask is refused.
 - A lossy file (JPEG; WebP and AVIF with noise beside its brightest value) cannot hold label
-  numbers: it is a gray mask, from half of its brightest value on.
+  numbers: it is a gray mask, from half of its brightest value on. Areas of one gray in between are
+  refused.
 
 Who knows what the values mean gives `labels`: the region is then the pixels of these values.
 """
@@ -32,6 +33,8 @@ _MANY = 64
 _VOID = (224, 224, 192)
 """The color of VOC's border "not labeled", index 255 of its palette: VOCdevkit/VOCcode."""
 _ROWS = 512  # that are counted at a time
+_DARK = 0.15  # of the brightest value: what is dark; and as far below it: what is light
+_AREA = 0.05  # of the light pixels: an area that is not overlooked
 _FAINT = 16  # brightest value of a lossy file that is noise on black
 _NOISE = 8  # difference of neighboring values that it makes
 _GRAY_NOISE = 16  # difference of channels that the color conversion of lossy files makes
@@ -152,6 +155,7 @@ def _of_grays(values: np.ndarray, field: str, lossy: bool = False) -> np.ndarray
     levels = _levels(values)
     low, high = levels[0], levels[-1]
     if lossy:
+        _check_one_shade(values, high, field)
         return np.asarray(values >= max((high + 1) // 2, _FAINT))
     # signed types have no range of their own: files of 16 bits come as int32
     top = np.iinfo(values.dtype).max if values.dtype.kind == "u" else 255 if high < 256 else 65535
@@ -167,6 +171,8 @@ def _of_grays(values: np.ndarray, field: str, lossy: bool = False) -> np.ndarray
         )
     if 2 < len(levels) <= _MANY:
         _check_soft(values, levels, field)
+    elif len(levels) > _MANY:
+        _check_one_shade(values, high, field)
     return np.asarray(values >= half)
 
 
@@ -197,6 +203,29 @@ def _check_soft(values: np.ndarray, levels: list[int], field: str) -> None:
                 f"{field}: has the values {_listed(levels)}, which may be the labels of several "
                 f"things or the grays of one; {_REMEDY}"
             )
+
+
+def _check_one_shade(values: np.ndarray, high: int, field: str) -> None:
+    """Raises InputError if there are areas of one gray between dark and light: things of their
+    own, blurred by compression or resizing. The grays of borders lie on lines, or are spread."""
+    if not _FAINT < high < 256:
+        return
+    counts = np.bincount(values.ravel(), minlength=256)
+    light = (high + 1) // 2 + int(counts[(high + 1) // 2 :].argmax())  # noise may be brighter
+    low, top = round(_DARK * light), round((1 - _DARK) * light)
+    between = counts[low:top]
+    peak = low + int(between.argmax())
+    alike = slice(max(low, peak - _NOISE), min(top, peak + _NOISE + 1))
+    least = max(_AREA * counts[top:].sum(), 0.6 * between.sum())
+    if counts[alike].sum() <= least:
+        return
+    darker, lighter = _around(values)
+    flat = (lighter - darker <= 2 * _NOISE) & (values >= alike.start) & (values < alike.stop)
+    if 2 * np.count_nonzero(flat) > least:
+        raise InputError(
+            f"{field}: has areas of about {peak} beside those of about {light}, which may be "
+            f"several things or one; {_REMEDY}"
+        )
 
 
 def _around(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
