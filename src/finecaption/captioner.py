@@ -10,9 +10,7 @@ Coordinates are pixels of the upright image, boxes x0, y0, x1, y1.
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +18,7 @@ import torch
 
 from finecaption.attributes import Attribute
 from finecaption.decoding import Decoding, capped
+from finecaption.deprecated import OldNames
 from finecaption.errors import InputError
 from finecaption.inference.batch_decoder import Answer, answer_stream, answers
 from finecaption.inference.prepare import (
@@ -33,6 +32,7 @@ from finecaption.io.checkpoint import model_identity, resolve_model
 from finecaption.io.images import ImageSource
 from finecaption.model import FineCaptionForConditionalGeneration, FineCaptionProcessor
 from finecaption.model.loading import load_model
+from finecaption.protocol import CAPABILITIES
 from finecaption.request import (
     Questions,
     Request,
@@ -52,11 +52,11 @@ if TYPE_CHECKING:
 DEFAULT_MODEL = "finecaption-mini"
 
 
-class FineCaption:
+class FineCaption(OldNames):
     """A model with everything it takes to answer a request: processor, click segmenter,
     out-of-domain detector, calibration. Implements `finecaption.protocol.Captioner`."""
 
-    capabilities: frozenset[Capability] = frozenset({"stream", "choose", "token_logprobs", "click"})
+    capabilities: frozenset[Capability] = frozenset(CAPABILITIES)
 
     def __init__(
         self,
@@ -227,23 +227,6 @@ class FineCaption:
                 done += sum(map(len, one.texts))
         return [entry for entry in found if entry is not None]
 
-    def caption_many(
-        self,
-        asks: Sequence[Request],
-        *,
-        decoding: Decoding | None = None,
-        progress: Progress | None = None,
-    ) -> list[CaptionResult | InputError]:
-        """Deprecated: `caption_batch`, with the decoding in the requests."""
-        warnings.warn(
-            "caption_many is now caption_batch; the decoding is a field of each request",
-            DeprecationWarning,
-            stacklevel=2,
-        )
-        return self.caption_batch(
-            [replace(ask, decoding=decoding) for ask in asks], progress=progress
-        )
-
     def stream(
         self, image: ImageSource | EncodedImage | Request, **asked: Any
     ) -> Iterator[CaptionUpdate]:
@@ -352,6 +335,14 @@ class FineCaption:
         if isinstance(encoded, InputError):
             raise encoded
         return encoded
+
+    def count_prompt(self, instruction: str) -> int:
+        """See `finecaption.protocol.Counting`."""
+        return len(self.processor.prompt_ids(instruction))
+
+    def count_tokens(self, text: str) -> int:
+        """See `finecaption.protocol.Counting`."""
+        return len(self.processor.tokenizer(text, add_special_tokens=False)["input_ids"])
 
     @property
     def segmenter(self) -> Any:

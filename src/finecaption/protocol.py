@@ -7,15 +7,21 @@ the captioner names it in `capabilities`, and `require` turns its absence into o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Literal, Protocol, TypeAlias, cast, get_args, runtime_checkable
 
 from finecaption.errors import InputError
 from finecaption.request import Request
 from finecaption.results import CaptionResult, CaptionUpdate
 
-Capability: TypeAlias = Literal["stream", "choose", "token_logprobs", "click"]
-"""stream: `Streaming`; choose, token_logprobs: `Scoring`; click: boxes and clicks become masks, by
-`encode` and `segmenter` of `finecaption.captioner.FineCaption`."""
+Capability: TypeAlias = Literal[
+    "stream", "choose", "token_logprobs", "click", "encode", "evidence", "decoding", "count_tokens"
+]
+"""stream: `Streaming`; choose, token_logprobs: `Scoring`; encode: `Encoding`; count_tokens:
+`Counting`; decoding: it follows the settings of `Request.decoding`; click: boxes and clicks become
+masks, by `encode` and `segmenter` of `finecaption.captioner.FineCaption`; evidence:
+`finecaption.trust.attribution` can look into it."""
+CAPABILITIES: tuple[Capability, ...] = get_args(Capability)
+"""All of them; models of finecaption have every one."""
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Is called with the number of finished answers, and of all."""
@@ -105,6 +111,49 @@ class Scoring(Captioner, Protocol):
         ...
 
 
+class Encoding(Captioner, Protocol):
+    """A captioner that can encode an image once for several requests."""
+
+    def encode(self, image: Any) -> Any:
+        """The image for `Request.image`, with its `size` and `notice`."""
+        ...
+
+
+class Counting(Captioner, Protocol):
+    """A captioner that knows its tokens."""
+
+    def count_prompt(self, instruction: str) -> int:
+        """Tokens of a question, those of the image included."""
+        ...
+
+    def count_tokens(self, text: str) -> int:
+        """Tokens of an answer."""
+        ...
+
+
+def encode(captioner: Captioner, image: Any) -> Any:
+    """The image as `Request.image` takes it: encoded if the captioner can do so, else as it is."""
+    if "encode" in captioner.capabilities:
+        return cast(Encoding, captioner).encode(image)
+    return image
+
+
+def updates(captioner: Captioner, request: Request) -> Iterator[CaptionUpdate]:
+    """The answers to a request: as they are written, or where it cannot stream all at the end.
+
+    Raises:
+        InputError: as of `Captioner.caption_batch`, before the first update.
+    """
+    if "stream" in captioner.capabilities:
+        yield from cast(Streaming, captioner).stream(request)
+        return
+    (result,) = captioner.caption_batch([request])
+    if isinstance(result, InputError):
+        raise result
+    for number, name, text in result.answers():
+        yield CaptionUpdate(number, name, text, True)
+
+
 def require(captioner: Captioner, capability: Capability) -> None:
     """Raises InputError, with what to do instead, unless the captioner can do it."""
     if capability not in captioner.capabilities:
@@ -116,7 +165,23 @@ _MISSING: dict[Capability, str] = {
     "choose": "cannot score given choices; only models of finecaption can",
     "token_logprobs": "gives no log-probabilities; only models of finecaption do",
     "click": "has no click segmenter; give masks (finecaption segment makes them)",
+    "encode": "cannot encode an image ahead of its requests",
+    "evidence": "cannot show its evidence; only models of finecaption can",
+    "decoding": "takes no settings of decoding; only models of finecaption do",
+    "count_tokens": "does not count tokens; only models of finecaption do",
 }
 
 
-__all__ = ["Capability", "Captioner", "Progress", "Scoring", "Streaming", "require"]
+__all__ = [
+    "CAPABILITIES",
+    "Capability",
+    "Captioner",
+    "Counting",
+    "Encoding",
+    "Progress",
+    "Scoring",
+    "Streaming",
+    "encode",
+    "require",
+    "updates",
+]

@@ -14,7 +14,7 @@ from finecaption.captioner import FineCaption
 from finecaption.decoding import Decoding
 from finecaption.errors import InputError
 from finecaption.inference.batch_decoder import answers
-from finecaption.protocol import Captioner, Scoring, Streaming, require
+from finecaption.protocol import CAPABILITIES, Captioner, Scoring, Streaming, require
 from finecaption.request import Request
 from finecaption.results import CaptionResult
 from finecaption.trust.calibration import Calibration
@@ -77,7 +77,7 @@ def test_a_bad_request_does_not_spoil_the_others(captioner: FineCaption, tmp_pat
 
 def test_it_is_a_captioner_with_every_capability(captioner: FineCaption, tiny_folder: Path) -> None:
     assert isinstance(captioner, Captioner)
-    assert captioner.capabilities == {"stream", "choose", "token_logprobs", "click"}
+    assert captioner.capabilities == set(CAPABILITIES)
     assert Streaming not in type(captioner).__mro__ and Scoring not in type(captioner).__mro__
     require(captioner, "stream")
     identity = captioner.identity

@@ -6,11 +6,12 @@ import base64
 import io
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import httpx
@@ -18,6 +19,7 @@ import pytest
 from fastapi import FastAPI
 from PIL import Image
 
+from finecaption.protocol import Capability
 from finecaption.request import Request
 from finecaption.results import CaptionResult, CaptionUpdate, caption_of
 from finecaption.server import Settings, create_app
@@ -114,6 +116,8 @@ class Stub:
     """Stands for the captioner: answers with the question, after as long as it is told to wait."""
 
     name = NAME
+    identity: Mapping[str, Any] = MappingProxyType({"name": NAME, "kind": "stub"})
+    capabilities: frozenset[Capability] = frozenset({"encode", "stream", "decoding"})
 
     def __init__(self) -> None:
         self.batches: list[int] = []
@@ -123,7 +127,6 @@ class Stub:
         self.entered = threading.Event()
         self.fail: Exception | None = None
         self.steps = 3
-        self.processor = _Words()
 
     def encode(self, picture: Image.Image) -> Any:
         return _Encoded(picture)
@@ -170,16 +173,6 @@ class _Encoded:
     @property
     def size(self) -> tuple[int, int]:
         return self.image.size
-
-
-class _Words:
-    """A processor that counts words."""
-
-    def prompt_ids(self, text: str) -> list[str]:
-        return text.split()
-
-    def tokenizer(self, text: str, add_special_tokens: bool) -> dict[str, list[str]]:
-        return {"input_ids": text.split()}
 
 
 @pytest.fixture

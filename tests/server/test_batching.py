@@ -469,7 +469,7 @@ def test_stopping_finishes_what_runs(serve: Serve, stub: Stub) -> None:
 
 
 def test_not_ready_yet(monkeypatch: pytest.MonkeyPatch) -> None:
-    from finecaption.captioner import FineCaption
+    from finecaption.captioners import ModelSpec
     from finecaption.server import Settings, create_app
 
     from .conftest import Running
@@ -480,7 +480,7 @@ def test_not_ready_yet(monkeypatch: pytest.MonkeyPatch) -> None:
         go.wait(PATIENCE)
         raise InputError("model 'absent': no such model")
 
-    monkeypatch.setattr(FineCaption, "from_pretrained", load)
+    monkeypatch.setattr(ModelSpec, "open", load)
     settings = Settings(port=0, log_level="critical", model="absent")
     running = Running(create_app(settings), settings)
     assert running.live.get("/healthz").status_code == 200

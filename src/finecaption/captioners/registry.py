@@ -110,6 +110,22 @@ class ModelSpec:
         served = self.name.startswith("openai:") or self.name in OPENAI_MODELS
         return None if served and not Path(self.name).is_dir() else find_folder(self.name)
 
+    def check(self) -> None:
+        """Makes sure that there is such a model, without loading weights.
+
+        Raises:
+            InputError: there is none here; the message says what to do.
+        """
+        if self.folder is None:
+            self.open()  # of a served model that asks nobody yet
+
+    @property
+    def label(self) -> str:
+        """A short name for lists: of the folder, or of the model on its server."""
+        if self.folder is not None and (self.ours or Path(self.name).is_dir()):
+            return self.folder.resolve().name
+        return self.name.removeprefix("openai:").partition("@")[0]
+
     @property
     def ours(self) -> bool:
         """Whether it is a checkpoint of finecaption."""

@@ -78,7 +78,7 @@ def serve(
         print(settings.model_dump_json(indent=2))  # keys are shown as stars
         return
     application = create_app(settings)
-    from finecaption.io.checkpoint import resolve_model
+    from finecaption.captioners import ModelSpec
 
-    resolve_model(settings.model)  # a wrong name is an error before anything starts
+    ModelSpec(settings.model).check()  # a wrong name is an error before anything starts
     run(application, settings)

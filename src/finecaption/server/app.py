@@ -22,7 +22,7 @@ from finecaption.server.service import Service
 from finecaption.server.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from finecaption.captioner import FineCaption
+    from finecaption.protocol import Captioner
 
 _ABOUT = (
     "Describes any region of an image, attribute by attribute. /v1/chat/completions speaks "
@@ -33,7 +33,7 @@ _ABOUT = (
 
 def create_app(
     settings: Settings | None = None,
-    captioner: FineCaption | None = None,
+    captioner: Captioner | None = None,
     *,
     fetcher: Fetcher | None = None,
 ) -> FastAPI:
@@ -55,16 +55,12 @@ def create_app(
     chosen = load_settings() if settings is None else settings
     digests = chosen.key_digests()
 
-    def load() -> FineCaption:
+    def load() -> Captioner:
         if captioner is not None:
             return captioner
-        from transformers.utils import logging
+        from finecaption.captioners import ModelSpec
 
-        logging.disable_progress_bar()  # a log is no terminal
-        logging.set_verbosity_error()
-        from finecaption.captioner import FineCaption
-
-        return FineCaption.from_pretrained(chosen.model, chosen.device)
+        return ModelSpec(chosen.model, chosen.device).open()
 
     service = Service(chosen, load, fetcher)
 

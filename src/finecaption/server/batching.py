@@ -18,11 +18,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from finecaption.errors import FineCaptionError, InputError
+from finecaption.protocol import Captioner, encode, updates
 from finecaption.server.image_cache import ImageCache
 from finecaption.server.jobs import Busy, Cancelled, NotReady, ServerJob, Work
 
 if TYPE_CHECKING:
-    from finecaption.captioner import EncodedImage, FineCaption
     from finecaption.request import Request
     from finecaption.results import CaptionResult, CaptionUpdate
 
@@ -72,7 +72,7 @@ class Engine:
 
     def __init__(
         self,
-        load: Callable[[], FineCaption],
+        load: Callable[[], Captioner],
         *,
         queue: int = 64,
         batch: int = 16,
@@ -101,7 +101,7 @@ class Engine:
         self._cache = ImageCache(cached_pictures, held_pixels // 4)
         self._watcher = watcher
         self._on_failure = on_failure
-        self._captioner: FineCaption | None = None
+        self._captioner: Captioner | None = None
         self._waiting: deque[ServerJob] = deque()
         self._streams: list[tuple[ServerJob, Iterator[CaptionUpdate]]] = []
         self._news = threading.Condition()
@@ -136,7 +136,7 @@ class Engine:
         return self._captioner is not None and not self._stopping
 
     @property
-    def captioner(self) -> FineCaption:
+    def captioner(self) -> Captioner:
         """The loaded model. Its methods are for the engine's thread only: see `call`.
 
         Raises:
@@ -193,14 +193,16 @@ class Engine:
 
     # --- on the engine's thread --------------------------------------------------------------
 
-    def encoded(self, image: Any, digest: bytes) -> EncodedImage:
-        """The image after the encoders, from the cache if it was asked about before. Only for work
-        on the engine's thread."""
+    def encoded(self, image: Any, digest: bytes) -> Any:
+        """The image after the encoders, from the cache if it was asked about before; as it is if
+        the captioner does not encode ahead. Only for work on the engine's thread."""
+        if "encode" not in self.captioner.capabilities:
+            return image
         found = self._cache.get(digest)
         if self._watcher is not None:
             self._watcher.cached(found is not None)
         if found is None:
-            found = self.captioner.encode(image)
+            found = encode(self.captioner, image)
             self._cache.put(digest, found)
         return found
 
@@ -332,22 +334,22 @@ class Engine:
 
         def begin() -> Iterator[CaptionUpdate]:
             encoded = self.encoded(request.image, job.digest)
-            yield from self.captioner.stream(replace(request, image=encoded))
+            yield from updates(self.captioner, replace(request, image=encoded))
 
         self._streams.append((job, begin()))
 
     def _step_streams(self) -> None:
         left = []
-        for job, updates in self._streams:
+        for job, coming in self._streams:
             if job.cancelled:
-                updates.close()  # type: ignore[attr-defined]  # a generator, made above
+                coming.close()  # type: ignore[attr-defined]  # a generator, made above
                 job.finish(Cancelled())
                 continue
             try:
-                update = next(updates)
+                update = next(coming)
                 assert job.on_update is not None
                 job.on_update(update)
-                left.append((job, updates))
+                left.append((job, coming))
             except StopIteration:
                 job.finish(None)
             # as in _attempt

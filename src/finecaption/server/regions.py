@@ -15,6 +15,7 @@ from finecaption.errors import InputError
 from finecaption.io import masks
 from finecaption.io.html import data_uri
 from finecaption.io.masks import box_from_mask, encode_rle
+from finecaption.protocol import require
 from finecaption.request import Questions, Request
 from finecaption.server.batching import Engine, Ticket
 from finecaption.server.images import LoadedImage
@@ -151,7 +152,8 @@ def _masks(
     engine: Engine, check: Callable[[], None], loaded: LoadedImage, prompt: RegionPrompt | None
 ) -> list[tuple[np.ndarray, float]]:
     """Masks, bool (H, W), with their scores; on the engine's thread."""
-    captioner = engine.captioner
+    captioner: Any = engine.captioner
+    require(captioner, "click")
     encoded = engine.encoded(loaded.picture, loaded.digest)
     segmenter = captioner.segmenter
     clickable = segmenter.encode(encoded.image, encoded.hr_features)

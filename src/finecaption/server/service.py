@@ -7,7 +7,7 @@ import contextlib
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from fastapi import Request
 
@@ -22,7 +22,7 @@ from finecaption.server.schemas import Sampling
 from finecaption.server.settings import Settings
 
 if TYPE_CHECKING:
-    from finecaption.captioner import FineCaption
+    from finecaption.protocol import Captioner, Counting
 
 T = TypeVar("T")
 
@@ -37,7 +37,7 @@ class Service:
     def __init__(
         self,
         settings: Settings,
-        load: Callable[[], FineCaption],
+        load: Callable[[], Captioner],
         fetcher: Fetcher | None = None,
     ) -> None:
         """
@@ -68,7 +68,7 @@ class Service:
         if self.on_failure is not None:
             self.on_failure()
 
-    def run(self, work: Callable[[FineCaption], T]) -> Future[T]:
+    def run(self, work: Callable[[Captioner], T]) -> Future[T]:
         """Queues work with the captioner, from any thread.
 
         Raises:
@@ -118,8 +118,11 @@ class Service:
             InputError: beams together with a temperature.
         """
         top_p = 1.0 if given.top_p is None else given.top_p
+        cap: int | None = min(max_tokens or MAX_NEW_TOKENS, self.settings.max_tokens)
+        if "decoding" not in self.engine.captioner.capabilities:
+            cap = None  # its own cap was set when it was opened
         return Decoding(
-            max_new_tokens=min(max_tokens or MAX_NEW_TOKENS, self.settings.max_tokens),
+            max_new_tokens=cap,
             temperature=given.temperature or 0.0,
             top_p=max(top_p, 1e-6),  # OpenAI takes 0: only the likeliest token
             top_k=given.top_k or 0,
@@ -130,16 +133,20 @@ class Service:
         )
 
     def count_prompt(self, instruction: str) -> int:
-        """Tokens of a question, those of the image included."""
+        """Tokens of a question, those of the image included; words, if the model does not count."""
+        captioner = self.engine.captioner
+        if "count_tokens" not in captioner.capabilities:
+            return len(instruction.split())
         if instruction not in self._prompt_tokens:
-            processor = self.engine.captioner.processor
-            self._prompt_tokens[instruction] = len(processor.prompt_ids(instruction))
+            self._prompt_tokens[instruction] = cast("Counting", captioner).count_prompt(instruction)
         return self._prompt_tokens[instruction]
 
     def count_answer(self, text: str) -> int:
-        """Tokens of an answer."""
-        tokenizer = self.engine.captioner.processor.tokenizer
-        return len(tokenizer(text, add_special_tokens=False)["input_ids"])
+        """Tokens of an answer; words, if the model does not count."""
+        captioner = self.engine.captioner
+        if "count_tokens" not in captioner.capabilities:
+            return len(text.split())
+        return cast("Counting", captioner).count_tokens(text)
 
     async def outcome(self, request: Request, job: ServerJob, deadline: float) -> Any:
         """What the job comes to.

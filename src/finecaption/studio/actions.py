@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from PIL import Image
@@ -15,13 +15,14 @@ from finecaption.errors import InputError
 from finecaption.io.geometry import Box, check_box, check_point, same_shape
 from finecaption.io.images import load_image
 from finecaption.io.masks import check_mask_size, load_mask, resize_mask
+from finecaption.protocol import encode, require, updates
 from finecaption.request import WHOLE, Request, instruction_for
 from finecaption.studio.mentions import find_mentions, find_relations, name_of
 from finecaption.studio.session import MOST_REGIONS, Session, SessionItem, runs
 from finecaption.types import Region
 
 if TYPE_CHECKING:
-    from finecaption.captioner import FineCaption
+    from finecaption.protocol import Captioner
 
 NAMING = ("Category Name", "Color")
 """Asked of every region that "everything" finds, so that the list can name them."""
@@ -29,7 +30,7 @@ _SLICE = 0.08  # seconds of writing after which the news is handed over
 
 
 def open_picture(
-    captioner: FineCaption, data: bytes | str, name: str, max_pixels: int
+    captioner: Captioner, data: bytes | str, name: str, max_pixels: int
 ) -> tuple[Session, float]:
     """A session of an image, encoded, and the milliseconds that the encoding took.
 
@@ -41,15 +42,15 @@ def open_picture(
     except InputError as error:  # the reader calls bytes "image": the visitor knows the file's name
         raise InputError(str(error).replace("image bytes", name, 1)) from error
     began = time.perf_counter()
-    session = Session(picture, captioner.encode(picture), captioner.name, name)
+    session = Session(picture, encode(captioner, picture), captioner.name, name)
     # the first click is to light up at once
     session.clickable = _clickable(captioner, session)
     return session, (time.perf_counter() - began) * 1e3
 
 
-def change_model(captioner: FineCaption, session: Session) -> None:
+def change_model(captioner: Captioner, session: Session) -> None:
     """Encodes the image with another model: masks stay, texts are removed."""
-    session.encoded = captioner.encode(session.picture)
+    session.encoded = encode(captioner, session.picture)
     session.model = captioner.name
     session.clickable = _clickable(captioner, session)
     session.whole = session.whole_confidence = None
@@ -58,17 +59,39 @@ def change_model(captioner: FineCaption, session: Session) -> None:
         item.forget_texts()
 
 
-def _clickable(captioner: FineCaption, session: Session) -> Any:
-    """None for a model without a click segmenter: brushing still works then."""
-    try:
-        segmenter = captioner.segmenter
-    except InputError:
+def _clickable(captioner: Captioner, session: Session) -> Any:
+    """None for a model without a click segmenter: boxes and brushing still work then."""
+    segmenter = _segmenter(captioner)
+    if segmenter is None:
         return None
     return segmenter.encode(session.picture, session.encoded.hr_features)
 
 
+def _segmenter(captioner: Any) -> Any:
+    """The model's click segmenter; None if it has none."""
+    if "click" not in captioner.capabilities:
+        return None
+    try:
+        return captioner.segmenter
+    except InputError:  # a checkpoint without the segmenter's file
+        return None
+
+
+def notice_of(captioner: Captioner, session: Session) -> str | None:
+    """What a visitor should know before the first click."""
+    notice = session.notice
+    if notice is not None:
+        return notice.text
+    if _segmenter(captioner) is None:
+        return (
+            f"{captioner.name} has no click segmenter. Draw a box around an object, which is then "
+            "the region itself, or brush over the object."
+        )
+    return None
+
+
 def segment(
-    captioner: FineCaption,
+    captioner: Captioner,
     session: Session,
     *,
     region: int | None = None,
@@ -88,7 +111,10 @@ def segment(
     Raises:
         InputError: no such region, too many, nothing given, or outside the image.
     """
-    segmenter = captioner.segmenter  # raises where there is none
+    segmenter = _segmenter(captioner)
+    if segmenter is None and box is None:
+        require(captioner, "click")
+        _ = captioner.segmenter  # type: ignore[attr-defined]  # raises: the file is missing
     if session.clickable is None:
         session.clickable = _clickable(captioner, session)
     item = None if region is None else item_of(session, region)
@@ -105,12 +131,17 @@ def segment(
         frame = frame or tuple(map(float, item.region.box))  # type: ignore[assignment]  # four
     if frame is None and not any(one.positive for one in points):
         raise InputError("click on the thing first; a click beside it then takes away from it")
-    made = segmenter.predict(session.clickable, points, box=frame)
+    if segmenter is None:
+        assert frame is not None
+        found, score = Region.from_box(frame, session.size), None
+    else:
+        made = segmenter.predict(session.clickable, points, box=frame)
+        found, score = Region(made.mask), made.score
     if item is None:
         _check_room(session)
-        item = session.add(SessionItem(0, Region(made.mask), "box" if box is not None else "click"))
-    item.region = Region(made.mask)
-    item.points, item.box, item.score = points, frame, made.score
+        item = session.add(SessionItem(0, found, "box" if box is not None else "click"))
+    item.region = found
+    item.points, item.box, item.score = points, frame, score
     item.forget_texts()
     return item
 
@@ -140,13 +171,14 @@ def brush(session: Session, data: bytes, region: int | None) -> SessionItem:
 
 
 def everything(
-    captioner: FineCaption, session: Session, progress: Callable[[float], None] | None = None
+    captioner: Captioner, session: Session, progress: Callable[[float], None] | None = None
 ) -> list[SessionItem]:
     """Adds regions for the objects that are found, without those that exist already."""
     from finecaption.io.masks import mask_iou
     from finecaption.segmentation.automatic import generate_masks
 
-    segmenter = captioner.segmenter
+    require(captioner, "click")
+    segmenter = captioner.segmenter  # type: ignore[attr-defined]  # what "click" promises
     if session.clickable is None:
         session.clickable = _clickable(captioner, session)
     things = generate_masks(
@@ -185,7 +217,7 @@ def item_of(session: Session, region: int) -> SessionItem:
 
 
 def describe(
-    captioner: FineCaption,
+    captioner: Captioner,
     session: Session,
     regions: Sequence[int],
     attributes: Sequence[str],
@@ -214,7 +246,7 @@ def describe(
     until = time.monotonic() + _SLICE
     shown = [item.region for item in items]
     request = Request(session.encoded, shown, list(attributes), dense, whole)
-    for update in captioner.stream(request):
+    for update in updates(captioner, request):
         wanted = [*range(len(items)), *([None] if whole else [])]
         if not any(current(at) for at in wanted):
             return
@@ -254,7 +286,7 @@ def _keep(session: Session, item: SessionItem | None, news: dict[str, Any]) -> N
 
 
 def evidence(
-    captioner: FineCaption, session: Session, region: int | None, name: str, word: int
+    captioner: Captioner, session: Session, region: int | None, name: str, word: int
 ) -> dict[str, Any]:
     """The map of a word, for JSON: {"map": PNG bytes (grey, small), "word", "share", "area"}.
 
@@ -262,13 +294,14 @@ def evidence(
     """
     from finecaption.trust.attribution import evidence_map
 
+    require(captioner, "evidence")
     item = None if region is None else item_of(session, region)
     text = session.whole if item is None else item.texts().get(name)
     if not text:
         raise InputError(f"{name}: nothing was said of it yet")
     asked = instruction_for(WHOLE if item is None else name)
     mask = None if item is None else item.region.mask
-    found = evidence_map(captioner, session.encoded, mask, asked, text, word)
+    found = evidence_map(cast(Any, captioner), session.encoded, mask, asked, text, word)
     width, height = session.view
     scale = min(1.0, 320 / max(width, height))
     small = Image.fromarray((found * 255).astype(np.uint8)).resize(

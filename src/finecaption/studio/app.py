@@ -14,6 +14,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from finecaption.captioners import ModelSpec
 from finecaption.errors import InputError
 from finecaption.server import Settings, create_app, load_settings
 from finecaption.studio.models import Models
@@ -21,7 +22,7 @@ from finecaption.studio.page import CSP, FILES, HEAD, STATIC, make_blocks, theme
 from finecaption.studio.routes import StudioDesk, make_router
 
 if TYPE_CHECKING:
-    from finecaption.captioner import FineCaption
+    from finecaption.protocol import Captioner
 
 PATH = "/studio"
 
@@ -52,7 +53,7 @@ class _Headers:
 
 def create_studio(
     settings: Settings | None = None,
-    captioner: FineCaption | None = None,
+    captioner: Captioner | None = None,
     models: Sequence[str] = (),
 ) -> FastAPI:
     """The server's application with the studio at /studio; "/" leads there.
@@ -73,10 +74,15 @@ def create_studio(
             "api_keys: the studio is a page without a login, so keys would guard nothing; run "
             "`finecaption serve` with them, and the studio on this machine only"
         )
-    own = chosen.model if captioner is None or captioner.folder is None else captioner.folder
+    if captioner is None:
+        spec = ModelSpec(chosen.model, chosen.device)
+        spec.check()
+        own = spec.label
+    else:
+        own = captioner.name
     app = create_app(chosen, captioner)
     desk = StudioDesk(
-        Models(app.state.service, str(own), models, chosen.device),
+        Models(app.state.service, own, models, chosen.device),
         chosen.max_body,
         chosen.max_pixels,
     )

@@ -112,7 +112,7 @@ def _json(session: Session) -> bytes:
     result = CaptionResult(
         tuple(_captions(session)),
         whole=session.whole,
-        notice=session.encoded.notice,
+        notice=session.notice,
         image=session.name,
         model=session.model,
         whole_confidence=session.whole_confidence,
@@ -135,7 +135,7 @@ def _coco(session: Session) -> bytes:
 
 
 def _png(session: Session) -> bytes:
-    notice = session.encoded.notice
+    notice = session.notice
     drawn = annotate(
         session.picture, _captions(session), session.whole, None if notice is None else notice.text
     )
@@ -215,7 +215,7 @@ def _html(session: Session) -> bytes:
                 "captions": [*item.captions.items(), *dense],
             }
         )
-    notice = session.encoded.notice
+    notice = session.notice
     return render(
         __package__,
         "regions.html",

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from finecaption.errors import InputError
 
 if TYPE_CHECKING:
-    from finecaption.captioner import FineCaption
+    from finecaption.protocol import Captioner
     from finecaption.server.service import Service
 
 T = TypeVar("T")
@@ -29,34 +28,35 @@ class Models:
         """
         Args:
             service: of the application; does the work of `own`.
-            own: the server's model, a shipped name or a folder.
-            others: further ones.
+            own: the name of the server's model.
+            others: further ones, by any name of `finecaption.captioners.open_captioner`.
             device: for those.
 
         Raises:
             InputError: two of them have one name, or there is no such model.
         """
-        from finecaption.io.checkpoint import resolve_model
+        from finecaption.captioners import ModelSpec
 
         self._service = service
-        self._device = device
-        folders = [resolve_model(one) for one in (own, *others)]
-        self.names = [Path(folder).resolve().name for folder in folders]
+        specs = [ModelSpec(one, device) for one in others]
+        for spec in specs:
+            spec.check()
+        self.names = [own, *(spec.label for spec in specs)]
         if len(set(self.names)) < len(self.names):
             raise InputError(
                 f"--model: two of them are called alike ({', '.join(self.names)}); rename a folder"
             )
-        self._folders = dict(zip(self.names, folders, strict=True))
+        self._specs = dict(zip(self.names[1:], specs, strict=True))
         self._threads: dict[str, ThreadPoolExecutor] = {}
-        self._loaded: dict[str, FineCaption] = {}
+        self._loaded: dict[str, Captioner] = {}
 
-    def run(self, name: str, work: Callable[[FineCaption], T]) -> Future[T]:
+    def run(self, name: str, work: Callable[[Captioner], T]) -> Future[T]:
         """Queues work with a model; works of one model run one after the other.
 
         Raises:
             InputError: there is no such model here.
         """
-        if name not in self._folders:
+        if name not in self.names:
             raise InputError(f"model: there is no {name[:80]!r} here; choose {self.names[0]!r}")
         if name == self.names[0]:
             return self._service.run(work)
@@ -64,11 +64,9 @@ class Models:
             self._threads[name] = ThreadPoolExecutor(1, thread_name_prefix=f"studio-{name}")
         return self._threads[name].submit(lambda: work(self._captioner(name)))
 
-    def _captioner(self, name: str) -> FineCaption:
+    def _captioner(self, name: str) -> Captioner:
         if name not in self._loaded:  # only its own thread gets here
-            from finecaption.captioner import FineCaption
-
-            self._loaded[name] = FineCaption.from_pretrained(self._folders[name], self._device)
+            self._loaded[name] = self._specs[name].open()
         return self._loaded[name]
 
     def close(self) -> None:

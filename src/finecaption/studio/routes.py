@@ -148,12 +148,14 @@ def make_router(desk: StudioDesk) -> APIRouter:
         if not data:
             raise ApiError(400, f"{name}: is empty; choose another image")
         chosen = model or desk.models.names[0]
-        session, took = await desk.run(
-            chosen, lambda c: actions.open_picture(c, data, name, desk.max_pixels)
-        )
+
+        def work(captioner: Any) -> Any:
+            session, took = actions.open_picture(captioner, data, name, desk.max_pixels)
+            return session, took, actions.notice_of(captioner, session)
+
+        session, took, notice = await desk.run(chosen, work)
         session.model = chosen
         key = desk.store.put(session, request.headers[KEY] or None)
-        notice = session.encoded.notice
         return JSONResponse(
             {
                 "session": key,
@@ -161,7 +163,7 @@ def make_router(desk: StudioDesk) -> APIRouter:
                 "size": session.size,
                 "view": session.view,
                 "model": chosen,
-                "notice": None if notice is None else notice.text,
+                "notice": notice,
                 "ms": round(took),
             }
         )
@@ -268,12 +270,16 @@ def make_router(desk: StudioDesk) -> APIRouter:
     @router.post("/model")
     async def model(request: Request, body: ModelBody) -> dict[str, Any]:
         session = desk.session(request)
-        await desk.run(body.name, lambda c: actions.change_model(c, session))
+
+        def work(captioner: Any) -> str | None:
+            actions.change_model(captioner, session)
+            return actions.notice_of(captioner, session)
+
+        notice = await desk.run(body.name, work)
         session.model = body.name
-        notice = session.encoded.notice
         return {
             "model": body.name,
-            "notice": None if notice is None else notice.text,
+            "notice": notice,
             "regions": [actions.item_json(session, item) for item in session.items.values()],
         }
 

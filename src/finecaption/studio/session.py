@@ -18,7 +18,7 @@ from finecaption.types import Caption, Region
 if TYPE_CHECKING:
     from PIL import Image
 
-    from finecaption.captioner import EncodedImage
+    from finecaption.results import Notice
 
 MOST_SESSIONS = 24
 MOST_REGIONS = 60
@@ -66,7 +66,8 @@ class Session:
     """One visitor's image."""
 
     picture: Image.Image
-    encoded: EncodedImage
+    encoded: Any
+    """The image as the captioner takes it, see `finecaption.protocol.encode`."""
     model: str
     name: str
     """Of the image, for files."""
@@ -78,6 +79,12 @@ class Session:
     whole_version: int = 0
     next_id: int = 1
     used: float = field(default_factory=time.monotonic)
+
+    @property
+    def notice(self) -> Notice | None:
+        """Set if the image is unlike those that the model knows."""
+        found: Notice | None = getattr(self.encoded, "notice", None)
+        return found
 
     @property
     def size(self) -> Size:
