@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import re
 import runpy
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from finecaption.pages import rewrite_section
 from finecaption_synth.reading import is_not_applicable, score
+from finecaption_synth.vocabulary import COLOURS as COLORS
 from finecaption_synth.vocabulary import inapplicable
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -28,8 +29,28 @@ SHOWN = (
 MOST = 7
 
 
+def colors_fit(text: str, seen: Collection[tuple[str, str]]) -> bool:
+    """Whether every object that a text names with a color is in the image in this color.
+
+    The evaluation asks only which kind of object another one is linked to; a reader of the page
+    sees its color, too.
+
+    Args:
+        seen: (color, category) of all objects of the image.
+    """
+    colors = "|".join(COLORS)
+    for category in {category for _, category in seen}:
+        for color in re.findall(rf"\b({colors}) {category}\b", text.lower()):
+            if (color, category) not in seen:
+                return False
+    return True
+
+
 def split_answers(
-    captions: Mapping[str, str], truth: Mapping[str, Mapping[str, tuple[str, ...]]], category: str
+    captions: Mapping[str, str],
+    truth: Mapping[str, Mapping[str, tuple[str, ...]]],
+    category: str,
+    seen: Collection[tuple[str, str]] = (),
 ) -> tuple[dict[str, str], dict[str, str]]:
     """The right and the wrong answers; those without a ground truth are in neither.
 
@@ -37,11 +58,12 @@ def split_answers(
         captions: attribute -> answer.
         truth: attribute -> facet -> accepted values.
         category: of the region; it decides which questions cannot apply.
+        seen: see `colors_fit`.
     """
     right, wrong = {}, {}
     for name, text in captions.items():
         if name in truth:
-            good = all(score(name, text, dict(truth[name])).values())
+            good = all(score(name, text, dict(truth[name])).values()) and colors_fit(text, seen)
         elif name in inapplicable(category):
             good = is_not_applicable(text, name)
         else:
@@ -83,9 +105,10 @@ def main(page: Path = ROOT / "README.md") -> None:
     category = Path(mask[1]).stem
     regions = observe(sample_scene("test", seed, index)).truth.regions
     (region,) = [one for one in regions if one.category == category]
+    seen = {(one.colour, one.category) for one in regions}
     captioner = FineCaption.from_pretrained("finecaption-mini")
     result = captioner.caption(ROOT / image[1], mask=ROOT / mask[1], attributes="all")
-    right, wrong = split_answers(result.regions[0].captions, region.attributes, category)
+    right, wrong = split_answers(result.regions[0].captions, region.attributes, category, seen)
     rewrite_section(page, "demo", table(image[1], mask[1], right, wrong))
 
 

@@ -20,7 +20,7 @@ def serve(
         str | None,
         typer.Option(
             metavar="NAME|FOLDER",
-            help="The model: a name or a folder (default: finecaption-mini).",
+            help="The model: a name, a folder or openai:MODEL@ADDRESS (default: finecaption-mini).",
             autocompletion=models,
         ),
     ] = None,

@@ -19,7 +19,8 @@ def studio(
         list[str] | None,
         typer.Option(
             metavar="NAME|FOLDER",
-            help="The model (default: finecaption-mini). Repeat it to offer a choice of models.",
+            help="The model: a name, a folder or openai:MODEL@ADDRESS (default: finecaption-mini). "
+            "Repeat it to offer a choice.",
             autocompletion=models,
         ),
     ] = None,
