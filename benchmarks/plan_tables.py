@@ -14,7 +14,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from finecaption.pages import rewrite_section
 from finecaption.training.memory_plan import (
     CARDS,
     GIB,
@@ -24,6 +23,7 @@ from finecaption.training.memory_plan import (
     shared_among,
 )
 from finecaption.training.recipes import find_recipe
+from finecaption_synth.markdown import rewrite_section
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs/train-your-own.md"

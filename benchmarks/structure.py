@@ -121,7 +121,7 @@ def trace(checkout: Path) -> dict[str, list[str]]:
     """Frames from the command line to the first logits, and modules imported by the end."""
     command = [
         sys.executable, "-c", TRACED, str(checkout), "caption", str(ROOT / "examples/room.png"),
-        "--box", "200,320,316,440", "--attribute", "Color",
+        "--mask", str(ROOT / "examples/twins/rabbit.png"), "--attribute", "Color",
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, env=_environment(checkout))
     if done.returncode:
@@ -142,7 +142,7 @@ def cold_start(checkout: Path, runs: int) -> dict[str, float]:
     commands = {
         "caption": [
             sys.executable, "-m", "finecaption", "caption", str(ROOT / "examples/room.png"),
-            "--box", "200,320,316,440", "--attribute", "Color",
+            "--mask", str(ROOT / "examples/twins/rabbit.png"), "--attribute", "Color",
         ],
         "imports": [sys.executable, "-c", CLASSES],
     }  # fmt: skip

@@ -15,7 +15,7 @@ from typing import Any
 from finecaption.eval.examples import TASK_NAMES
 from finecaption.eval.report import behaviour, hundredfold
 from finecaption.eval.table import interval, markdown, percent
-from finecaption.pages import rewrite_section
+from finecaption_synth.markdown import rewrite_section
 
 PAGE = Path(__file__).resolve().parent / "benchmark.md"
 _COLUMNS = ("BLEU-4", "ROUGE-L", "METEOR", "CIDEr")

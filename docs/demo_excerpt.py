@@ -15,7 +15,7 @@ import runpy
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from finecaption.pages import rewrite_section
+from finecaption_synth.markdown import rewrite_section
 from finecaption_synth.reading import is_not_applicable, score
 from finecaption_synth.vocabulary import COLOURS as COLORS
 from finecaption_synth.vocabulary import inapplicable

@@ -15,7 +15,7 @@ from typing import Any
 
 from finecaption.attributes import ATTRIBUTE_NAMES
 from finecaption.eval.table import interval, markdown, percent
-from finecaption.pages import rewrite_section
+from finecaption_synth.markdown import rewrite_section
 
 ROOT = Path(__file__).resolve().parents[1]
 HEADER = ("Attribute", "test, %", "95 %", "questions", "test-unseen, %", "95 %", "questions")

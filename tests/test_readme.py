@@ -27,9 +27,9 @@ import pytest
 from finecaption.attributes import ATTRIBUTE_NAMES
 from finecaption.cli import main
 from finecaption.io import checkpoint
-from finecaption.pages import section
 from finecaption_synth import domain, figures
 from finecaption_synth import vocabulary as voc
+from finecaption_synth.markdown import section
 from finecaption_synth.training import ship
 
 ROOT = Path(__file__).resolve().parents[1]

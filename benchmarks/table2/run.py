@@ -41,11 +41,11 @@ from finecaption.metrics.captions import CaptionScorer
 from finecaption.metrics.text import Pair
 from finecaption.model import FineCaptionForConditionalGeneration, FineCaptionProcessor
 from finecaption.model.preparation import prepare_image, prepare_mask
-from finecaption.pages import rewrite_section
 from finecaption.request import Request, instruction_for
 from finecaption.results import CaptionResult, caption_of
 from finecaption.training.config import override_recipe
 from finecaption.training.recipes import find_recipe
+from finecaption_synth.markdown import rewrite_section
 from finecaption_synth.training.jobs import fits_decoder
 from finecaption_synth.training.pool import Pool
 from finecaption_synth.training.scratch import ASSEMBLED, ScratchRun

@@ -10,7 +10,9 @@ Coordinates are pixels of the upright image, boxes x0, y0, x1, y1.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +20,6 @@ import torch
 
 from finecaption.attributes import Attribute
 from finecaption.decoding import Decoding, capped
-from finecaption.deprecated import OldNames
 from finecaption.errors import InputError
 from finecaption.inference.batch_decoder import Answer, answer_stream, answers
 from finecaption.inference.prepare import (
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
 DEFAULT_MODEL = "finecaption-mini"
 
 
-class FineCaption(OldNames):
+class FineCaption:
     """A model with everything it takes to answer a request: processor, click segmenter,
     out-of-domain detector, calibration. Implements `finecaption.protocol.Captioner`."""
 
@@ -226,6 +227,13 @@ class FineCaption(OldNames):
                 found[at] = self._result(one, [next(rows) for _ in one.texts], decoding)
                 done += sum(map(len, one.texts))
         return [entry for entry in found if entry is not None]
+
+    def caption_many(
+        self, asks: Sequence[Request], *, decoding: Decoding | None = None, **more: Any
+    ) -> list[CaptionResult | InputError]:
+        """Deprecated: `caption_batch`, with the decoding in the requests."""
+        warnings.warn("caption_many is now caption_batch", DeprecationWarning, stacklevel=2)
+        return self.caption_batch([replace(ask, decoding=decoding) for ask in asks], **more)
 
     def stream(
         self, image: ImageSource | EncodedImage | Request, **asked: Any

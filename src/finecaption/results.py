@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from finecaption.io import strict_json
 from finecaption.request import DENSE, WHOLE
 from finecaption.types import Caption, Region
 
@@ -74,6 +73,8 @@ class CaptionResult:
 
     def to_json(self, indent: int | None = None) -> str:
         """`to_dict` as ASCII JSON text."""
+        from finecaption.io import strict_json  # for this alone
+
         return strict_json.dumps(self.to_dict(), indent=indent)
 
 

@@ -9,7 +9,6 @@ import pytest
 from PIL import Image
 
 from finecaption.cli import main
-from finecaption.pages import section
 from finecaption_synth import gallery
 from finecaption_synth.gallery import (
     PAIR_IOU,
@@ -21,6 +20,7 @@ from finecaption_synth.gallery import (
     sheet,
     write_gallery,
 )
+from finecaption_synth.markdown import section
 
 
 def test_sheet_puts_cells_row_by_row() -> None:

@@ -24,7 +24,7 @@ from finecaption.errors import InputError
 from finecaption.eval.published import TABLE_2
 from finecaption.model import FineCaptionConfig, FineCaptionForConditionalGeneration
 from finecaption.model.processing import FineCaptionProcessor
-from finecaption.pages import section
+from finecaption_synth.markdown import section
 from finecaption_synth.training.pool import Pool
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"

@@ -16,7 +16,6 @@ import typer
 from typer.core import TyperGroup
 
 import finecaption
-from finecaption import plugins
 from finecaption.cli import console
 from finecaption.errors import FineCaptionError, InputError
 
@@ -37,14 +36,13 @@ COMMANDS = {
 
 class _LazyGroup(TyperGroup):
     def list_commands(self, ctx: Any) -> list[str]:
+        from finecaption import plugins
+
         return [*COMMANDS, *plugins.names("finecaption.commands")]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        if cmd_name in COMMANDS:
-            found = import_module(COMMANDS[cmd_name]).app
-        elif cmd_name == "synth" or cmd_name in plugins.names("finecaption.commands"):
-            found = plugins.load("finecaption.commands", cmd_name)
-        else:
+        found = _own(cmd_name) if cmd_name in COMMANDS else _of_other_packages(cmd_name)
+        if found is None:
             return None
         command = typer.main.get_command(found)
         command.name = cmd_name
@@ -56,6 +54,18 @@ class _LazyGroup(TyperGroup):
             return super().invoke(ctx)
         except KeyboardInterrupt:  # caught here, because releases of typer treat it differently
             raise typer.Exit(130) from None
+
+
+def _own(name: str) -> Any:
+    return import_module(COMMANDS[name]).app
+
+
+def _of_other_packages(name: str) -> Any:
+    from finecaption import plugins
+
+    if name != "synth" and name not in plugins.names("finecaption.commands"):
+        return None
+    return plugins.load("finecaption.commands", name)
 
 
 def _hide_flag_types(command: Any) -> None:

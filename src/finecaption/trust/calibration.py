@@ -26,7 +26,6 @@ from typing import Any
 import numpy as np
 
 from finecaption.errors import InputError
-from finecaption.io.atomic import write_json
 
 CALIBRATION_FILE = "calibration.json"
 PARAGRAPHS = ("dense", "global")
@@ -140,6 +139,8 @@ class Calibration:
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Writes `calibration.json` into a model's folder."""
+        from finecaption.io.atomic import write_json  # saving alone needs it
+
         path = Path(folder) / CALIBRATION_FILE
         data = {
             "version": _VERSION,

@@ -23,7 +23,6 @@ import numpy as np
 from PIL import Image
 
 from finecaption.errors import InputError
-from finecaption.io.atomic import replacing
 from finecaption.io.geometry import Size, place_in_square
 from finecaption.results import Notice
 
@@ -108,6 +107,8 @@ class OutOfDomainDetector:
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Writes `domain.safetensors` (float16, under 300 kB for mini) into a model's folder."""
         from safetensors.numpy import save_file
+
+        from finecaption.io.atomic import replacing  # saving alone needs it
 
         path = Path(folder) / DOMAIN_FILE
         figures = {

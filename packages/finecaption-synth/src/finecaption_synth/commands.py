@@ -70,8 +70,8 @@ def gallery(
 ) -> None:
     """Render contact sheets: scenes, categories, masks, hard pairs."""
     from finecaption.errors import InputError
-    from finecaption.pages import rewrite_section
     from finecaption_synth.gallery import GalleryPlan, gallery_captions, write_gallery
+    from finecaption_synth.markdown import rewrite_section
 
     if scenes < 1:
         raise InputError(f"--scenes: must be at least 1; got {scenes}")

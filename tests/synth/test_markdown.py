@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from finecaption.errors import InputError
-from finecaption.pages import rewrite_section, section
+from finecaption_synth.markdown import rewrite_section, section
 
 
 @pytest.fixture
