@@ -15,6 +15,7 @@ from PIL import Image
 from finecaption.data.convert import convert
 from finecaption.data.sources import open_source
 from finecaption.io import masks
+from finecaption.io.compressed_masks import encode_base64_gzip
 from finecaption_synth.dataset import render_split
 
 
@@ -203,7 +204,7 @@ def compositioncap(scenes: list[Scene], to: Path) -> Path:
     records = []
     for s in scenes:
         entities = [
-            {"entity_id": str(t.number), "mask": masks.encode_base64_gzip(t.mask),
+            {"entity_id": str(t.number), "mask": encode_base64_gzip(t.mask),
              "attributes": t.said, "dense_caption": t.dense}
             for t in s.things
         ]  # fmt: skip

@@ -14,6 +14,7 @@ from PIL import Image
 from finecaption.cli import main
 from finecaption.data.opening import open_data
 from finecaption.io import masks
+from finecaption.io.compressed_masks import encode_base64_gzip
 from finecaption_annotate.review import Reviews, read_set
 
 Run = Any
@@ -38,7 +39,7 @@ def reviewed(tmp_path: Path) -> Path:
     Image.new("RGB", (16, 12), (9, 90, 40)).save(tmp_path / "a.png")
     mask = masks.mask_from_box((3, 2, 9, 8), (16, 12))
     entity = {
-        "entity_id": "1", "mask": masks.encode_base64_gzip(mask),
+        "entity_id": "1", "mask": encode_base64_gzip(mask),
         "attributes": {"Color": "It is red.", "Shape": "It is square.", "Hair": "It has hair."},
     }  # fmt: skip
     record = {"image": "a.png", "image_id": "a", "width": 16, "height": 12, "entities": [entity]}

@@ -15,15 +15,14 @@ from pycocotools import mask as coco
 from scipy import ndimage
 
 from finecaption.errors import InputError
+from finecaption.io.compressed_masks import decode_base64_gzip, encode_base64_gzip
 from finecaption.io.masks import (
     as_mask,
     box_from_mask,
     box_mask_iou,
     contours,
-    decode_base64_gzip,
     decode_polygons,
     decode_rle,
-    encode_base64_gzip,
     encode_png,
     encode_polygons,
     encode_rle,

@@ -14,7 +14,8 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from finecaption.errors import InputError
-from finecaption.io.masks import encode_base64_gzip, encode_polygons, encode_rle, load_mask
+from finecaption.io.compressed_masks import encode_base64_gzip
+from finecaption.io.masks import encode_polygons, encode_rle, load_mask
 from finecaption.server.images import decode_image, decode_mask
 
 from .conftest import NAME, PATIENCE, RABBIT, ROOM, Live, chat_body, png, small

@@ -7,8 +7,9 @@ from itertools import pairwise
 import numpy as np
 
 from finecaption.errors import InputError
+from finecaption.io.compressed_masks import decode_base64_gzip
 from finecaption.io.geometry import Size, check_point
-from finecaption.io.masks import decode_base64_gzip, decode_polygons, decode_rle, load_mask
+from finecaption.io.masks import decode_polygons, decode_rle, load_mask
 from finecaption.request import region_of
 from finecaption.server.images import decode_base64, decode_mask
 from finecaption.server.schemas import RegionModel

@@ -10,6 +10,7 @@ import pytest
 from finecaption.data.problems import ProblemError
 from finecaption.data.sources import open_source
 from finecaption.io import masks
+from finecaption.io.compressed_masks import encode_base64_gzip
 from finecaption.types import RegionSample
 
 from .conftest import MakePicture, WriteJson
@@ -86,7 +87,7 @@ def test_every_layout(
     picture("ü.jpg")
     (tmp_path / "masks").mkdir()
     (tmp_path / "masks" / "m.png").write_bytes(masks.encode_png(mask))
-    value = layouts(masks.encode_base64_gzip(mask), mask)[name]
+    value = layouts(encode_base64_gzip(mask), mask)[name]
     if not lines:
         file = write_json("CompositionCap_test.json", value)
     else:
@@ -107,7 +108,7 @@ def test_every_layout(
 
 def entity(region: np.ndarray, **changes: Any) -> dict[str, Any]:
     return {
-        "entity_id": "1", "mask": masks.encode_base64_gzip(region),
+        "entity_id": "1", "mask": encode_base64_gzip(region),
         "attributes": {"Hair": "Brown."}, **changes,
     }  # fmt: skip
 
@@ -124,7 +125,7 @@ def test_it_says_what_it_recognised(
                 "image": "a.jpg", "split": "val", "licence": "CC0", "annotator": "x",
                 "global_caption": "A street.",
                 "entities": [entity(mask, attributes=attributes, score=1, bbox=[1, 1, 2, 2]),
-                             {"mask": masks.encode_base64_gzip(mask)}],
+                             {"mask": encode_base64_gzip(mask)}],
             }
         ],
     )  # fmt: skip
@@ -162,7 +163,7 @@ def test_what_is_wrong_is_named(
     wrong = [
         entity(mask),
         entity(mask, mask="not base64!"),
-        entity(mask, mask=masks.encode_base64_gzip(np.ones((6, 9), bool))),
+        entity(mask, mask=encode_base64_gzip(np.ones((6, 9), bool))),
         entity(mask & False),
         entity(mask, attributes={"Hair": 7}),
         entity(mask, attributes={"": "x"}),
@@ -209,7 +210,7 @@ def test_masks_of_another_size_are_fitted_where_their_size_is_known(
 ) -> None:
     picture("a.jpg")
     double = np.kron(mask, np.ones((2, 2))).astype(bool)
-    packed = {"data": masks.encode_base64_gzip(double), "width": 16, "height": 12}
+    packed = {"data": encode_base64_gzip(double), "width": 16, "height": 12}
     file = write_json("train.json", [{"image": "a.jpg", "entities": [entity(mask, mask=packed)]}])
     with pytest.raises(ProblemError, match="mask: is 16 x 12 pixels, but the image is 8 x 6"):
         list(open_source("compositioncap", file))

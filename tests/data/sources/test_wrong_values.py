@@ -15,6 +15,7 @@ import pytest
 from finecaption.data.sources import open_source
 from finecaption.errors import InputError
 from finecaption.io import masks
+from finecaption.io.compressed_masks import encode_base64_gzip
 
 from . import test_coco, test_coco_panoptic, test_grand, test_osprey, test_refcoco
 from .conftest import MakePicture
@@ -55,7 +56,7 @@ Case = tuple[str, str, Callable[[np.ndarray], Any]]
 
 def compositioncap(mask: np.ndarray) -> Any:
     entity = {
-        "entity_id": "1", "mask": masks.encode_base64_gzip(mask),
+        "entity_id": "1", "mask": encode_base64_gzip(mask),
         "attributes": {"Hair": "Brown.", "Color": ["Red."]}, "dense_caption": "A boy.",
     }  # fmt: skip
     listed = {"mask": masks.encode_rle(mask), "attributes": [{"name": "Hair", "text": "Brown."}]}

@@ -14,6 +14,7 @@ from finecaption.data.sources import open_source
 from finecaption.data.writers.compositioncap import write_compositioncap
 from finecaption.errors import InputError
 from finecaption.io import masks
+from finecaption.io.compressed_masks import decode_base64_gzip
 from finecaption.types import RegionSample
 
 
@@ -74,7 +75,7 @@ def test_the_form_on_disk(tmp_path: Path, samples: list[RegionSample]) -> None:
     boy = first["entities"][0]
     assert boy["attributes"] == {"Hair": ["Brown (entity_id_2).", "Short."],
                                  "Number of Wheels": "Four."}  # fmt: skip
-    assert np.array_equal(masks.decode_base64_gzip(boy["mask"], (8, 6)), samples[2].region().mask)
+    assert np.array_equal(decode_base64_gzip(boy["mask"], (8, 6)), samples[2].region().mask)
     assert [e["entity_id"] for e in second["entities"]] == [None, "r1"]
 
 

@@ -48,6 +48,7 @@ from finecaption.data.sources.compositioncap_keys import (
 from finecaption.data.sources.reading import annotation_files, json_items, parse_json, text_lines
 from finecaption.errors import InputError
 from finecaption.io import masks
+from finecaption.io.compressed_masks import decode_base64_gzip
 from finecaption.io.geometry import Size
 from finecaption.io.images import SUFFIXES
 from finecaption.types import RegionSample, Task
@@ -341,7 +342,7 @@ class CompositionCap(Source):
             width, height = value_of(value, *WIDTH), value_of(value, *HEIGHT)
             if isinstance(value[inner], str) and width is not None and height is not None:
                 own = annotated_size(width, height)
-                mask = masks.decode_base64_gzip(value[inner], own, where)
+                mask = decode_base64_gzip(value[inner], own, where)
                 self.counts[f"mask from {where!r} (base64-gzip)"] += 1
                 return self.mask_rle(mask, size, where)
             value, where = value[inner], f"{where}.{inner}"
@@ -350,7 +351,7 @@ class CompositionCap(Source):
             rle = self.mask_rle(masks.load_mask(self._mask_file(value, where)), size, where)
         elif isinstance(value, str):
             kind = "base64-gzip"
-            rle = self.mask_rle(masks.decode_base64_gzip(value, size, where), size, where)
+            rle = self.mask_rle(decode_base64_gzip(value, size, where), size, where)
         elif isinstance(value, list) and len(value) == size[1] and _rows(value, size[0]):
             kind = "rows"
             rle = self.mask_rle(masks.as_mask(np.asarray(value), size, where), size, where)

@@ -22,8 +22,9 @@ from typing import Any
 
 from finecaption.data.record import compact_rle
 from finecaption.errors import InputError
-from finecaption.io import masks, strict_json
+from finecaption.io import strict_json
 from finecaption.io.atomic import replacing
+from finecaption.io.compressed_masks import encode_base64_gzip
 from finecaption.types import RegionSample
 
 
@@ -118,7 +119,7 @@ def _entity(
     assert sample.mask is not None  # only cgic may have none
     key = (sample.region_id, compact_rle(sample.mask)["counts"])
     if key not in entities:
-        mask = masks.encode_base64_gzip(sample.region().mask)
+        mask = encode_base64_gzip(sample.region().mask)
         entities[key] = {"entity_id": sample.region_id, "mask": mask}
     return entities[key]
 

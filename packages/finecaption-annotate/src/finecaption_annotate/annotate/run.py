@@ -25,6 +25,7 @@ from finecaption.data.lines import JSON_LIST, Lines
 from finecaption.data.problems import Problem
 from finecaption.errors import InputError
 from finecaption.io import masks
+from finecaption.io.compressed_masks import encode_base64_gzip
 from finecaption.io.images import load_image
 from finecaption_annotate.annotate.cache import Cache, cache_key
 from finecaption_annotate.annotate.captioners import Annotator, Ask, CaptionerError
@@ -179,7 +180,7 @@ def _record(
     entities: list[dict[str, Any]] = [
         {
             "entity_id": name,
-            "mask": masks.encode_base64_gzip(masks.decode_rle(rle, job.size)),
+            "mask": encode_base64_gzip(masks.decode_rle(rle, job.size)),
             "attributes": {},
             "provenance": {},
         }
