@@ -27,7 +27,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from finecaption.attributes import ATTRIBUTE_NAMES
 from finecaption.captioner import FineCaption
-from finecaption.eval.data import open_source
+from finecaption.eval.opening import open_source
 from finecaption.eval.records import RunFolder, read_records
 from finecaption.eval.steps import Step, predictions, run_step
 from finecaption.inference.batch_decoder import answers

@@ -27,7 +27,8 @@ from rich.progress import track
 
 from finecaption.attributes import region_instruction
 from finecaption.captioner import FineCaption
-from finecaption.eval.data import EvalImage, open_source
+from finecaption.eval.data import EvalImage
+from finecaption.eval.opening import open_source
 from finecaption.inference.batch_decoder import answers
 from finecaption.inference.choice_scoring import score_choices, slots
 from finecaption.inference.vision import encode_images

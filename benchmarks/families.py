@@ -10,7 +10,9 @@ Writes benchmarks/results/families.json.
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -19,12 +21,13 @@ from finecaption import Region, load_image
 from finecaption.captioners import open_captioner
 from finecaption.captioners.checkpoint import TransformersCaptioner
 from finecaption.captioners.questions import Question
-from finecaption.captioners.tiny import tiny_families, write_tiny
 from finecaption.io.geometry import parse_box
 from finecaption.request import Request
 from finecaption.results import CaptionResult
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+tiny: Any = importlib.import_module("tests.captioners.tiny")
 
 
 def rows(picture: str, box: str) -> list[dict[str, Any]]:
@@ -34,9 +37,9 @@ def rows(picture: str, box: str) -> list[dict[str, Any]]:
     request = Request(image, [region], ["Color"])
     found = []
     with tempfile.TemporaryDirectory() as folder:
-        for family in (*tiny_families(), "finecaption-mini"):
+        for family in (*tiny.tiny_families(), "finecaption-mini"):
             ours = family == "finecaption-mini"
-            name = family if ours else str(write_tiny(family, Path(folder) / family))
+            name = family if ours else str(tiny.write_tiny(family, Path(folder) / family))
             captioner = open_captioner(name, device="cpu", max_new_tokens=16)
             (result,) = captioner.caption_batch([request])
             assert isinstance(result, CaptionResult)

@@ -6,9 +6,11 @@ import os
 import re
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from importlib.util import find_spec
 from pathlib import Path
 
+import grimp
 import pytest
 
 import finecaption
@@ -74,6 +76,13 @@ def test_a_module_that_moved_is_found_with_a_warning() -> None:
 def test_imports_point_down() -> None:
     done = run(str(Path(sys.executable).parent / "lint-imports"), "--no-cache")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
+
+
+@pytest.mark.parametrize("package", ["finecaption", "finecaption_synth", "finecaption_annotate"])
+def test_no_imports_run_in_a_circle(package: str) -> None:
+    graph = grimp.build_graph(package, exclude_type_checking_imports=True, cache_dir=None)
+    needs = {name: graph.find_modules_directly_imported_by(name) for name in graph.modules}
+    tuple(TopologicalSorter(needs).static_order())  # a CycleError names the modules
 
 
 def test_every_dependency_is_pinned() -> None:

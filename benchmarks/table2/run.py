@@ -31,7 +31,8 @@ from benchmarks.table2.region_prompts import ROWS, Row, find_row
 from benchmarks.table2.report import answers, differences, plot, report
 from benchmarks.table2.training import Asked, Budget
 from finecaption.errors import InputError
-from finecaption.eval.data import EvalImage, EvalRegion, EvalSource, open_source
+from finecaption.eval.data import EvalImage, EvalRegion, EvalSource
+from finecaption.eval.opening import open_source
 from finecaption.eval.records import read_json
 from finecaption.eval.score import scores
 from finecaption.eval.steps import predictions, twins

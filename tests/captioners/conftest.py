@@ -16,7 +16,7 @@ from finecaption.types import Region
 @pytest.fixture(scope="session")
 def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """Family -> folder; written when it is first asked for."""
-    from finecaption.captioners.tiny import write_tiny
+    from tests.captioners.tiny import write_tiny
 
     root = tmp_path_factory.mktemp("families")
     made: dict[str, Path] = {}

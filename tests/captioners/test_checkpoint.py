@@ -18,10 +18,10 @@ from PIL import Image
 from finecaption.captioners.checkpoint import TransformersCaptioner
 from finecaption.captioners.families import FAMILIES, OTHER, PROMPTS_VERSION, family_of
 from finecaption.captioners.questions import Question
-from finecaption.captioners.tiny import tiny_families, write_tiny
 from finecaption.errors import InputError
 from finecaption.protocol import Captioner
 from finecaption.types import Region
+from tests.captioners.tiny import tiny_families, write_tiny
 
 GOLDEN = Path(__file__).with_name("golden_prompts.json")
 NAMES = [family.name for family in FAMILIES]

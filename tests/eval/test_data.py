@@ -12,13 +12,8 @@ import pytest
 
 import finecaption
 from finecaption.errors import InputError
-from finecaption.eval.data import (
-    TWIN_IOU,
-    EvalImage,
-    ahead,
-    open_source,
-    twin_pairs,
-)
+from finecaption.eval.data import TWIN_IOU, EvalImage, ahead, twin_pairs
+from finecaption.eval.opening import open_source
 from finecaption.io.geometry import box_iou
 from finecaption_synth import WORLD_VERSION
 from finecaption_synth.dataset import render_split

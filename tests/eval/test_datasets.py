@@ -13,10 +13,10 @@ from PIL import Image
 
 from finecaption.captioners.questions import Question, QuestionCaptioner
 from finecaption.errors import InputError
-from finecaption.eval.data import open_source
 from finecaption.eval.datasets import DatasetSource
+from finecaption.eval.opening import open_source
+from finecaption.eval.page import write_report
 from finecaption.eval.records import read_records
-from finecaption.eval.report import write_report
 from finecaption.eval.run import ANSWER_TOKENS, evaluate, model_to_evaluate
 from finecaption.io.masks import encode_rle
 from finecaption_synth.dataset import render_split

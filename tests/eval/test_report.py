@@ -18,9 +18,9 @@ from finecaption.eval.data import EvalImage
 from finecaption.eval.difference import write_comparison
 from finecaption.eval.examples import best_and_worst, open_run
 from finecaption.eval.groups import FITS, SIZES, _bin, _percent
-from finecaption.eval.page import html_report
+from finecaption.eval.page import html_report, write_report
 from finecaption.eval.published import COLUMNS, SUPERVISED, TABLE_2
-from finecaption.eval.report import paper_rows, write_report
+from finecaption.eval.report import paper_rows
 from finecaption.eval.run import evaluate
 from finecaption.metrics.captions import CaptionScorer
 

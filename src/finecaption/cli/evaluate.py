@@ -255,7 +255,7 @@ def _predict(
     clicks: int | None, batch: int, workers: int, device: str | None, shard: str | None,
 ) -> bool:  # fmt: skip
     """Returns whether all answers are there to be scored."""
-    from finecaption.eval.data import open_source
+    from finecaption.eval.opening import open_source
     from finecaption.eval.records import RunFolder
     from finecaption.eval.run import check_tasks, model_to_evaluate
     from finecaption.eval.run import predict as run
@@ -313,7 +313,7 @@ def _score(
 
 
 def _report(out: Path) -> None:
-    from finecaption.eval.report import write_report
+    from finecaption.eval.page import write_report
 
     paths = write_report(out)
     note("written: " + ", ".join(map(str, paths)))

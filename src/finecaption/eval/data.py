@@ -19,11 +19,10 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from finecaption.data.opening import FORMATS
-from finecaption.eval.truth import Facets, known_truth
 from finecaption.io import masks
 from finecaption.io.geometry import box_iou
 
+Facets = dict[str, tuple[str, ...]]  # facet of an attribute -> accepted values
 TWIN_IOU = 0.6  # two wholes whose boxes overlap so much are twins: a box does not tell which
 
 Job = TypeVar("Job")
@@ -165,20 +164,3 @@ def _follow_the_reader() -> None:
 def _end_with(process: Any) -> None:
     process.join()
     os._exit(1)
-
-
-def open_source(text: str, workers: int = 1) -> EvalSource:
-    """The source that ``--data`` names.
-
-    Any dataset as ``FORMAT:PATH`` (finecaption.data.opening.FORMATS), or data with truth in values:
-    ``synth:SPLIT[:SEED]``, or a folder that `finecaption synth render` wrote.
-
-    Raises:
-        InputError: unknown split or format, seed not an integer, or a path that cannot be used.
-    """
-    form, _, rest = text.partition(":")
-    if form in FORMATS and rest and form != "synth":
-        from finecaption.eval.datasets import DatasetSource  # which needs this module
-
-        return DatasetSource(rest, form, workers)
-    return known_truth().open(text, workers)

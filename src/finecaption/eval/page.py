@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from finecaption.eval import report
-from finecaption.eval.examples import EvaluatedRun, Example, best_and_worst, contradictions
+from finecaption.eval.examples import (
+    EvaluatedRun,
+    Example,
+    best_and_worst,
+    contradictions,
+    open_run,
+)
 from finecaption.eval.images import QUALITY, outlined
 from finecaption.eval.published import COLUMNS
 from finecaption.eval.records import Record
 from finecaption.eval.table import interval, percent
+from finecaption.io.atomic import write_text
 from finecaption.io.html import Markup, card, data_uri, escape, figure, macro, page, source
 
 STYLE = source(__package__, "report.css")
@@ -46,6 +55,19 @@ def meter(
 
 def _rows(meters: Sequence[str]) -> str:
     return f'<div class="rows">{"".join(meters)}</div>'
+
+
+def write_report(folder: str | os.PathLike[str]) -> tuple[Path, Path]:
+    """Writes report.md and report.html of a scored run; returns their paths.
+
+    Raises:
+        InputError: it has not been scored.
+    """
+    run = open_run(folder)
+    paths = run.folder / "report.md", run.folder / "report.html"
+    write_text(paths[0], report.markdown_report(run))
+    write_text(paths[1], html_report(run))
+    return paths
 
 
 def html_report(run: EvaluatedRun) -> str:

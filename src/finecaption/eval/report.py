@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from finecaption.eval.examples import (
@@ -13,12 +11,10 @@ from finecaption.eval.examples import (
     Example,
     best_and_worst,
     contradictions,
-    open_run,
 )
 from finecaption.eval.published import COLUMNS, SOURCE, SUPERVISED, ZERO_SHOT
 from finecaption.eval.records import Record
 from finecaption.eval.table import interval, markdown, percent
-from finecaption.io.atomic import write_text
 from finecaption.metrics.captions import BLEU
 from finecaption.types import TASKS
 
@@ -401,18 +397,3 @@ def _example_markdown(example: Example) -> str:
     for asked, answer, right, _ in example.lines:
         lines.append(f"  - {asked}: “{answer}”" + (f"; right: “{right}”" if right else ""))
     return "\n".join(lines)
-
-
-def write_report(folder: str | os.PathLike[str]) -> tuple[Path, Path]:
-    """Writes report.md and report.html of a scored run; returns their paths.
-
-    Raises:
-        InputError: it has not been scored.
-    """
-    from finecaption.eval.page import html_report
-
-    run = open_run(folder)
-    paths = run.folder / "report.md", run.folder / "report.html"
-    write_text(paths[0], markdown_report(run))
-    write_text(paths[1], html_report(run))
-    return paths

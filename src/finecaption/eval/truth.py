@@ -7,16 +7,12 @@ values and compares them with the truth. finecaption-synth does so for the synth
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from finecaption import plugins
-
-if TYPE_CHECKING:
-    from finecaption.eval.data import EvalSource
-
-Facets = dict[str, tuple[str, ...]]  # facet of an attribute -> accepted values
+from finecaption.eval.data import EvalSource, Facets
 
 
 class KnownTruth(Protocol):

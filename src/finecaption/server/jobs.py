@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 if TYPE_CHECKING:
     from finecaption.request import Request
     from finecaption.results import CaptionUpdate
-    from finecaption.server.batching import Engine
 
 
 class Busy(Exception):
@@ -31,7 +30,8 @@ class Cancelled(Exception):
     """The client disconnected or the request was canceled."""
 
 
-Work: TypeAlias = "Callable[[Engine, Callable[[], None]], Any]"
+Work: TypeAlias = Callable[[Any, Callable[[], None]], Any]
+"""(the `batching.Engine`, a check that raises Cancelled) -> the outcome."""
 
 
 @dataclass(eq=False)
