@@ -20,6 +20,7 @@ from finecaption.inference.choice_scoring import (
     _trees,
     answer_ids,
     check_choices,
+    check_template,
     fill,
     score_choices,
     slots,
@@ -165,6 +166,10 @@ def test_choices_are_trimmed_and_each_once() -> None:
 def test_unusable_choices(given: object) -> None:
     with pytest.raises(InputError, match="choices"):
         check_choices(given)  # type: ignore[arg-type]  # that is the test
+
+
+def test_a_template_with_one_slot_is_taken_as_it_is() -> None:
+    assert check_template("A {choice}.") == "A {choice}."
 
 
 def test_unusable_templates(captioner: FineCaption, features: torch.Tensor) -> None:

@@ -161,6 +161,16 @@ def test_ablations(fields: dict[str, bool], channels: int, batch: Batch, tmp_pat
             model.sam_embeddings(hr)
 
 
+@torch.no_grad()
+@pytest.mark.parametrize(("width", "made"), [(None, 32), (48, 48), (16, 16)])
+def test_the_adapter_has_a_width_of_its_own(width: int | None, made: int, batch: Batch) -> None:
+    model = build(_changed(adapter_hidden_size=width))
+    adapter = model.adapter
+    assert adapter.clip_in.out_features == adapter.hr_in.out_features == made
+    assert (adapter.out.in_features, adapter.out.out_features) == (made, 32)
+    assert model(**batch).logits.shape == (2, 10, 64)
+
+
 # --- placeholders --------------------------------------------------------------------------
 
 
