@@ -25,7 +25,7 @@ import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -92,24 +92,21 @@ NEIGHBORS: dict[str, list[str]] = {
 
 
 def sample(count: int, seed: int, only: str) -> list[Mutant]:
-    """At least `count` mutants, as many of each area as its files have, up to its part of them."""
-    chosen = []
+    """`count` mutants or a few more, the same number of each area, as far as it has them."""
+    every: dict[str, list[Mutant]] = {}
     for area, parts in AREAS.items():
-        paths = [
-            path.relative_to(ROOT / PACKAGE).as_posix()
-            for part in parts
-            for path in [ROOT / PACKAGE / part, *sorted((ROOT / PACKAGE / part).rglob("*.py"))]
-            if path.is_file()
-        ]
-        every = [
-            mutant
-            for path in paths
-            if path not in LEFT_OUT and (PACKAGE / path).as_posix().startswith(only)
-            for mutant in mutants_of(area, path)
-        ]
-        every.sort(key=lambda mutant: mutant.order(seed))
-        chosen += every[: -(-count // len(AREAS))]
-    return chosen
+        for part in parts:
+            place = ROOT / PACKAGE / part
+            for file in [place] if place.is_file() else sorted(place.rglob("*.py")):
+                path = file.relative_to(ROOT / PACKAGE).as_posix()
+                if path not in LEFT_OUT and (PACKAGE / path).as_posix().startswith(only):
+                    every.setdefault(area, []).extend(mutants_of(area, path))
+    each = -(-count // max(1, len(every)))
+    return [
+        mutant
+        for some in every.values()
+        for mutant in sorted(some, key=lambda mutant: mutant.order(seed))[:each]
+    ]
 
 
 def tests_of(path: str) -> list[str]:
@@ -246,6 +243,7 @@ class Bench:
         for tree in self.trees[1:]:
             shutil.copytree(self.trees[0], tree)
         self.limits: dict[str, float] = {}
+        self.sources: dict[str, bytes] = {}
 
     def check(self, tests: Sequence[str]) -> None:
         """Runs test files without a fault, one in each tree at a time; sets their time limits.
@@ -271,22 +269,27 @@ class Bench:
                     print(f"{self.limits[name]:.0f} s at most: {name}", file=sys.stderr, flush=True)
             time.sleep(0.02)
 
-    def run(self, mutants: Sequence[Mutant]) -> list[Mutant]:
-        """Tests all, as many at a time as there are trees."""
+    def run(self, mutants: Sequence[Mutant], tests: Mapping[str, Sequence[str]]) -> list[Mutant]:
+        """Tests all, as many at a time as there are trees.
+
+        Args:
+            tests: the test files for each source file, all of them checked.
+        """
+        self.sources = {path: (self.trees[0] / PACKAGE / path).read_bytes() for path in tests}
         waiting, done = list(enumerate(mutants)), dict[int, Mutant]()
         running: dict[Path, tuple[int, int, float]] = {}
         while waiting or running:
             for tree in self.trees:
                 if tree not in running and waiting:
                     number, mutant = waiting.pop(0)
-                    file = tree / PACKAGE / mutant.path
-                    file.write_bytes(mutated((ROOT / PACKAGE / mutant.path).read_bytes(), mutant))
-                    child = self._start(tree, tests_of(mutant.path), write_bytecode=False)
+                    source = mutated(self.sources[mutant.path], mutant)
+                    (tree / PACKAGE / mutant.path).write_bytes(source)
+                    child = self._start(tree, tests[mutant.path], write_bytecode=False)
                     running[tree] = (number, child, time.monotonic())
                 elif tree in running:
                     number, child, begun = running[tree]
-                    tests = tests_of(mutants[number].path)
-                    late = time.monotonic() - begun > sum(self.limits[name] for name in tests)
+                    limit = sum(self.limits[name] for name in tests[mutants[number].path])
+                    late = time.monotonic() - begun > limit
                     if late or _has_ended(child):
                         done[number] = self._outcome(tree, mutants[number], child, late)
                         del running[tree]
@@ -302,7 +305,7 @@ class Bench:
 
     def _outcome(self, tree: Path, mutant: Mutant, child: int, late: bool) -> Mutant:
         code = wait(child, 0 if late else 5)
-        shutil.copyfile(ROOT / PACKAGE / mutant.path, tree / PACKAGE / mutant.path)
+        (tree / PACKAGE / mutant.path).write_bytes(self.sources[mutant.path])
         lines = (tree / "output.txt").read_text(errors="replace").splitlines()
         told = next(
             (line for line in lines if line.startswith(("FAILED", "ERROR"))), f"exit {code}"
@@ -356,7 +359,7 @@ def _line(mutant: Mutant) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
     parser.add_argument("--seed", type=int, default=1, help="Random seed for sampling.")
     parser.add_argument("--count", type=int, default=150, help="Mutants of all areas together.")
     parser.add_argument("--only", default="", help="Only files below this path.")
@@ -381,10 +384,11 @@ def main() -> None:
         ]
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(Path(folder))
-        names = sorted({name for mutant in mutants for name in tests_of(mutant.path)})
+        tests = {mutant.path: tests_of(mutant.path) for mutant in mutants}
+        names = sorted({name for some in tests.values() for name in some})
         preload(bench.trees[0], names)
         bench.check(names)
-        found = without_equivalents(bench.run(mutants))
+        found = without_equivalents(bench.run(mutants, tests))
     if options.json:
         options.json.write_text(json.dumps([asdict(each) for each in found], indent=1) + "\n")
     print(report(found))
