@@ -12,6 +12,7 @@ from finecaption.attributes import ATTRIBUTE_NAMES, region_instruction
 from finecaption.captioner import FineCaption
 from finecaption.inference.batch_decoder import answer_stream, answers
 from finecaption.inference.shared_prefix import SharedPrefix
+from finecaption.inference.vision import Vision, encode_images
 from finecaption.io.images import load_image
 from finecaption.io.masks import mask_from_box
 from tests.answers import answer, describe
@@ -159,6 +160,9 @@ def test_what_does_not_fit_is_halved_and_nothing_is_lost(
         return step(self, ids)
 
     monkeypatch.setattr(SharedPrefix, "step", tight)
+    forgotten: list[int] = []
+    forget = Vision.forget
+    monkeypatch.setattr(Vision, "forget", lambda self: forgotten.append(1) or forget(self))
     told: dict[tuple[int, int], list[str]] = {}
     done: dict[tuple[int, int], str] = {}
     for piece in answer_stream(
@@ -169,7 +173,7 @@ def test_what_does_not_fit_is_halved_and_nothing_is_lost(
         told.setdefault(place, []).append(piece.text)
         if piece.finished:
             done[place] = piece.text
-    assert failures
+    assert failures and len(forgotten) == len(failures), "memory is freed before the next try"
     assert [[done[r, q] for q in range(4)] for r in range(3)] == expected
     for texts in told.values():
         assert [len(text) for text in texts] == sorted(len(text) for text in texts)
@@ -187,8 +191,6 @@ def test_a_row_that_cannot_fit_is_an_error(llama: Setting, monkeypatch: pytest.M
 def test_pictures_that_do_not_fit_go_by_halves(
     llama: Setting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from finecaption.inference.vision import encode_images
-
     pixels = llama.inputs["pixel_values"].repeat(3, 1, 1, 1)
     expected = encode_images(llama.model, pixels)
     encode, sizes = llama.model.encode_image, []
@@ -201,7 +203,7 @@ def test_pictures_that_do_not_fit_go_by_halves(
 
     monkeypatch.setattr(llama.model, "encode_image", tight)
     torch.testing.assert_close(encode_images(llama.model, pixels), expected)
-    assert sizes[0] == 6 and max(sizes[2:]) == 2
+    assert sizes == [6, 4, 2, 2, 2], "eight at once, then four, then two"
 
 
 def test_the_eager_attention_says_the_same(llama: Setting) -> None:

@@ -185,6 +185,7 @@ def test_the_name_in_an_error_is_that_of_the_source(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("array", "expected"),
     [
+        (np.array([[7]], np.uint8), [7]),
         (np.array([[True, False]]), [255, 0]),
         (np.array([[[0], [7]]], np.uint8), [0, 7]),
         (np.array([[0, 128, 129, 65535]], np.uint16), [0, 0, 1, 255]),

@@ -113,6 +113,17 @@ def test_the_variant_is_named_by_its_contents(folder: Path, tmp_path: Path) -> N
     assert folder_hash(copy) != identity["sha256"]
 
 
+def test_a_hash_tells_where_one_file_ends_and_what_it_is_called(tmp_path: Path) -> None:
+    found = set()
+    for name, files in (("a", {"a.txt": "xy", "b.txt": ""}), ("b", {"a.txt": "x", "b.txt": "y"}),
+                        ("c", {"a.txt": "xy", "c.txt": ""}), ("d", {"a.txt": "xy"})):  # fmt: skip
+        (tmp_path / name).mkdir()
+        for file, content in files.items():
+            (tmp_path / name / file).write_text(content)
+        found.add(folder_hash(tmp_path / name))
+    assert len(found) == 4
+
+
 def test_models_that_cannot_be_used_say_why(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="no published layer is known for a bert of 3 layers"):
         BertScore(folder)
