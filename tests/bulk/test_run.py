@@ -258,6 +258,22 @@ def test_a_full_disk_leaves_whole_lines(
     assert ids(out) == good
 
 
+def test_a_disk_that_is_full_at_the_last_batch_is_told(
+    run: Run, tmp_path: Path, draw: Draw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw(tmp_path / "one" / "a.png")
+    real = os.write
+
+    def write(file: int, data: Any) -> int:
+        if os.readlink(f"/proc/self/fd/{file}").endswith("c.jsonl"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return real(file, data)
+
+    monkeypatch.setattr("os.write", write)
+    with pytest.raises(FineCaptionError, match="No space left on device"):
+        run(source=tmp_path / "one")
+
+
 def test_an_interruption_keeps_what_was_said(run: Run, tmp_path: Path, good: list[str]) -> None:
     def interrupt(summary: BatchSummary) -> None:
         raise KeyboardInterrupt

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -316,6 +317,33 @@ def test_a_data_set(tmp_path: Path, draw: Draw) -> None:
         (region,) = load(found["X"]).regions
         assert isinstance(region, Region) and region.area == 16
     assert jobs.count() is None
+
+
+PIXELS = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (("a.png", "A"), ("a.png", "A"), True),
+        (("a.png", "A"), (Path("a.png"), "A"), True),
+        (("a.png", "A"), ("a.png", "B"), False),
+        (("a.png", None), ("b.png", None), False),
+        ((PIXELS, "A"), (PIXELS, "A"), True),
+        ((PIXELS, "A"), (PIXELS, "B"), False),
+        ((PIXELS, "A"), (PIXELS.copy(), "A"), True),
+        ((PIXELS, "A"), (PIXELS + 1, "A"), False),
+        ((PIXELS, "A"), ("a.png", "A"), False),
+        (("a.png", "A"), (PIXELS, "A"), False),
+    ],
+)
+def test_samples_of_one_image(one: Any, other: Any, same: bool) -> None:
+    left, right = (
+        _Picture(SimpleNamespace(image=image, image_id=name))  # type: ignore[arg-type]  # a stand-in
+        for image, name in (one, other)
+    )
+    assert (left == right) is same
+    assert left != one
 
 
 def test_what_stands_for_many(pictures: Path, tmp_path: Path) -> None:
