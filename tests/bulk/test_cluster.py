@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import logging
 import pickle
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import pyarrow
 import pytest
 
 from finecaption.bulk import Layout, RunSettings, caption_bulk, open_jobs
-from finecaption.bulk.cluster import Cluster, Worker, _new, _outcome, on_cluster
+from finecaption.bulk.cluster import Cluster, Worker, _connect, _new, _outcome, on_cluster
 from finecaption.bulk.pipeline import Batching
 from finecaption.errors import InputError
 from finecaption.request import Questions
@@ -52,3 +54,42 @@ def test_without_ray_the_extra_is_named(stub: ModuleType, monkeypatch: pytest.Mo
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(InputError, match=r"finecaption\[dist\]"):
         on_cluster(stub.StubSpec(), RunSettings(), Batching(), Cluster())
+
+
+@pytest.mark.parametrize(
+    ("address", "options"), [(None, {"include_dashboard": False}), ("ray://a:1", {})]
+)
+@pytest.mark.parametrize("running", [True, False])
+def test_a_cluster_is_joined_once_and_is_quiet(
+    monkeypatch: pytest.MonkeyPatch, address: str | None, options: dict[str, Any], running: bool
+) -> None:
+    for name in ("RAY_USAGE_STATS_ENABLED", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"):
+        monkeypatch.setenv(name, "0")  # restored after the test
+    context = SimpleNamespace(enable_progress_bars=True, print_on_execution_start=True)
+    joined: list[tuple[Any, dict[str, Any]]] = []
+    ray: Any = ModuleType("ray")
+    ray.data = ModuleType("ray.data")
+    ray.data.DataContext = SimpleNamespace(get_current=lambda: context)
+    ray.is_initialized = lambda: running
+    ray.init = lambda where, **more: joined.append((where, more))
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    monkeypatch.setitem(sys.modules, "ray.data", ray.data)
+    assert _connect(address) is ray
+    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+    assert joined == ([] if running else [(address, {**quiet, **options})])
+    assert not context.enable_progress_bars and not context.print_on_execution_start
+
+
+def test_a_cluster_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("RAY_USAGE_STATS_ENABLED", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"):
+        monkeypatch.setenv(name, "0")
+
+    def refuse(*given: Any, **more: Any) -> None:
+        raise ConnectionError("nobody listens")
+
+    ray: Any = ModuleType("ray")
+    ray.data, ray.is_initialized, ray.init = ModuleType("ray.data"), lambda: False, refuse
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    monkeypatch.setitem(sys.modules, "ray.data", ray.data)
+    with pytest.raises(InputError, match="--address a: there is no such Ray cluster .nobody"):
+        _connect("a")

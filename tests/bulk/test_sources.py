@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from finecaption.bulk.jobs import Bad, BatchJob, Passed, load
-from finecaption.bulk.sources import PassedOver, open_jobs, stands_for_many
+from finecaption.bulk.sources import PassedOver, _Picture, open_jobs, stands_for_many
 from finecaption.errors import InputError
 from finecaption.io import masks
 from finecaption.io.images import SUFFIXES
