@@ -52,7 +52,6 @@ AREAS: dict[str, list[str]] = {
     "bulk": ["bulk"],
     "server limits": [f"server/{name}.py" for name in SERVER],
 }
-LEFT_OUT = {f"metrics/{name}.py" for name in ("agreement", "drawn", "things", "refusals")}
 
 # Tests of a file besides tests/<area>/test_<name>.py; a folder's are of all files below it.
 NEIGHBORS: dict[str, list[str]] = {
@@ -99,7 +98,7 @@ def sample(count: int, seed: int, only: str) -> list[Mutant]:
             place = ROOT / PACKAGE / part
             for file in [place] if place.is_file() else sorted(place.rglob("*.py")):
                 path = file.relative_to(ROOT / PACKAGE).as_posix()
-                if path not in LEFT_OUT and (PACKAGE / path).as_posix().startswith(only):
+                if (PACKAGE / path).as_posix().startswith(only):
                     every.setdefault(area, []).extend(mutants_of(area, path))
     each = -(-count // max(1, len(every)))
     return [
@@ -157,9 +156,13 @@ def fork(tree: Path, output: Path, work: Callable[[], int]) -> int:
             os.dup2(file, stream)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.chdir(tree)
-        os.environ["PYTHONPATH"] = str(tree / "src")
-        away = {str(ROOT), str(ROOT / "src"), str(ROOT / "tests"), ""}
-        sys.path[:] = [str(tree / "src"), *(part for part in sys.path if part not in away)]
+        own, away = (
+            [str(root / "src"), *map(str, sorted(root.glob("packages/*/src")))]
+            for root in (tree, ROOT)
+        )
+        os.environ["PYTHONPATH"] = os.pathsep.join(own)
+        away += ["", str(ROOT), str(ROOT / "tests")]
+        sys.path[:] = own + [part for part in sys.path if part not in away]
         code = work()
         loaded = sys.modules.get("finecaption")
         if loaded is not None and not str(loaded.__file__).startswith(str(tree)):

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from finecaption.bulk.jobs import Bad, BatchJob, Passed, load
-from finecaption.bulk.sources import PassedOver, _Picture, open_jobs, stands_for_many
+from finecaption.bulk.sources import PassedOver, _SourceImage, open_jobs, stands_for_many
 from finecaption.errors import InputError
 from finecaption.io import masks
 from finecaption.io.images import SUFFIXES
@@ -339,7 +339,7 @@ PIXELS = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
 )
 def test_samples_of_one_image(one: Any, other: Any, same: bool) -> None:
     left, right = (
-        _Picture(SimpleNamespace(image=image, image_id=name))  # type: ignore[arg-type]  # a stand-in
+        _SourceImage(SimpleNamespace(image=image, image_id=name))  # type: ignore[arg-type]  # a stand-in
         for image, name in (one, other)
     )
     assert (left == right) is same

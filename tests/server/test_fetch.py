@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from finecaption.errors import InputError
-from finecaption.server.fetch import Fetcher, is_public
+from finecaption.server.fetch import Fetcher, is_public, resolve
 
 from .conftest import PATIENCE, Live, Stub, chat_body, png
 
@@ -30,7 +30,8 @@ finished: list[str] = []  # the answers that dripped to their end
      "100.64.0.1", "0.0.0.0", "255.255.255.255", "224.0.0.1", "240.0.0.1", "192.0.2.1",
      "198.18.0.1", "::1", "::", "fe80::1", "fc00::1", "fd12:3456::1", "fec0::1", "ff02::1",
      "::ffff:127.0.0.1", "::ffff:10.1.2.3", "64:ff9b::7f00:1", "64:ff9b::a00:1",
-     "2002:7f00:1::", "2002:c0a8:101::", "2001:db8::1", "64:ff9b:1::1"],
+     "2002:7f00:1::", "2001:0:4136:e378:8000:63bf:f5ff:fffe", "2002:c0a8:101::", "2001:db8::1",
+     "64:ff9b:1::1"],
 )  # fmt: skip
 def test_addresses_that_are_not_public(address: str) -> None:
     assert not is_public(ipaddress.ip_address(address))
@@ -49,6 +50,11 @@ def test_addresses_that_are_not_public(address: str) -> None:
 )
 def test_addresses_that_are(address: str) -> None:
     assert is_public(ipaddress.ip_address(address))
+
+
+def test_the_systems_resolver_gives_addresses() -> None:
+    assert resolve("127.0.0.1", 80) == [LOCAL]
+    assert all(address.is_loopback for address in resolve("localhost", 80))
 
 
 class _Site(BaseHTTPRequestHandler):
@@ -138,6 +144,8 @@ def test_a_picture(site: int, pinned: list[Any]) -> None:
     got = fetcher(site).fetch(f"http://pictures.example:{site}/a.png?size=2")
     assert got == PICTURE
     assert pinned == ["93.184.216.34"], "the address that was checked, not the name"
+    timers = [one for one in threading.enumerate() if isinstance(one, threading.Timer)]
+    assert all(one.finished.is_set() for one in timers), "nothing waits for the deadline"
     host = fetcher(site).fetch(f"http://pictures.example:{site}/host")
     assert host == f"pictures.example:{site}".encode()
 

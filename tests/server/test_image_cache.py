@@ -65,6 +65,15 @@ def test_what_goes_gives_its_pixels_back() -> None:
     assert cache._pixels == 60
 
 
+def test_pixels_are_width_times_height() -> None:
+    cache = ImageCache(5, 100)
+    for name in "abc":
+        cache.put(name.encode(), SimpleNamespace(size=(10, 5)))  # type: ignore[arg-type]  # a stand-in
+    assert kept(cache, "abc") == "bc" and cache._pixels == 100
+    cache.put(b"d", SimpleNamespace(size=(5, 20)))  # type: ignore[arg-type]  # a stand-in
+    assert kept(cache, "abcd") == "d" and cache._pixels == 100
+
+
 def test_a_cache_of_none_keeps_none() -> None:
     cache = ImageCache(0, 100)
     cache.put(b"a", encoded())
