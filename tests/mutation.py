@@ -223,11 +223,9 @@ def preload(tree: Path, names: Sequence[str]) -> None:
 
     def work() -> int:
         run_tests(["--collect-only", *names], tree / "pytest", write_bytecode=True)
-        files = {
-            name: str(getattr(module, "__file__", None) or "")
-            for name, module in list(sys.modules.items())
-        }
-        foreign = [name for name, file in files.items() if file and not file.startswith(str(tree))]
+        loaded = list(sys.modules.items())  # asking a module for its file may import others
+        files = {name: getattr(module, "__file__", None) for name, module in loaded}
+        foreign = [name for name, file in files.items() if file and str(tree) not in str(file)]
         listing.write_text(json.dumps(foreign))
         return 0
 
@@ -357,8 +355,8 @@ def report(mutants: Sequence[Mutant]) -> str:
 
 
 def _line(mutant: Mutant) -> str:
-    told = f"- {mutant.status}: {PACKAGE / mutant.path}:{mutant.line}: `{mutant.before}`"
-    return f"{told} -> `{mutant.after}`"
+    place = f"{PACKAGE / mutant.path}:{mutant.line}"
+    return f"- {mutant.status}: {place}: `{mutant.before}` -> `{mutant.after}`"
 
 
 def main() -> None:
