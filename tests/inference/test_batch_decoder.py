@@ -123,6 +123,9 @@ def test_the_prefix_is_there_once_whatever_is_asked(llama: Setting) -> None:
             shared = SharedPrefix(llama.model, features, prefix, [[[5, 6]] * count] * 3)
             sizes[count] = shared.bytes
     token = 2 * 2 * 32 * 4  # keys and values, layers, width, bytes
+    # three regions: the prefix, the rests, and room for 16 more of each
+    for count, size in sizes.items():
+        assert size == 3 * token * (len(prefix) + count * (2 + 16))
     assert sizes[18] - sizes[1] <= 3 * token * 17 * (2 + 16)
     assert sizes[18] < 3 * sizes[1]
 

@@ -18,6 +18,7 @@ from finecaption.io.geometry import (
     parse_box,
     parse_point,
     place_in_square,
+    scale_box,
     xywh_to_xyxy,
     xyxy_to_xywh,
 )
@@ -145,6 +146,21 @@ def test_points_on_the_far_edge_are_outside(point: tuple) -> None:
 def test_widths_and_heights_are_positive(box: tuple) -> None:
     with pytest.raises(InputError, match=r"must be positive \(x,y,width,height\)"):
         xywh_to_xyxy(box)
+
+
+@pytest.mark.parametrize(
+    ("drawn", "size", "scaled"),
+    [
+        (None, (20, 40), (1, 2, 3, 4)),
+        ((10, 10), (10, 10), (1, 2, 3, 4)),
+        ((10, 10), (20, 40), (2, 8, 6, 16)),
+        ((10, 20), (5, 5), (0.5, 0.5, 1.5, 1)),
+    ],
+)
+def test_a_box_in_another_copy_of_an_image(
+    drawn: tuple[int, int] | None, size: tuple[int, int], scaled: tuple
+) -> None:
+    assert scale_box((1, 2, 3, 4), drawn, size) == scaled
 
 
 def test_areas_of_boxes() -> None:

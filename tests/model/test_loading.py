@@ -53,6 +53,22 @@ def test_a_precision_that_is_given_is_taken(
     assert load_model(tiny_folder, "cpu", torch.bfloat16)[0].dtype == torch.bfloat16
 
 
+@pytest.mark.parametrize("given", [None, "auto", {"": "cpu"}])
+def test_a_device_map_is_handed_on_and_nothing_else_is(
+    tiny_folder: Path, monkeypatch: pytest.MonkeyPatch, given: str | dict[str, str] | None
+) -> None:
+    seen: list[dict[str, object]] = []
+    read = loading.read_weights
+
+    def noted(folder: Path, **options: object) -> object:
+        seen.append(options)
+        return read(folder, dtype=torch.float32)
+
+    monkeypatch.setattr(loading, "read_weights", noted)
+    load_model(tiny_folder, None if given else "cpu", torch.float32, device_map=given)
+    assert seen == [{"dtype": torch.float32, **({"device_map": given} if given else {})}]
+
+
 @pytest.mark.parametrize(
     ("able", "fast"),
     [

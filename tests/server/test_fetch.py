@@ -46,6 +46,7 @@ def test_addresses_that_are_not_public(address: str) -> None:
         "::ffff:8.8.8.8",
         "64:ff9b::808:808",
         "2002:808:808::",
+        "2001:0:4136:e378:8000:63bf:f7f7:f7f7",
     ],
 )
 def test_addresses_that_are(address: str) -> None:
@@ -138,6 +139,22 @@ def pinned(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
     monkeypatch.setattr("finecaption.server.fetch.socket.create_connection", here)
     return meant
+
+
+def test_connecting_has_what_is_left_of_the_time(
+    site: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[float] = []
+    connect = socket.create_connection
+
+    def here(address: tuple[str, int], timeout: float) -> socket.socket:
+        seen.append(timeout)
+        return connect(("127.0.0.1", address[1]), timeout=timeout)
+
+    monkeypatch.setattr("finecaption.server.fetch.socket.create_connection", here)
+    start = f"http://a.example:{site}"
+    assert fetcher(site).fetch(f"{start}/to/{start}/a.png") == PICTURE
+    assert PATIENCE >= seen[0] > seen[1] > 0, "redirects included"
 
 
 def test_a_picture(site: int, pinned: list[Any]) -> None:
