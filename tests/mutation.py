@@ -73,6 +73,7 @@ NEIGHBORS: dict[str, list[str]] = {
     "inference/prepare.py": ["inference/test_choice_scoring.py", "test_captioner.py"],
     "inference/vision.py": ["inference/test_choice_scoring.py"],
     "io/checkpoint.py": ["model/test_loading_whole.py", "test_captioner.py"],
+    "io/compressed_masks.py": ["io/test_masks.py"],
     "io/mask_values.py": ["io/test_masks.py"],
     "io/png_chunks.py": ["io/test_images.py"],
     "io/masks.py": ["test_types.py"],
