@@ -14,6 +14,7 @@ from PIL import Image
 
 from finecaption.data.convert import convert
 from finecaption.data.sources import open_source
+from finecaption.data.sources.results import COCO_DESCRIPTION
 from finecaption.io import masks
 from finecaption.io.compressed_masks import encode_base64_gzip
 from finecaption_synth.dataset import render_split
@@ -269,6 +270,46 @@ def jsonl(scenes: list[Scene], to: Path) -> Path:
     return path
 
 
+def results(scenes: list[Scene], to: Path) -> Path:
+    lines = []
+    for s in scenes:
+        s.copy(to / f"{s.number}.jpg")
+        regions = [
+            {"id": str(t.number), "mask": t.rle, "captions": dict(t.said), "dense": t.dense}
+            for t in s.things
+        ]
+        record = {"id": str(s.number), "image": f"{s.number}.jpg", "regions": regions}
+        lines.append(json.dumps({**record, "global": s.caption}))
+    path = to / "captions.jsonl"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def results_coco(scenes: list[Scene], to: Path) -> Path:
+    images, annotations = [], []
+    for s, image in zip(scenes, coco_images(scenes), strict=True):
+        s.copy(to / str(image["file_name"]))
+        images.append({**image, "caption": s.caption})
+        for t in s.things:
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": image["id"],
+                    "category_id": 1,
+                    "iscrowd": 0,
+                    "bbox": t.xywh,
+                    "segmentation": t.rle,
+                    "region": str(t.number),
+                    "captions": dict(t.said),
+                    "dense": t.dense,
+                }
+            )
+    info = {"description": COCO_DESCRIPTION}
+    path = to / "captions.coco.json"
+    save(path, {"info": info, "images": images, "annotations": annotations})
+    return path
+
+
 def synth(scenes: list[Scene], to: Path) -> Path:
     del scenes  # they were drawn here
     return to
@@ -383,6 +424,8 @@ LAYOUTS: dict[str, Callable[[list[Scene], Path], Path]] = {
     "osprey": osprey,
     "pix2cap": pix2cap,
     "refcoco": refcoco,
+    "results": results,
+    "results-coco": results_coco,
     "ureca": ureca,
     "visual-genome": visual_genome,
 }

@@ -11,6 +11,7 @@ from typing import Any, TextIO
 from pycocotools import mask as coco_mask
 
 from finecaption.bulk.journal import DiskErrors
+from finecaption.data.sources.results import COCO_DESCRIPTION
 from finecaption.io import strict_json
 from finecaption.io.atomic import replacing
 
@@ -57,7 +58,7 @@ def write_coco(path: Path, read: Records) -> None:
     came from, or else numbers from 1.
     """
     with written(path) as stream:
-        stream.write('{"info": {"description": "regions described by finecaption"},\n')
+        stream.write(f'{{"info": {{"description": "{COCO_DESCRIPTION}"}},\n')
         stream.write('"licenses": [],\n"categories": [{"id": 1, "name": "region"}],\n"images": [')
         for place, (record, number) in enumerate(_numbered(read)):
             image: dict[str, Any] = {

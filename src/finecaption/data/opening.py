@@ -10,6 +10,7 @@ from typing import Any
 from finecaption.data.problems import Policy
 from finecaption.data.sources import SOURCE_NAMES, open_source
 from finecaption.data.sources.base import Source
+from finecaption.data.sources.results import COCO_DESCRIPTION
 from finecaption.data.store.layout import INFO
 from finecaption.data.store.read import Store
 from finecaption.data.store.rows import StoredItem
@@ -55,7 +56,8 @@ class Stored(Source):
 
 
 def guess_format(path: str | os.PathLike[str]) -> str:
-    """The format of what can be told by its look: a store, our JSONL, the synthetic world.
+    """The format of what can be told by its look: a store, the synthetic world, our JSONL, results
+    of `finecaption batch` as JSONL or COCO, CompositionCap's list of images.
 
     Raises:
         InputError: it cannot be told.
@@ -65,13 +67,27 @@ def guess_format(path: str | os.PathLike[str]) -> str:
         return STORE
     if (place / "annotations.jsonl").is_file() and (place / "index.json").is_file():
         return "synth"
-    if place.suffix == ".jsonl" or (place.is_dir() and any(place.glob("*.jsonl"))):
-        return "jsonl"
     if not place.exists():
         raise InputError(f"{place}: no such file or folder; check the path")
+    lines = [place] if place.suffix == ".jsonl" else sorted(place.glob("*.jsonl"))
+    if lines:
+        return "results" if _first(lines[0], '"regions"') else "jsonl"
+    if place.suffix == ".json" and _first(place, COCO_DESCRIPTION):
+        return "results-coco"
+    if place.suffix == ".json" and _first(place, '"entities"'):
+        return "compositioncap"
     raise InputError(
         f"{place}: its format cannot be told by its look; give --from with one of: "
         + ", ".join(FORMATS)
+    )
+
+
+def _first(file: Path, text: str) -> bool:
+    """Whether a text stands in the first record of a file, or near its beginning."""
+    with file.open("rb") as stream:
+        beginning = stream.read(1 << 16).lstrip(b"[ \r\n\t\xef\xbb\xbf")
+    return text.encode() in beginning.partition(b"\n")[0] or (
+        file.suffix == ".json" and text.encode() in beginning
     )
 
 

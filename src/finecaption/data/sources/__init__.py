@@ -32,6 +32,8 @@ _READERS = {  # name -> module: class
     "osprey": "osprey:Osprey",
     "pix2cap": "coco_captioned:Pix2Cap",
     "refcoco": "refcoco:RefCoco",
+    "results": "results:Results",
+    "results-coco": "results:ResultsCoco",
     "ureca": "coco_captioned:Ureca",
     "visual-genome": "visual_genome:VisualGenome",
 }
