@@ -119,25 +119,27 @@ def test_places_and_pixels_are_given_back(engine: Engine) -> None:
     with pytest.raises(Busy) as caught:
         engine.admit()
     assert caught.value.retry_after >= 1
-    tickets[0].hold(150_000_000)
-    with pytest.raises(Busy, match="150,000,000 pixels"):
-        tickets[1].hold(100_000_000)
+    tickets[0].hold(750_000_000)
+    with pytest.raises(Busy, match="750,000,000 bytes"):
+        tickets[1].hold(500_000_000)
     for ticket in tickets:
         ticket.close()
         ticket.close()  # twice does not count twice
-    assert engine.admitted == engine.held_pixels == 0
+    assert engine.admitted == engine.memory.held == 0
     engine.admit().close()
 
 
-def test_a_single_image_is_let_in_whatever_its_size(engine: Engine) -> None:
+def test_a_request_that_needs_more_than_all_may_hold_is_told_so(engine: Engine) -> None:
     with engine.admit() as first, engine.admit() as second:
-        first.hold(200_000_001)  # what one image may have is another limit
-        with pytest.raises(Busy, match="200,000,001 pixels"):
+        with pytest.raises(InputError, match=r"needs 1,000,000,001 bytes .* send fewer regions"):
+            first.hold(1_000_000_001)
+        first.hold(750_000_000)
+        second.hold(250_000_000)  # exactly the limit
+        with pytest.raises(Busy, match="1,000,000,000 bytes"):
             second.hold(1)
-    with engine.admit() as first, engine.admit() as second:
-        first.hold(150_000_000)
-        second.hold(50_000_000)  # exactly the limit
-    assert engine.held_pixels == 0
+        second.hold(1, refuse=False)  # an answer that is made already
+        assert engine.memory.held == 1_000_000_001
+    assert engine.memory.held == 0
 
 
 def test_a_picture_is_encoded_once(engine: Engine, stub: Stub) -> None:
@@ -379,14 +381,15 @@ def test_a_full_queue_says_when_to_come_again(serve: Serve, stub: Stub) -> None:
 
 
 def test_pictures_that_are_too_much_to_hold(serve: Serve, stub: Stub) -> None:
-    live = serve(stub, max_held_pixels=1000)
+    # room for one request: its body and JSON, 32 x 24 pixels of 4 bytes, and a mask
+    live = serve(stub, max_body=1024, max_pixels=1000, max_held_bytes=7000)
     stub.go.clear()
     first = in_thread(live.post, "/v1/chat/completions", chat_body(small()))
-    until(lambda: live.service.engine.held_pixels == 32 * 24)
+    until(lambda: live.service.engine.memory.held > 32 * 24 * 5)
     assert live.post("/v1/chat/completions", chat_body(small())).status_code == 429
     stub.go.set()
     assert first.result(PATIENCE).status_code == 200
-    assert live.service.engine.held_pixels == 0
+    until(lambda: live.service.engine.memory.held == 0)
 
 
 def test_too_late(serve: Serve, stub: Stub) -> None:

@@ -11,6 +11,7 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from finecaption.server.limits import BodyLimit
+from finecaption.server.memory import Memory
 
 LIMIT = 10
 ENDLESS = None
@@ -168,6 +169,39 @@ def test_a_client_that_has_gone_is_not_answered() -> None:
     assert ask(Gone([]))[0] is None
 
 
-def test_other_paths_are_not_limited() -> None:
-    client = Client([bytes(LIMIT + 1)])
-    assert ask(client, path="/metrics")[0] == 200
+@pytest.mark.parametrize("path", ["/metrics", "/studio/gradio_api/upload", "/studio-api/open"])
+def test_every_path_is_limited(path: str) -> None:
+    assert ask(Client([bytes(LIMIT + 1)]), path=path)[0] == 413
+
+
+def test_a_length_that_is_given_in_two_ways_is_refused() -> None:
+    client = Client([b"x"], announced=1)
+    client.headers.append((b"transfer-encoding", b"chunked"))
+    status, error, app = ask(client)
+    assert status == 400 and "both Content-Length and Transfer-Encoding" in error["message"]
+    assert app.bodies == [] and client.read == 0
+    assert (b"connection", b"close") in client.answer[0]["headers"]
+
+
+def test_bodies_in_arrival_share_one_memory() -> None:
+    memory = Memory(15, lambda: 7)
+    first, second = Client([bytes(8), b""]), Client([bytes(8), bytes(2)])
+    seen: list[int] = []
+
+    class Waits(App):
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            seen.append(memory.held)
+            await limited(scope_of(second), second.receive, second.send)
+            seen.append(memory.held)
+            await super().__call__(scope, receive, send)
+
+    limited = BodyLimit(App(), limit=LIMIT, timeout=5, memory=memory)
+    outer = BodyLimit(Waits(), limit=LIMIT, timeout=5, memory=memory)
+    asyncio.run(outer(scope_of(first), first.receive, first.send))
+    assert first.answer[0]["status"] == 200 and seen == [8, 8] and memory.held == 0
+    assert second.answer[0]["status"] == 429 and second.read == 10, "read away"
+    assert (b"retry-after", b"7") in second.answer[0]["headers"]
+
+
+def scope_of(client: Client) -> dict[str, Any]:
+    return {"type": "http", "path": "/v1/x", "method": "POST", "headers": client.headers}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import httpx
 
-from .conftest import PATIENCE, Live, chat_body
+from .conftest import PATIENCE, Live, chat_body, until
 from .hostile import bodies
 
 
@@ -22,7 +22,7 @@ def test_hostile_bodies(live: Live, rabbit: str) -> None:
     after = live.post("/v1/chat/completions", chat_body(rabbit, "category")).json()
     assert after["choices"] == before["choices"]
     assert live.service.engine.admitted == threads == 0
-    assert live.service.engine.held_pixels == 0
+    until(lambda: live.service.engine.memory.held == 0)
 
 
 def test_other_kinds_of_content(live: Live) -> None:

@@ -92,7 +92,9 @@ def create_app(
         _add_docs(app)
 
     # the last one added is the first to see a request
-    app.add_middleware(BodyLimit, limit=chosen.max_body, timeout=chosen.body_timeout)
+    app.add_middleware(
+        BodyLimit, limit=chosen.max_body, timeout=chosen.body_timeout, memory=service.memory
+    )
     app.add_middleware(KeyCheck, digests=digests)
     if chosen.cors_origins:
         app.add_middleware(

@@ -21,12 +21,15 @@ from finecaption.errors import FineCaptionError, InputError
 from finecaption.protocol import Captioner, encode, updates
 from finecaption.server.image_cache import ImageCache
 from finecaption.server.jobs import Busy, Cancelled, NotReady, ServerJob, Work
+from finecaption.server.memory import Held, Memory
 
 if TYPE_CHECKING:
     from finecaption.request import Request
     from finecaption.results import CaptionResult, CaptionUpdate
 
 log = logging.getLogger("finecaption.server")
+
+_CACHED_PIXELS = 25_000_000
 
 
 class Watcher(Protocol):
@@ -42,23 +45,24 @@ class Ticket:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._pixels = 0
+        self._held = Held(engine.memory)
         self._open = True
         self._since = time.monotonic()
 
-    def hold(self, pixels: int) -> None:
-        """Counts a decoded image.
+    def hold(self, size: int, *, refuse: bool = True) -> None:
+        """Counts `size` bytes of images, masks and answers; see `memory.Memory.take`.
 
         Raises:
-            Busy: all images at work and waiting would be too much to hold.
+            Busy: all that is at work and waiting would be too much to hold.
+            InputError: this request alone would be.
         """
-        self._engine._hold(pixels)
-        self._pixels += pixels
+        self._held.add(size, refuse=refuse)
 
     def close(self) -> None:
         if self._open:
             self._open = False
-            self._engine._leave(self._pixels, time.monotonic() - self._since)
+            self._held.close()
+            self._engine._leave(time.monotonic() - self._since)
 
     def __enter__(self) -> Ticket:
         return self
@@ -78,7 +82,7 @@ class Engine:
         batch: int = 16,
         batch_wait: float = 0.005,
         streams: int = 8,
-        held_pixels: int = 200_000_000,
+        memory: Memory | None = None,
         cached_pictures: int = 16,
         watcher: Watcher | None = None,
         on_failure: Callable[[], None] | None = None,
@@ -86,19 +90,21 @@ class Engine:
         """
         Args:
             load: makes the captioner; called on the engine's thread.
-            queue, held_pixels: requests, and pixels of their images, over which `admit` and
-                `Ticket.hold` refuse.
+            queue: requests over which `admit` refuses.
+            memory: what all requests may hold, over which `Ticket.hold` refuses; of 1 GB if None.
             batch: requests answered together; batch_wait: seconds that an idle engine waits for
                 more of them.
             streams: written side by side.
-            cached_pictures: encoded images that are kept, up to `held_pixels` / 4 pixels of them.
+            cached_pictures: encoded images that are kept, up to 25 million pixels of them.
             on_failure: called, on the engine's thread, if `load` fails.
         """
         self.failure: FineCaptionError | None = None
         self._load = load
-        self._limits = (queue, held_pixels)
+        self._most = queue
+        self.memory = memory or Memory(1_000_000_000)
+        self.memory.retry_after = self._retry_after
         self._batch, self._batch_wait, self._most_streams = batch, batch_wait, streams
-        self._cache = ImageCache(cached_pictures, held_pixels // 4)
+        self._cache = ImageCache(cached_pictures, _CACHED_PIXELS)
         self._watcher = watcher
         self._on_failure = on_failure
         self._captioner: Captioner | None = None
@@ -106,7 +112,6 @@ class Engine:
         self._streams: list[tuple[ServerJob, Iterator[CaptionUpdate]]] = []
         self._news = threading.Condition()
         self._admitted = 0
-        self._pixels = 0
         self._seconds = 0.5  # a request's usual time, moving average
         self._stopping = False
         self._thread: threading.Thread | None = None
@@ -151,11 +156,6 @@ class Engine:
         """Number of accepted requests."""
         return self._admitted
 
-    @property
-    def held_pixels(self) -> int:
-        """Pixels of the images of all accepted requests."""
-        return self._pixels
-
     def admit(self) -> Ticket:
         """Admits one more request.
 
@@ -167,7 +167,7 @@ class Engine:
         with self._news:
             if self._stopping:
                 raise NotReady("the server is stopping")
-            if self._admitted >= self._limits[0]:
+            if self._admitted >= self._most:
                 raise Busy(f"{self._admitted} requests are waiting already", self._retry_after())
             self._admitted += 1
         return Ticket(self)
@@ -213,19 +213,9 @@ class Engine:
         share = self._batch / max(self._admitted, self._batch)
         return max(1, min(60, math.ceil(self._seconds * share)))
 
-    def _hold(self, pixels: int) -> None:
-        with self._news:
-            # a single image is always let in: what it may have is another limit
-            if self._pixels and self._pixels + pixels > self._limits[1]:
-                raise Busy(
-                    f"images of {self._pixels:,} pixels are waiting already", self._retry_after()
-                )
-            self._pixels += pixels
-
-    def _leave(self, pixels: int, seconds: float) -> None:
+    def _leave(self, seconds: float) -> None:
         with self._news:
             self._admitted -= 1
-            self._pixels -= pixels
             self._seconds += 0.1 * (seconds - self._seconds)
 
     def _add(self, job: ServerJob) -> ServerJob:

@@ -19,6 +19,7 @@ from finecaption.request import WHOLE, Request, instruction_for
 from finecaption.server.batching import Ticket
 from finecaption.server.errors import ApiError, error_body, input_error, log
 from finecaption.server.jobs import Cancelled, ServerJob
+from finecaption.server.metrics import Metrics
 from finecaption.server.questions import understand
 from finecaption.server.region_field import to_region
 from finecaption.server.routing import ERRORS, JsonRoute
@@ -124,11 +125,12 @@ async def chat_completions(request: HttpRequest, body: ChatRequest) -> Response:
         with service.room():
             job = service.engine.ask(chat.request, chat.digest)
         result: CaptionResult = await service.outcome(request, job, deadline)
+        record = await service.images.run(_completion, chat, result)
     except BaseException:
         ticket.close()
         raise
     ticket.close()
-    return JSONResponse(_completion(chat, result))
+    return JSONResponse(record)
 
 
 async def _prepare(service: Service, ticket: Ticket, body: ChatRequest, deadline: float) -> _Chat:
@@ -138,9 +140,11 @@ async def _prepare(service: Service, ticket: Ticket, body: ChatRequest, deadline
         message = f"{unsupported}: this model cannot do that; leave it out"
         raise ApiError(400, message, param=unsupported, code="unsupported_parameter")
     text, url = _last_question(body)
-    loaded = await service.images.load(url, alpha=body.region is None, field="image_url")
     with service.room():
-        ticket.hold(loaded.pixels)
+        loaded = await service.images.load(
+            url, alpha=body.region is None, field="image_url", hold=ticket.hold
+        )
+        ticket.hold(loaded.picture.width * loaded.picture.height)  # the mask, or its RLE
     regions: tuple[Any, ...] = ()
     if body.region is not None:
         most = service.settings.max_points
@@ -259,18 +263,22 @@ class Writer:
 class _Stream(StreamingResponse):
     """A stream of events; it releases the request's place however the connection ends."""
 
-    def __init__(self, content: AsyncIterator[str], job: ServerJob, ticket: Ticket) -> None:
+    def __init__(
+        self, content: AsyncIterator[str], job: ServerJob, ticket: Ticket, metrics: Metrics
+    ) -> None:
         super().__init__(
             content,
             media_type="text/event-stream",
             headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"},
         )
-        self._job, self._ticket = job, ticket
+        self._job, self._ticket, self._metrics = job, ticket, metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await super().__call__(scope, receive, send)
         finally:
+            if not self._job.done.done():
+                self._metrics.cancelled.labels("client").inc()
             self._job.cancel()
             self._ticket.close()
 
@@ -297,7 +305,7 @@ async def _stream(request: HttpRequest, chat: _Chat, ticket: Ticket) -> Response
     except BaseException:
         job.cancel()
         raise
-    return _Stream(_events(chat, job, first, news), job, ticket)
+    return _Stream(_events(chat, job, first, news), job, ticket, chat.service.metrics)
 
 
 async def _events(

@@ -20,10 +20,14 @@ from finecaption.io.geometry import Size
 from finecaption.io.images import load_image, open_picture, picture_size
 from finecaption.io.mask_values import opaque_part
 from finecaption.server.fetch import Fetcher
+from finecaption.server.memory import IMAGE_BYTES
 from finecaption.server.settings import Settings
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 """No others are opened: the fewer decoders meet strangers' bytes, the better."""
+
+MAX_SIDE = 32_768
+"""Pixels of the longer side: lines of a few pixels take far more memory than their pixels."""
 
 _HEADER = re.compile(r"data:([\w.+/-]*)((?:;[\w.+=-]+)*?)(;base64)?,", re.IGNORECASE)
 _MOST_FETCHES = 8
@@ -40,11 +44,6 @@ class LoadedImage:
     """bool (H, W): the region that its transparency marks, if it does."""
     digest: bytes
     """Same digest, same image."""
-
-    @property
-    def pixels(self) -> int:
-        """Width times height."""
-        return self.picture.width * self.picture.height
 
 
 class ImageLoader:
@@ -76,13 +75,16 @@ class ImageLoader:
         """Runs what takes more than a moment on the decoding thread."""
         return await asyncio.get_running_loop().run_in_executor(self._decoder, work, *given)
 
-    async def load(self, text: str, *, alpha: bool, field: str) -> LoadedImage:
+    async def load(
+        self, text: str, *, alpha: bool, field: str, hold: Callable[[int], None] = lambda size: None
+    ) -> LoadedImage:
         """The image that a data URI, base64 text or a web address gives.
 
         Args:
             text: of the request.
             alpha: whether transparency marks a region; if not, it is flattened on white.
             field: the request's, for messages.
+            hold: called with the image's bytes in memory before it is decoded; it may refuse.
 
         Raises:
             InputError: not one of these, not allowed, too many pixels, broken, or all transparent.
@@ -91,6 +93,8 @@ class ImageLoader:
             data = await self._fetch(text, field)
         else:
             data = await self.run(decode_base64, text, field)
+        width, height = await self.run(check_size, data, self.settings.max_pixels, field)
+        hold((IMAGE_BYTES + alpha) * width * height)
         return await self.run(decode_image, data, self.settings.max_pixels, alpha, field)
 
     async def _fetch(self, url: str, field: str) -> bytes:
@@ -139,7 +143,7 @@ def decode_image(data: bytes, max_pixels: int, alpha: bool, field: str) -> Loade
         InputError: too many pixels, of no known format, broken, or transparent everywhere.
     """
     check_size(data, max_pixels, field)
-    opened = _named(field, open_picture, data, max_pixels=max_pixels)
+    opened = _named(field, open_picture, data, max_pixels=max_pixels, formats=FORMATS)
     mask = opaque_part(opened) if alpha else None
     if mask is None:
         return _loaded(_named(field, load_image, opened), None)
@@ -167,20 +171,25 @@ def decode_mask(data: bytes, size: Size, field: str) -> bytes:
     return data
 
 
-def check_size(data: bytes, max_pixels: int, field: str) -> None:
-    """Checks the size of an image file by its header only.
+def check_size(data: bytes, max_pixels: int, field: str) -> Size:
+    """The (width, height) of an image file by its header only.
 
     Raises:
-        InputError: over `max_pixels`, of no known format, or broken.
+        InputError: over `max_pixels`, a side over `MAX_SIDE`, of no known format, or broken.
     """
     try:
-        picture_size(data, max_pixels=max_pixels, formats=FORMATS)
+        size = picture_size(data, max_pixels=max_pixels, formats=FORMATS)
     except InputError as error:
         if error.__cause__ is None or isinstance(error.__cause__, Image.DecompressionBombError):
             raise InputError(f"{field}: {error}") from error
         raise InputError(
             f"{field}: not an image that can be read; send PNG, JPEG, WebP, GIF, BMP or TIFF"
         ) from error
+    if max(size) > MAX_SIDE:
+        raise InputError(
+            f"{field}: {size[0]} x {size[1]} has a side over {MAX_SIDE:,} pixels; send a part of it"
+        )
+    return size
 
 
 def _named(field: str, work: Callable[..., Image.Image], *given: Any, **more: Any) -> Image.Image:

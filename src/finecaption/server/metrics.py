@@ -89,7 +89,7 @@ class Metrics:
         """Adds gauges of the engine."""
         for name, text, value in (
             ("finecaption_requests_held", "Requests at work or waiting.", lambda: engine.admitted),
-            ("finecaption_pixels_held", "Pixels of theirs.", lambda: engine.held_pixels),
+            ("finecaption_bytes_held", "Bytes held for requests.", lambda: engine.memory.held),
             ("finecaption_ready", "1 if the model is loaded.", lambda: int(engine.ready)),
         ):
             Gauge(name, text, registry=self.registry).set_function(value)

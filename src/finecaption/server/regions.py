@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from fastapi import APIRouter
 from fastapi import Request as HttpRequest
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 
 from finecaption.attributes import ATTRIBUTE_NAMES, resolve_attribute
 from finecaption.errors import InputError
-from finecaption.io import masks
+from finecaption.io import masks, strict_json
 from finecaption.io.html import data_uri
 from finecaption.io.masks import box_from_mask, encode_rle
 from finecaption.protocol import require
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 router = APIRouter(prefix="/v1", route_class=JsonRoute, tags=["regions"])
 
+_MOST_MASKS = 40  # of all things in an image
+
 _NO_MODEL: dict[int | str, dict[str, Any]] = {
     404: {"model": ErrorResponse, "description": "No such model."}
 }
@@ -60,9 +62,16 @@ async def regions(request: HttpRequest, body: RegionsRequest) -> Response:
         with service.room():
             job = service.engine.ask(asked, digest)
         result: CaptionResult = await service.outcome(request, job, deadline)
+        text = await service.images.run(_text, result)
+        ticket.hold(2 * len(text), refuse=False)
     answers = sum(len(r.captions) + (r.dense is not None) for r in result.regions)
     service.metrics.answers.inc(answers + (result.whole is not None))
-    return JSONResponse(result.to_dict())
+    return Response(text, media_type="application/json")
+
+
+def _text(result: CaptionResult) -> bytes:
+    """The answer's JSON, in which every mask is encoded: for a thread."""
+    return result.to_json().encode()
 
 
 async def _request(service: Service, ticket: Ticket, body: RegionsRequest) -> tuple[Request, bytes]:
@@ -83,9 +92,11 @@ async def _request(service: Service, ticket: Ticket, body: RegionsRequest) -> tu
             f"regions: {answers} answers are asked for; at most {limits.max_answers} are given in "
             "a call"
         )
-    loaded = await service.images.load(body.image, alpha=not body.regions, field="image")
     with service.room():
-        ticket.hold(loaded.pixels)
+        loaded = await service.images.load(
+            body.image, alpha=not body.regions, field="image", hold=ticket.hold
+        )
+        ticket.hold(len(body.regions) * loaded.picture.width * loaded.picture.height)
 
     def read() -> tuple[Any, ...]:
         size, most = loaded.picture.size, limits.max_points
@@ -131,10 +142,12 @@ async def segment(request: HttpRequest, body: SegmentRequest) -> Response:
         raise InputError('segment: give points, a box or both, or "everything": true')
     with service.admit() as ticket:
         service.check_model(body.model)
-        loaded = await service.images.load(body.image, alpha=False, field="image")
         with service.room():
-            ticket.hold(loaded.pixels)
-        size = loaded.picture.size
+            loaded = await service.images.load(
+                body.image, alpha=False, field="image", hold=ticket.hold
+            )
+            size = loaded.picture.size
+            ticket.hold((_MOST_MASKS if body.everything else 1) * size[0] * size[1])
         prompt: RegionPrompt | None = None
         if not body.everything:
             given = RegionModel.model_validate({"box": body.box, "points": body.points or None})
@@ -144,8 +157,9 @@ async def segment(request: HttpRequest, body: SegmentRequest) -> Response:
         with service.room():
             job = service.engine.call(lambda engine, check: _masks(engine, check, loaded, prompt))
         masks: list[tuple[np.ndarray, float]] = await service.outcome(request, job, deadline)
-        record = await service.images.run(_record, size, masks, body.format)
-    return JSONResponse(record)
+        text = await service.images.run(_record, size, masks, body.format)
+        ticket.hold(2 * len(text), refuse=False)
+    return Response(text, media_type="application/json")
 
 
 def _masks(
@@ -163,15 +177,17 @@ def _masks(
     from finecaption.segmentation.automatic import generate_masks
 
     things = generate_masks(
-        segmenter, encoded.image, encoded=clickable, progress=lambda share: check()
+        segmenter,
+        encoded.image,
+        encoded=clickable,
+        max_masks=_MOST_MASKS,
+        progress=lambda share: check(),
     )
     return [(thing.mask, thing.score) for thing in things]
 
 
-def _record(
-    size: tuple[int, int], masks: list[tuple[np.ndarray, float]], form: str
-) -> dict[str, Any]:
-    return {
+def _record(size: tuple[int, int], masks: list[tuple[np.ndarray, float]], form: str) -> bytes:
+    record = {
         "size": list(size),
         "masks": [
             {
@@ -183,6 +199,7 @@ def _record(
             for mask, score in masks
         ],
     }
+    return strict_json.dumps(record).encode()
 
 
 def _png(mask: np.ndarray) -> str:

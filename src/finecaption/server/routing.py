@@ -10,7 +10,14 @@ from fastapi.routing import APIRoute
 from pydantic_core import from_json
 
 from finecaption.server.errors import ApiError
+from finecaption.server.limits import HELD
+from finecaption.server.memory import VALUE_BYTES
 from finecaption.server.schemas import ErrorResponse
+from finecaption.server.service import service_of
+
+MOST_VALUES = 500_000
+"""Values in the JSON of a request. Reading them holds up everything else: as many take some 0.1 s,
+and an image or a mask is one value."""
 
 ERRORS: dict[int | str, dict[str, Any]] = {
     400: {"model": ErrorResponse, "description": "The request cannot be used."},
@@ -29,7 +36,23 @@ class JsonRequest(Request):
     what Python's own takes though no client can mean it."""
 
     async def json(self) -> Any:
+        """The body's JSON, of which the memory is counted first.
+
+        Raises:
+            ApiError: 400, it is none; 413, it has too many values; 429, there is no room for it.
+        """
         body = await self.body()
+        values = sum(body.count(sign) for sign in (b",", b"[", b"{"))
+        if values > MOST_VALUES:
+            message = (
+                f"the request's JSON has over {MOST_VALUES:,} values; send masks as compressed RLE "
+                "or PNG images"
+            )
+            raise ApiError(413, message, code="request_too_large")
+        held = self.scope.get(HELD)
+        if held is not None:
+            with service_of(self).room():
+                held.add(2 * len(body) + VALUE_BYTES * values)
         try:
             return from_json(body, allow_inf_nan=False)
         except ValueError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import resource
 import sys
 import threading
 import time
@@ -24,17 +25,61 @@ from finecaption.server.settings import Settings
 log = logging.getLogger("finecaption.server")
 
 _HEAD_BYTES = 32_768
+_BACKLOG = 64  # connections that the system accepts for us, and that are taken at once
+_OPEN_FILES = 64  # of the process itself: libraries, the model, fetched images
 _LATE = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 
-def deadline_protocol(header_timeout: float, body_timeout: float) -> type[H11Protocol]:
+def connections_within(wanted: int) -> int:
+    """The number of connections for which this process may open files: `wanted`, or fewer.
+
+    The process's soft limit is raised as far as it may be. Without files left, asyncio cannot
+    accept a connection, nor refuse it, and logs each attempt.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    need = wanted + 2 * _BACKLOG + _OPEN_FILES
+    if soft != resource.RLIM_INFINITY and soft < need:
+        soft = need if hard == resource.RLIM_INFINITY else min(need, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    if soft == resource.RLIM_INFINITY or soft >= need:
+        return wanted
+    fewer = max(1, soft - 2 * _BACKLOG - _OPEN_FILES)
+    log.warning("%d connections are taken, as this process may open %d files", fewer, soft)
+    return fewer
+
+
+class Seldom(logging.Filter):
+    """Passes a message of the same beginning once in a number of seconds."""
+
+    def __init__(self, seconds: float = 10.0) -> None:
+        super().__init__()
+        self._seconds = seconds
+        self._last: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is passed on."""
+        start = str(record.msg)[:40]
+        now = time.monotonic()
+        if start in self._last and now - self._last[start] < self._seconds:
+            return False
+        if len(self._last) > 100:
+            self._last.clear()
+        self._last[start] = now
+        return True
+
+
+def deadline_protocol(
+    header_timeout: float, body_timeout: float, most: int | None = None
+) -> type[H11Protocol]:
     """uvicorn's HTTP/1.1, where a request that is not whole in time ends the connection.
 
-    uvicorn itself waits for ever for the rest of a request's head or body.
+    uvicorn itself waits for ever for the rest of a request's head or body, and keeps connections
+    over its limit open until they send a request.
 
     Args:
         header_timeout: seconds from the first byte (or the connection) to the head's end.
         body_timeout: seconds from there to the body's end.
+        most: connections over which a new one is closed at once; None: any number.
     """
 
     class Protocol(H11Protocol):
@@ -43,6 +88,9 @@ def deadline_protocol(header_timeout: float, body_timeout: float) -> type[H11Pro
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
+            if most is not None and len(self.connections) > most:
+                transport.abort()
+                return
             self._wait_for("head")
 
         def data_received(self, data: bytes) -> None:
@@ -92,20 +140,26 @@ def deadline_protocol(header_timeout: float, body_timeout: float) -> type[H11Pro
 
 def make_server(app: FastAPI, settings: Settings) -> uvicorn.Server:
     """The uvicorn server for an application; `run()` runs it until SIGTERM or SIGINT."""
+    connections = connections_within(settings.connections)
     config = uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
-        http=deadline_protocol(settings.header_timeout, settings.body_timeout),
+        # uvicorn answers 503 over its limit; what comes in numbers beyond is not answered at all
+        http=deadline_protocol(
+            settings.header_timeout, settings.body_timeout, connections + _BACKLOG
+        ),
         ws="none",
         lifespan="on",
         log_level=settings.log_level,
         server_header=False,
-        limit_concurrency=settings.connections,
+        limit_concurrency=connections,
+        backlog=_BACKLOG,
         timeout_keep_alive=settings.keep_alive,
         timeout_graceful_shutdown=settings.grace,
         h11_max_incomplete_event_size=_HEAD_BYTES,
     )
+    logging.getLogger("asyncio").addFilter(_SELDOM)
     server = uvicorn.Server(config)
     # a model that cannot be loaded ends the process, and does not leave it answering 503
     app.state.service.on_failure = lambda: setattr(server, "should_exit", True)
@@ -122,6 +176,9 @@ def serve(app: FastAPI, settings: Settings) -> None:
     failure = app.state.service.engine.failure
     if failure is not None:
         raise failure
+
+
+_SELDOM = Seldom()
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,14 @@ MOST_COUNTS = 2_000_000  # characters, or run lengths, of one RLE
 MOST_VERTICES = 20_000  # numbers of one polygon
 
 Pixel = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
-Coordinates = Annotated[list[Pixel], Field(min_length=6, max_length=MOST_VERTICES)]
+# fail_fast: of a long list, the first wrong value is told, and the others are not looked at
+Coordinates = Annotated[list[Pixel], Field(min_length=6, max_length=MOST_VERTICES, fail_fast=True)]
 Click = tuple[Pixel, Pixel] | tuple[Pixel, Pixel, bool]
 Box = tuple[Pixel, Pixel, Pixel, Pixel]
+
+
+Ignored = Annotated[Any, BeforeValidator(lambda value: None)]
+"""A field of any kind, of which nothing is kept."""
 
 
 class _Strict(BaseModel):
@@ -35,7 +40,8 @@ class RegionModel(_Strict):
     counts: (
         Annotated[str, Field(max_length=MOST_COUNTS)]
         | Annotated[
-            list[Annotated[int, Field(ge=0, le=100_000_000)]], Field(max_length=MOST_COUNTS // 4)
+            list[Annotated[int, Field(ge=0, le=100_000_000)]],
+            Field(max_length=MOST_COUNTS // 4, fail_fast=True),
         ]
         | None
     ) = Field(None, description="RLE: compressed (text) or run lengths.")
@@ -53,7 +59,7 @@ class RegionModel(_Strict):
         None, description="The values of the mask image's pixels that make the region."
     )
     box: Box | None = Field(None, description="x0, y0, x1, y1 around the thing.")
-    points: list[Click] | None = Field(
+    points: Annotated[list[Click], Field(fail_fast=True)] | None = Field(
         None, description="Clicks [x, y] on the thing; [x, y, false] is not on it.", min_length=1
     )
 
@@ -143,7 +149,7 @@ class ChatRequest(Sampling):
     """A question about an image or a region of it, as OpenAI clients send it."""
 
     model: str = Field(max_length=256)
-    messages: list[Message] = Field(min_length=1, max_length=256)
+    messages: list[Message] = Field(min_length=1, max_length=256, fail_fast=True)
     region: RegionField | None = Field(
         None, description="The region asked about; without, an RGBA image's alpha."
     )
@@ -159,16 +165,16 @@ class ChatRequest(Sampling):
     stream_options: StreamOptions | None = None
 
     # taken and ignored: they cannot change the answer of this model
-    user: Any = None
-    metadata: Any = None
-    store: Any = None
-    service_tier: Any = None
-    safety_identifier: Any = None
-    prompt_cache_key: Any = None
-    prompt_cache_retention: Any = None
-    parallel_tool_calls: Any = None
-    reasoning_effort: Any = None
-    verbosity: Any = None
+    user: Ignored = None
+    metadata: Ignored = None
+    store: Ignored = None
+    service_tier: Ignored = None
+    safety_identifier: Ignored = None
+    prompt_cache_key: Ignored = None
+    prompt_cache_retention: Ignored = None
+    parallel_tool_calls: Ignored = None
+    reasoning_effort: Ignored = None
+    verbosity: Ignored = None
 
     # refused unless they ask for what happens anyway
     presence_penalty: float | None = Field(None, ge=-2, le=2)
@@ -284,7 +290,7 @@ class RegionsRequest(Sampling):
     """Questions about many regions of an image."""
 
     image: str = Field(description="Data URI, base64, or a web address if allowed.")
-    regions: list[RegionField] = Field(default_factory=list, max_length=100_000)
+    regions: list[RegionField] = Field(default_factory=list, max_length=100_000, fail_fast=True)
     attributes: Literal["all"] | Annotated[list[str], Field(max_length=256)] | None = Field(
         None, description='Names or their short forms, or "all".'
     )
@@ -321,7 +327,7 @@ class SegmentRequest(_Strict):
     """The object under clicks or in a box, or all objects."""
 
     image: str = Field(description="Data URI, base64, or a web address if allowed.")
-    points: list[Click] | None = Field(
+    points: Annotated[list[Click], Field(fail_fast=True)] | None = Field(
         None, description="Clicks [x, y] on the thing; [x, y, false] is not on it."
     )
     label: int | Annotated[list[int], Field(min_length=1, max_length=256)] | None = Field(

@@ -17,6 +17,7 @@ from finecaption.server.errors import ApiError
 from finecaption.server.fetch import Fetcher
 from finecaption.server.images import ImageLoader
 from finecaption.server.jobs import Busy, Cancelled, NotReady, ServerJob
+from finecaption.server.memory import Memory
 from finecaption.server.metrics import Metrics
 from finecaption.server.schemas import Sampling
 from finecaption.server.settings import Settings
@@ -47,6 +48,7 @@ class Service:
         """
         self.settings = settings
         self.metrics = Metrics()
+        self.memory = Memory(settings.held_bytes)
         self.images = ImageLoader(settings, fetcher)
         self.on_failure: Callable[[], object] | None = None
         self.created = int(time.time())
@@ -57,7 +59,7 @@ class Service:
             batch=settings.batch,
             batch_wait=settings.batch_wait,
             streams=settings.streams,
-            held_pixels=settings.max_held_pixels,
+            memory=self.memory,
             cached_pictures=settings.cached_pictures,
             watcher=self.metrics,
             on_failure=self._failed,

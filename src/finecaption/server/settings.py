@@ -54,6 +54,10 @@ class Settings(BaseSettings):
         (), description="Keys that /v1 requires, plain or as sha256:HEX; none leaves it open."
     )
     api_keys_file: Path | None = Field(None, description="File with further keys, one per line.")
+    hosts: Words = Field(
+        (),
+        description="Further names of this host by which browsers ask for the studio.",
+    )
     cors_origins: Words = Field(
         (), description="Origins that browsers may call from; none turns CORS off."
     )
@@ -103,10 +107,11 @@ class Settings(BaseSettings):
         le=100_000_000,
         description="Maximum pixels of an image, checked before it is decoded.",
     )
-    max_held_pixels: int = Field(
-        100_000_000,
+    max_held_bytes: int = Field(
+        1_200_000_000,
         ge=1,
-        description="Maximum pixels of all accepted images together; 429 beyond it.",
+        description="Maximum bytes of all requests together: bodies, JSON, images, masks and "
+        "answers; 429 beyond it. At least as many as max_body and max_pixels need.",
     )
     max_regions: int = Field(64, ge=1, le=100_000, description="Maximum regions per call.")
     max_answers: int = Field(512, ge=1, le=1_000_000, description="Maximum answers per call.")
@@ -130,6 +135,11 @@ class Settings(BaseSettings):
         pattern="^(critical|error|warning|info|debug)$",
         description="Log level: critical, error, warning, info or debug.",
     )
+
+    @property
+    def held_bytes(self) -> int:
+        """`max_held_bytes`, or what one request of `max_body` and `max_pixels` needs."""
+        return max(self.max_held_bytes, 3 * self.max_body + 4 * self.max_pixels)
 
     @field_validator("api_keys")
     @classmethod
