@@ -22,28 +22,40 @@ from finecaption.errors import InputError
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _REDIRECTS = (301, 302, 303, 307, 308)
+_SPECIAL = tuple(
+    ipaddress.ip_network(text)
+    for text in (
+        "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16",
+        "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24", "192.31.196.0/24", "192.52.193.0/24",
+        "192.88.99.0/24", "192.168.0.0/16", "192.175.48.0/24", "198.18.0.0/15", "198.51.100.0/24",
+        "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4",
+        "2001::/23", "2001:db8::/32", "2620:4f:8000::/48", "3fff::/20",
+    )
+)  # fmt: skip
+"""IANA's special-purpose registries of IPv4 and IPv6 (iana-ipv4-special-registry and
+iana-ipv6-special-registry, as of October 2025) with multicast (RFC 5771); of IPv6, those within
+`_GLOBAL`. Also those that the registries call globally reachable: no images are there. Written out,
+as the `ipaddress` of older Pythons lacks some."""
+
+_GLOBAL = ipaddress.ip_network("2000::/3")  # RFC 4291: all other IPv6 is no global unicast
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052: an IPv4 address in the last 32 bits
 _PART = 65_536
 
 
 def is_public(address: Address) -> bool:
     """Whether an address belongs to the public internet: not private, loopback, link-local,
-    multicast, reserved, nor an IPv6 form of an IPv4 address that is."""
+    multicast, reserved or of another special purpose, nor an IPv6 form of an IPv4 address that
+    is."""
     if isinstance(address, ipaddress.IPv6Address):
         if address in _NAT64:
             return is_public(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
         inner = address.ipv4_mapped or address.sixtofour
-        if inner is None and address.teredo is not None:
-            inner = address.teredo[1]
         if inner is not None:
             return is_public(inner)
-        if address.is_site_local:
+        if address not in _GLOBAL:
             return False
-    return (
-        address.is_global
-        and not address.is_multicast
-        and not address.is_reserved
-        and not address.is_unspecified
+    return not any(
+        address.version == network.version and address in network for network in _SPECIAL
     )
 
 
