@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,7 +17,7 @@ from finecaption.bulk.jobs import Bad, BatchJob, Passed, load
 from finecaption.bulk.sources import PassedOver, _SourceImage, open_jobs, stands_for_many
 from finecaption.errors import InputError
 from finecaption.io import masks
-from finecaption.io.images import SUFFIXES
+from finecaption.io.images import FORMATS, MAX_BYTES, SUFFIXES
 from finecaption.types import Region, RegionPrompt
 
 Draw = Callable[..., Path]
@@ -58,7 +59,7 @@ def test_folder(pictures: Path, good: list[str]) -> None:
 def test_every_image_that_opens_alone_is_found_in_folders(
     tmp_path: Path, draw: Draw, mask: Draw
 ) -> None:
-    names = ["a.jpg", "b.jfif", "c.jpe", "d.avif", "e.jp2", "f.ppm", "g.tga", "h.TIF", "i.apng"]
+    names = ["a.jpg", "b.jfif", "c.jpe", "d.avif", "e.jp2", "f.ppm", "g.bmp", "h.TIF", "i.apng"]
     for seed, name in enumerate(names):
         picture = Image.open(draw(tmp_path / "drawn.png", seed))
         form = {".jfif": "JPEG", ".jpe": "JPEG", ".apng": "PNG"}.get(Path(name).suffix)
@@ -101,12 +102,24 @@ def test_what_is_passed_over_is_counted_and_named(tmp_path: Path, draw: Draw, ma
     assert "two masks of one region (a.mask.png, a.mask.tif)" in bad["a.png"]
 
 
-def test_suffixes_are_those_that_pillow_reads() -> None:
+def test_suffixes_are_those_of_the_formats_that_are_opened() -> None:
     Image.init()
-    known = {end for end, form in Image.registered_extensions().items() if form in Image.OPEN}
-    stubs = {".bufr", ".grib", ".h5", ".hdf", ".mpg", ".mpeg", ".wmf", ".emf", ".ps", ".eps"}
-    assert set(SUFFIXES) - known == {".mpo"}
-    assert known - set(SUFFIXES) == stubs
+    assert set(SUFFIXES) == {
+        end for end, form in Image.registered_extensions().items() if form in (*FORMATS, "MPO")
+    }
+
+
+def test_pipes_and_files_without_end_are_errors_of_their_own(tmp_path: Path, draw: Draw) -> None:
+    draw(tmp_path / "a.png")
+    os.mkfifo(tmp_path / "b.jpg")
+    with (tmp_path / "c.jpg").open("wb") as stream:
+        stream.truncate(MAX_BYTES + 1)  # a sparse file
+    found, _ = split(open_jobs([str(tmp_path)]))
+    assert load(found["a.png"]).picture.size == (24, 16)
+    with pytest.raises(InputError, match=r"b\.jpg: is a pipe"):
+        load(found["b.jpg"])
+    with pytest.raises(InputError, match=r"c\.jpg: has 1,073,741,825 bytes, over the limit"):
+        load(found["c.jpg"])
 
 
 def test_a_pattern_takes_what_matches(pictures: Path) -> None:

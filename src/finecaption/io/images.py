@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 import struct
 import warnings
 from collections.abc import Iterator
@@ -24,17 +25,20 @@ ImageSource: TypeAlias = (
 MAX_PIXELS = 100_000_000
 """Images with more pixels than this are refused before they are decoded."""
 
+MAX_BYTES = 1 << 30
+"""Larger files are refused before they are read: 100 million pixels of 16 bits take 600 MB."""
+
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "AVIF", "JPEG2000", "PPM")
+"""Pillow's names of the formats that are opened (JPEG opens MPO, too); no others are. Images come
+from strangers, and of Pillow's further 30 decoders some are hardly tried on hostile files, some
+start other programs (PostScript), and some take nearly any bytes for theirs (TGA)."""
+
 SUFFIXES = (
     ".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".webp", ".gif", ".bmp", ".dib",
     ".tif", ".tiff", ".avif", ".avifs", ".jp2", ".j2k", ".jpc", ".jpf", ".jpx", ".j2c",
-    ".pbm", ".pgm", ".ppm", ".pnm", ".pfm", ".tga", ".icb", ".vda", ".vst", ".psd", ".qoi",
-    ".sgi", ".rgb", ".rgba", ".bw", ".ras", ".pcx", ".dcx", ".dds", ".ico", ".cur", ".icns",
-    ".blp", ".fit", ".fits", ".fli", ".flc", ".ftc", ".ftu", ".gbr", ".im", ".iim", ".msp",
-    ".pcd", ".pxr", ".xbm", ".xpm",
+    ".pbm", ".pgm", ".ppm", ".pnm", ".pfm",
 )  # fmt: skip
-"""Ends of the names of image files, in folders: all that Pillow reads by itself
-(`Image.registered_extensions`), and .mpo; without PostScript, WMF and the formats for which Pillow
-only has stubs (BUFR, GRIB, HDF5, MPEG)."""
+"""Ends of the names of image files, in folders: those of `FORMATS`."""
 
 _ORIENTATION_TAG = 0x0112
 _UPRIGHT = {  # EXIF orientation -> what makes the image upright
@@ -81,8 +85,14 @@ def open_picture(
     source: str | os.PathLike[str] | bytes | bytearray | BinaryIO | Image.Image,
     *,
     max_pixels: int = MAX_PIXELS,
+    formats: tuple[str, ...] = FORMATS,
 ) -> Image.Image:
     """The first frame, decoded and upright, in the file's own mode (for masks: no conversion).
+
+    Args:
+        source: path, encoded bytes, binary file, or PIL image.
+        max_pixels: limit on width x height.
+        formats: those of `FORMATS` that are opened.
 
     Raises:
         InputError: as `load_image`.
@@ -93,7 +103,8 @@ def open_picture(
         with _decoding(name, max_pixels):
             source.load()
         return _upright(source)
-    with _decoding(name, max_pixels), Image.open(_stream(source, name)) as picture:
+    stream = _stream(source, name)
+    with _decoding(name, max_pixels), Image.open(stream, formats=formats) as picture:
         _check_pixels(picture.size, max_pixels, name)
         picture.load()
         # copy(): a plain image, free of the file and of the animation's other frames
@@ -106,19 +117,21 @@ def picture_size(
     source: str | os.PathLike[str] | bytes,
     *,
     max_pixels: int = MAX_PIXELS,
-    formats: tuple[str, ...] | None = None,
+    formats: tuple[str, ...] = FORMATS,
 ) -> tuple[int, int]:
     """(width, height) of an image as it stands upright, from its header where that will do.
 
     Args:
         source: path or encoded bytes.
         max_pixels: limit on width x height.
-        formats: Pillow's names of the formats that are opened; None: all.
+        formats: those of `FORMATS` that are opened.
 
     Raises:
         InputError: as `load_image`.
     """
     name = _describe(source)
+    if not isinstance(source, bytes):
+        _check_file(Path(source), name)
     try:  # a path is opened as it is: the header is a small part of the file
         stream = io.BytesIO(source) if isinstance(source, bytes) else source
         size = _header_size(stream, name, max_pixels, formats)
@@ -129,7 +142,7 @@ def picture_size(
 
 
 def _header_size(
-    source: Any, name: str, max_pixels: int, formats: tuple[str, ...] | None
+    source: Any, name: str, max_pixels: int, formats: tuple[str, ...]
 ) -> tuple[int, int]:
     with _decoding(name, max_pixels), Image.open(source, formats=formats) as picture:
         width, height = picture.size
@@ -156,7 +169,8 @@ def _decoding(name: str, max_pixels: int) -> Iterator[None]:
         ) from error
     except Image.UnidentifiedImageError as error:
         raise InputError(
-            f"{name}: not an image that can be read; give a PNG, JPEG, WebP, TIFF, GIF or BMP file"
+            f"{name}: not an image that can be read; give a PNG, JPEG, WebP, TIFF, AVIF, GIF, "
+            "BMP, JPEG 2000 or PPM file"
         ) from error
     # Decoders meet arbitrary bytes here and raise nearly anything (OSError, SyntaxError,
     # struct.error, zlib.error, IndexError, MemoryError ...): all mean a broken file.
@@ -196,6 +210,7 @@ def _stream(source: Any, name: str) -> BinaryIO:
         if str(source).startswith(("http://", "https://")):
             raise InputError(f"{name}: web addresses are not fetched; download the image first")
         path = Path(source)
+        _check_file(path, name)
         try:
             data = path.read_bytes()
         except FileNotFoundError as error:
@@ -218,6 +233,22 @@ def _stream(source: Any, name: str) -> BinaryIO:
     if not data:
         raise InputError(f"{name}: is empty; give an image file")
     return io.BytesIO(without_long_texts(data))
+
+
+def _check_file(path: Path, name: str) -> None:
+    """Raises InputError for what is there but is no file of a usual size: reading a pipe or a
+    device may never end. What is not there is told by who opens it."""
+    try:
+        status = path.stat()
+    except (OSError, ValueError):  # ValueError: a NUL byte in the path
+        return
+    if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
+        raise InputError(f"{name}: is a pipe, a socket or a device; give an image file")
+    if status.st_size > MAX_BYTES:
+        raise InputError(
+            f"{name}: has {status.st_size:,} bytes, over the limit of {MAX_BYTES:,}; make it "
+            "smaller"
+        )
 
 
 def _check_pixels(size: tuple[int, int], max_pixels: int, name: str) -> None:
