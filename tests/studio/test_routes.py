@@ -36,7 +36,7 @@ def client(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     captioner = FineCaption.from_pretrained(folder, "cpu")
     save_segmenter(ClickDecoder.for_model(captioner.model.config), folder)
     app = create_studio(Settings(max_body=200_000, max_pixels=50_000), captioner)
-    with TestClient(app) as client:
+    with TestClient(app, base_url="http://localhost") as client:
         yield client
 
 
@@ -227,3 +227,27 @@ def test_runs_go_along_rows() -> None:
     mask = np.array([[True, True, False], [False, True, True]])
     assert runs(mask) == [0, 2, 2, 2] and runs(~mask) == [2, 2, 2]
     assert runs(np.zeros((2, 3), bool)) == [6]
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [
+        ("/studio-api/open", {"host": "evil.example"}, 421),
+        ("/v1/regions", {"host": "evil.example"}, 421),
+        ("/studio-api/open", {"origin": "https://evil.example"}, 403),
+        ("/studio/gradio_api/upload", {"origin": "https://evil.example"}, 403),
+        ("/studio/gradio_api/upload", {}, 405),
+        ("/studio/gradio_api/run/predict", {}, 405),
+    ],
+)
+def test_foreign_pages_and_gradios_own_doors(
+    client: Any, path: str, headers: dict[str, str], status: int
+) -> None:
+    answer = client.post(path, content=b"x", headers={KEY: "", **headers})
+    assert answer.status_code == status
+
+
+@pytest.mark.parametrize("path", ["/studio-api/segment", "/studio-api/open", "/anything"])
+def test_nothing_is_larger_than_a_body_may_be(client: Any, path: str) -> None:
+    answer = client.post(path, content=bytes(200_001), headers={KEY: ""})
+    assert answer.status_code == 413

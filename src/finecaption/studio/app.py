@@ -17,6 +17,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from finecaption.captioners import ModelSpec
 from finecaption.errors import InputError
 from finecaption.server import Settings, create_app, load_settings
+from finecaption.server.errors import error_response
+from finecaption.server.origins import OwnSite
 from finecaption.studio.models import Models
 from finecaption.studio.page import CSP, FILES, HEAD, STATIC, make_blocks, theme
 from finecaption.studio.routes import StudioDesk, make_router
@@ -28,7 +30,11 @@ PATH = "/studio"
 
 
 class _Headers:
-    """ASGI: the security headers of the page and what belongs to it."""
+    """ASGI: the security headers of the page and what belongs to it.
+
+    Of Gradio, only what is read is served: the page's own requests go to /studio-api, and Gradio's
+    other routes would keep uploads on disk.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -36,6 +42,11 @@ class _Headers:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not scope["path"].startswith(PATH):
             await self.app(scope, receive, send)
+            return
+
+        if scope["path"].startswith(f"{PATH}/") and scope["method"] not in ("GET", "HEAD"):
+            answer = error_response(405, "nothing is sent to this page; see /docs")
+            await answer(scope, receive, send)
             return
 
         async def with_headers(message: Message) -> None:
@@ -102,6 +113,7 @@ def create_studio(
 
             gradio.mount_gradio_app(
                 app, make_blocks(), PATH, theme=theme(), head=HEAD, footer_links=[],
+                max_file_size=chosen.max_body,
                 ssr_mode=False, show_error=False, pwa=False, mcp_server=False,
                 enable_monitoring=False, run_history=False,
             )  # fmt: skip
@@ -110,6 +122,7 @@ def create_studio(
     with ThreadPoolExecutor(1) as thread:
         thread.submit(lambda: asyncio.run(mount())).result()
     app.add_middleware(_Headers)
+    app.add_middleware(OwnSite, hosts=(chosen.host, *chosen.hosts))
     return app
 
 

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from finecaption.errors import InputError
 from finecaption_annotate.review import ReviewJournal, Reviews, ReviewSet, progress
+from finecaption_annotate.review.journal import MOST_TEXT
 
 from .conftest import key_of
 
@@ -89,3 +91,11 @@ def test_reviewers_have_files_of_their_own(tmp_path: Path, data: ReviewSet) -> N
     assert progress(data, reviews.of("ann")) == {
         "decided": 1, "told": 13, "accept": 1, "edit": 0, "reject": 0,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("text", [5, ["x"], {"a": 1}, "x" * (MOST_TEXT + 1)])
+def test_what_is_no_text_or_too_long_is_refused(tmp_path: Path, text: Any) -> None:
+    journal = ReviewJournal(tmp_path / "ann.jsonl")
+    with pytest.raises(InputError, match="text: "):
+        journal.decide(("a.png", "1", "Color", 0), "edit", "The cup is pink.", text)
+    assert not journal.path.exists()

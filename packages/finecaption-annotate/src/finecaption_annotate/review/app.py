@@ -16,6 +16,7 @@ from typing import Any
 from finecaption.errors import InputError
 from finecaption_annotate.review.desk import Desk
 
+_MOST_BODY = 1_000_000  # bytes of a call; a decision is a text
 _STATIC = Path(__file__).parent / "static"
 
 
@@ -82,6 +83,11 @@ def serve(
         InputError: Gradio is not installed; the port is taken.
     """
     gradio = _gradio()
+    from starlette.middleware import Middleware
+
+    from finecaption.server.limits import BodyLimit
+    from finecaption.server.origins import OwnSite
+
     plain = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "DejaVu Sans", "sans-serif")
     theme = gradio.themes.Default(font=list(plain), font_mono=["ui-monospace", "monospace"])
     page = build(desk)
@@ -97,6 +103,13 @@ def serve(
             footer_links=[],
             ssr_mode=False,
             theme=theme,
+            max_file_size=_MOST_BODY,
+            app_kwargs={
+                "middleware": [
+                    Middleware(OwnSite, hosts=(host,)),
+                    Middleware(BodyLimit, limit=_MOST_BODY, timeout=30.0),
+                ]
+            },
             css=(_STATIC / "page.css").read_text("utf-8"),
         )
     except OSError as error:

@@ -26,6 +26,8 @@ from finecaption_annotate.review.items import FieldKey, ReviewSet
 
 DECISIONS = ("accept", "edit", "reject")
 OPEN = "open"
+MOST_TEXT = 20_000
+"""Characters of an edited text."""
 _REVIEWER = re.compile(r"\w[\w.-]{0,63}")
 
 
@@ -132,7 +134,13 @@ class ReviewJournal:
         if decision not in (*DECISIONS, OPEN):
             raise InputError(f"decision: must be one of {', '.join(DECISIONS)}; got {decision!r}")
         if decision == "edit":
+            if text is not None and not isinstance(text, str):
+                raise InputError(f"text: must be text; got {type(text).__name__}")
             text = (text or "").strip()
+            if len(text) > MOST_TEXT:
+                raise InputError(
+                    f"text: has {len(text):,} characters; at most {MOST_TEXT:,} are kept"
+                )
             if not text:
                 raise InputError("text: an edit needs one; reject the text instead")
         elif decision == "accept":
