@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import queue
 import threading
 import time
@@ -24,6 +25,8 @@ from finecaption.bulk.sources import Jobs, PassedOver
 from finecaption.errors import FineCaptionError, InputError
 from finecaption.io.atomic import write_bytes
 from finecaption.io.record_log import to_line
+
+log = logging.getLogger(__name__)
 
 ON_EXISTING = ("skip", "overwrite", "append")
 
@@ -119,6 +122,8 @@ class _Writer(threading.Thread):
                 lines.append(to_line(record))
                 good += 1
                 regions += len(record["regions"]) + (record["global"] is not None)
+            if self._sidecars is not None:
+                self._sidecars.sync(made)
             self._journal.append(lines)
         except FineCaptionError:
             for part, _ in made:
@@ -250,7 +255,9 @@ def _begin(
     if resume and there:
         journal.resume(settings)
     if sidecars is not None and there:
-        sidecars.replay(journal.of_run())
+        made = sidecars.replay(journal.of_run(), mend=resume)
+        if made:
+            log.warning("%d files of this run were missing or empty, and were made again", made)
     if not (resume and there):
         journal.begin(settings, on_existing or "new")
     if sidecars is not None:

@@ -1,7 +1,9 @@
 """A text file or an annotated image for each image, by its own name in a tree of folders.
 
-A file is prepared under a hidden name, then the record goes into the journal, then the file gets
-its name. So a kill leaves either nothing that counts, or a prepared file that `replay` finds.
+A file is prepared under a hidden name and brought to the disk, then the record goes into the
+journal, then the file gets its name. So a kill or a power cut leaves either nothing that counts, or
+a prepared file that `replay` finds; files that are missing all the same are made again from their
+records.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from finecaption.bulk.journal import DiskErrors
 from finecaption.bulk.listing import ANNOTATED
 from finecaption.bulk.manifests import plain_stem
 from finecaption.errors import InputError
-from finecaption.io.atomic import hidden, publish
+from finecaption.io.atomic import hidden, publish, sync
 from finecaption.io.images import load_image
 from finecaption.types import Caption, Region
 
@@ -46,15 +48,41 @@ class Sidecars:
         self._used: set[int] = set()
         self._folders: set[Path] = set()
 
-    def replay(self, records: Iterable[Mapping[str, Any]]) -> None:
-        """Learns the names of a run's records, and gives the last files theirs."""
+    def replay(self, records: Iterable[Mapping[str, Any]], *, mend: bool = False) -> int:
+        """Learns the names of a run's records, and gives the last files theirs.
+
+        Args:
+            records: in their order.
+            mend: whether files that are missing or empty are made again, from their records.
+
+        Returns:
+            How many were made again.
+
+        Raises:
+            InputError: an image of which one is to be drawn anew cannot be opened.
+        """
         last: deque[list[Path]] = deque(maxlen=LAST)
-        last.extend(self._paths(record) for record in records)
+        lost: list[tuple[Mapping[str, Any], str, Path]] = []
+        for record in records:
+            paths = self._paths(record)
+            last.append(paths)
+            if mend:
+                lost += [
+                    (record, ending, path)
+                    for ending, path in zip(self.endings, paths, strict=True)
+                    if not _is_whole(path)
+                ]
         for path in (path for paths in last for path in paths):
             part = hidden(path)
             if part.exists():
                 with DiskErrors(path):
                     publish(part, path, durable=False)
+        lost = [one for one in lost if not _is_whole(one[2])]
+        for record, ending, path in lost:
+            self._write(hidden(path), _content(record, ending, None))
+            with DiskErrors(path):
+                publish(hidden(path), path)
+        return len(lost)
 
     def begin(self, mode: str, anew: bool) -> None:
         """
@@ -98,25 +126,32 @@ class Sidecars:
                 )
             if there and self.mode == "skip":
                 continue
-            if ending == ".txt":
-                text = to_text(record) + "\n"
-                if there and self.mode == "append":
-                    text = path.read_text("utf-8", "replace").rstrip("\n") + "\n" + text
-                data = text.encode("utf-8", "surrogateescape")
-            else:
-                data = _draw(record, picture)
+            data = _content(record, ending, picture)
+            if there and self.mode == "append" and ending == ".txt":
+                data = path.read_bytes().rstrip(b"\n") + b"\n" + data
             part = hidden(path)
-            with DiskErrors(path):
-                if path.parent not in self._folders:
-                    path.parent.mkdir(parents=True, exist_ok=True)
-                    self._folders.add(path.parent)
-                try:
-                    part.write_bytes(data)
-                except OSError:
-                    part.unlink(missing_ok=True)
-                    raise
+            self._write(part, data)
             made.append((part, path))
         return made
+
+    def sync(self, made: list[tuple[Path, Path]]) -> None:
+        """Brings the names of prepared files to the disk; to be called before their records are
+        kept."""
+        for folder in {part.parent for part, _ in made}:
+            with DiskErrors(folder):
+                sync(folder)
+
+    def _write(self, part: Path, data: bytes) -> None:
+        with DiskErrors(part):
+            if part.parent not in self._folders:
+                part.parent.mkdir(parents=True, exist_ok=True)
+                self._folders.add(part.parent)
+            try:
+                part.write_bytes(data)
+                sync(part)
+            except OSError:
+                part.unlink(missing_ok=True)
+                raise
 
     def publish(self, made: list[tuple[Path, Path]]) -> None:
         """Gives prepared files their names."""
@@ -133,6 +168,20 @@ class Sidecars:
             stem = f"{_safe(name)}.{number}"
         self._used.add(key)
         return [self.root / f"{stem}{ending}" for ending in self.endings]
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        return path.stat().st_size > 0
+    except OSError:
+        return False
+
+
+def _content(record: Mapping[str, Any], ending: str, picture: Image.Image | None) -> bytes:
+    """A record's file with that ending."""
+    if ending == ".txt":
+        return (to_text(record) + "\n").encode("utf-8", "surrogateescape")
+    return _draw(record, picture)
 
 
 def _hash(text: str) -> int:

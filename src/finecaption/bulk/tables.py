@@ -29,6 +29,16 @@ def written(path: Path, errors: str = "strict") -> Iterator[TextIO]:
         yield stream
 
 
+_RUN = ("=", "+", "-", "@", "\t")
+
+
+def cell(text: str) -> str:
+    """A text that spreadsheets show and do not run: what they take for a formula begins with an
+    apostrophe, and carriage returns, which end a row for some readers, are written as \\r."""
+    text = text.replace("\r", "\\r")
+    return f"'{text}" if text.startswith(_RUN) else text
+
+
 def write_csv(path: Path, read: Records) -> None:
     """Writes a row per region or whole image, with a column per attribute."""
     names: dict[str, None] = {}
@@ -39,15 +49,16 @@ def write_csv(path: Path, read: Records) -> None:
     # surrogateescape: file names that are no UTF-8 come out as the bytes that they are
     with written(path, "surrogateescape") as stream:
         table = csv.writer(stream, lineterminator="\n")
-        table.writerow([*heads, "dense", "global"])
+        table.writerow([*map(cell, heads), "dense", "global"])
         for record in read():
-            first = [record["id"], record["image"] or "", record["width"], record["height"]]
+            name, image = cell(record["id"]), cell(record["image"] or "")
+            first = [name, image, record["width"], record["height"]]
             for region in record["regions"]:
-                said = [region["captions"].get(name, "") for name in names]
-                dense = region["dense"] or ""
-                table.writerow([*first, region["id"], *region["box"], *said, dense, ""])
+                said = [cell(region["captions"].get(name, "")) for name in names]
+                dense = cell(region["dense"] or "")
+                table.writerow([*first, cell(region["id"]), *region["box"], *said, dense, ""])
             if record["global"] is not None:
-                table.writerow([*first, *[""] * (5 + len(names)), "", record["global"]])
+                table.writerow([*first, *[""] * (5 + len(names)), "", cell(record["global"])])
 
 
 def write_coco(path: Path, read: Records) -> None:

@@ -5,8 +5,11 @@ Exit codes: 0 success, 1 failure, 2 unusable input, 130 interrupted.
 
 from __future__ import annotations
 
+import errno
 import os
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Sequence
 from importlib import import_module
@@ -32,6 +35,14 @@ COMMANDS = {
     "train": "finecaption.cli.train",
     "data": "finecaption.cli.data",
 }
+
+
+_LONG = {"batch", "train"}  # SIGTERM stops them as Ctrl-C does: what is finished is written
+
+
+def _interrupt(number: int, frame: object) -> None:
+    signal.signal(number, signal.SIG_DFL)  # a second one ends the process at once
+    raise KeyboardInterrupt
 
 
 class _LazyGroup(TyperGroup):
@@ -114,6 +125,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     console.reset()
     try:
+        if set(arguments[:1]) & _LONG and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, _interrupt)
         app(args=_renamed(arguments), prog_name="finecaption")
     except SystemExit as end:
         return _code(end)
@@ -129,7 +142,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader of the pipe has gone (`| head`); the flush at exit must not fail.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    # of whatever library writes: torch and safetensors have errors of their own for a full disk
+    except Exception as error:
+        if not _disk_is_full(error):
+            raise
+        what = f"the disk is full ({error}); make room and give the same command again"
+        _complain(FineCaptionError(what).with_traceback(error.__traceback__))
+        return 1
     return 0
+
+
+def _disk_is_full(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        if "No space left on device" in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _renamed(arguments: list[str]) -> list[str]:

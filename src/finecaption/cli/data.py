@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -51,6 +52,12 @@ By = Annotated[
     ),
 ]
 Embed = Annotated[bool, typer.Option("--embed", help="Store the images inside the shards.")]
+Outside = Annotated[
+    bool,
+    typer.Option(
+        "--allow-outside", help="With --embed: copy images outside the dataset's folder, too."
+    ),
+]
 OutData = Annotated[Path, typer.Option(help="Output: a folder of shards, or a file.")]
 Seed = Annotated[int, typer.Option(help="Random seed of the choice.")]
 
@@ -90,6 +97,7 @@ def convert(
     split: Split = "",
     option: Options = None,
     embed: Embed = False,
+    allow_outside: Outside = False,
     skip_bad: SkipBad = False,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
@@ -97,6 +105,7 @@ def convert(
 ) -> None:
     """Convert a dataset to another format. An interrupted conversion resumes."""
     found = open_source(src, source, images, split, option, skip_bad)
+    found.confined = embed and not allow_outside
     settings = {
         "made": "convert",
         "source": full_name(src),
@@ -169,6 +178,7 @@ def split(
     only: Annotated[str, typer.Option(help="Read only this split of the source.")] = "",
     option: Options = None,
     embed: Embed = False,
+    allow_outside: Outside = False,
     skip_bad: SkipBad = False,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
@@ -179,6 +189,7 @@ def split(
 
     ratios = parse_ratios(parts)
     found = open_source(src, source, images, only, option, skip_bad)
+    found.confined = embed and not allow_outside
     for name, ratio in ratios.items():
         target = out / (name + {"jsonl": ".jsonl", "compositioncap": ".json"}.get(to, ""))
         settings = {
@@ -211,6 +222,7 @@ def sample(
     split: Split = "",
     option: Options = None,
     embed: Embed = False,
+    allow_outside: Outside = False,
     skip_bad: SkipBad = False,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
@@ -222,6 +234,7 @@ def sample(
 
     by = _unit(by)
     found = open_source(src, source, images, split, option, skip_bad)
+    found.confined = embed and not allow_outside
     stream = progress(found, "Reading")
     groups: Any = group(stream) if by == "picture" else ([one] for one in stream)
     chosen = [one for members in choose(groups, count, seed) for one in members]
@@ -250,6 +263,7 @@ def mix(
     buffer: Annotated[int, typer.Option(help="Size of the shuffle buffer in samples.")] = 1024,
     by: By = "sample",
     embed: Embed = False,
+    allow_outside: Outside = False,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -275,9 +289,21 @@ def mix(
         save_mixture(out, named, settings)
     else:
         stream = (one for item in mixture.items() for one in item.samples())
+        if embed and not allow_outside:
+            stream = _confined(stream, [Path(folder) for folder, _ in named.values()])
         made = {"made": "mix", "parts": {n: [full_name(f), w] for n, (f, w) in named.items()}}
         write_samples(stream, out, to, embed, {**made, **settings}, overwrite)
     note(f"written: {out}")
+
+
+def _confined(samples: Iterator[Any], folders: list[Path]) -> Iterator[Any]:
+    """The samples, if their images are in these folders."""
+    from finecaption.data.sources.base import check_below
+
+    for one in samples:
+        if isinstance(one.image, str):
+            check_below(one.image, folders)
+        yield one
 
 
 def _unit(by: str) -> str:

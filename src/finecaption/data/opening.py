@@ -47,6 +47,8 @@ class Stored(Source):
                     continue
                 with self.at(file, where):
                     for sample in StoredItem(place, row, 0, len(row.questions)).samples():
+                        if isinstance(sample.image, str):
+                            self._check_place(Path(sample.image))
                         if self.deep and isinstance(sample.image, str):
                             self._check_size(Path(sample.image), sample)
                         elif self.deep and sample.mask is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,6 +19,21 @@ from finecaption.io import masks
 from finecaption.io.geometry import Size, check_size, same_shape, scale_box
 from finecaption.io.images import MAX_PIXELS, load_image, picture_size
 from finecaption.types import RegionSample, Task
+
+
+def check_below(file: str | os.PathLike[str], folders: Sequence[Path]) -> None:
+    """
+    Raises:
+        InputError: a file is in none of the folders, once links are followed.
+    """
+    real = os.path.realpath(file)
+    roots = [os.path.realpath(folder) for folder in folders]
+    if not any(os.path.commonpath([root, real]) == root for root in roots):
+        raise InputError(
+            f"image: {file} is outside the dataset ({', '.join(map(str, folders))}), so it is not "
+            "copied; give --images for the folder of the images, or --allow-outside if you trust "
+            "the annotations"
+        )
 
 
 def checked_id(value: object, field: str) -> int | str:
@@ -95,6 +110,8 @@ class Source(ABC):
         self.split = split
         self.deep = deep
         self.resize_masks = self.resizes_masks if resize_masks is None else resize_masks
+        self.confined = False
+        """Whether images outside the folders of the annotations and images are problems."""
         self.counts: Counter[str] = Counter()
         """What was recognized, and what was passed over that is no problem, since the start."""
         self._problems = Problems(problems)
@@ -295,8 +312,14 @@ class Source(ABC):
         self.counts[f"samples of {task}"] += 1
         return made
 
+    def _check_place(self, image: Path) -> None:
+        if self.confined:
+            check_below(image, [self.root, *([] if self.images is None else [self.images])])
+
     def _check_size(self, image: Path, sample: RegionSample) -> None:
-        """Checks that image and sample are of one size; when `deep`, also that both decode."""
+        """Checks that image and sample are of one size; when `deep`, also that both decode. When
+        `confined`, that the image belongs to the dataset."""
+        self._check_place(image)
         if self.deep and (self._seen is None or self._seen[0] != image):
             self._seen = self._header = (image, load_image(image).size)
         found, _ = self.sizes_of(image, None, None)

@@ -119,11 +119,13 @@ def load_info(folder: str | os.PathLike[str]) -> Info:
             else "give a folder that `finecaption data convert` wrote"
         )
         raise InputError(f"{root}: is not a stored dataset ({INFO} is missing); {hint}") from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path}: cannot be read ({error}); convert the data again") from error
     for shard in info.shards:
+        if Path(shard.name).name != shard.name:
+            raise InputError(f"{path}: shards: {shard.name!r} is no name of a file in {root}")
         file = root / shard.name
         if not file.is_file():
             raise InputError(f"{file}: is missing; copy the folder again, or convert again")

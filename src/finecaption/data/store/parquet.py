@@ -12,6 +12,9 @@ from finecaption.data.store.rows import StoredRow
 from finecaption.errors import FineCaptionError, InputError
 from finecaption.io.atomic import replacing
 
+# what pyarrow and Python raise for files that somebody has cut, changed or made up
+_BROKEN = (OSError, ValueError, KeyError, TypeError, IndexError, OverflowError, MemoryError)
+
 
 def _pyarrow() -> Any:
     try:
@@ -117,14 +120,14 @@ class ParquetFile:
             self._file = arrow.parquet.ParquetFile(
                 path, memory_map=False, pre_buffer=False, page_checksum_verification=True
             )
-        except (OSError, arrow.ArrowException) as error:
+        except (*_BROKEN, arrow.ArrowException) as error:
             raise self._broken(error) from error
-        self._errors = (OSError, arrow.ArrowException)
+        self._errors = (*_BROKEN, arrow.ArrowException)
 
     def _broken(self, error: Exception) -> InputError:
         return InputError(
-            f"{self._path}: is broken ({str(error).splitlines()[0]}); copy it again, or convert "
-            "again"
+            f"{self._path}: is broken ({(str(error) or repr(error)).splitlines()[0]}); copy it "
+            "again, or convert again"
         )
 
     def read(self, number: int) -> list[StoredRow]:
@@ -132,13 +135,13 @@ class ParquetFile:
         try:
             # in this thread: after a fork, as loaders do, a pool of threads may be gone
             records = self._file.read_row_group(number, use_threads=False).to_pylist()
+            rows = []
+            for record in records:
+                image = record["image"]
+                rows.append(StoredRow.from_dict(record, image["path"], image["bytes"]))
+            return rows
         except self._errors as error:
             raise self._broken(error) from error
-        rows = []
-        for record in records:
-            image = record["image"]
-            rows.append(StoredRow.from_dict(record, image["path"], image["bytes"]))
-        return rows
 
     def close(self) -> None:
         """Closes the file."""

@@ -20,7 +20,7 @@ from finecaption.data.record import compact_rle
 from finecaption.errors import InputError
 from finecaption.io import masks
 from finecaption.io.geometry import Size
-from finecaption.io.images import load_image
+from finecaption.io.images import load_image, open_picture
 from finecaption.types import RegionSample, Task
 
 MOST_QUESTIONS = 1024
@@ -106,7 +106,17 @@ class StoredRow:
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any], path: str, data: bytes | None) -> StoredRow:
-        """The inverse of `to_dict`."""
+        """The inverse of `to_dict`.
+
+        Raises:
+            InputError: a question of a region that is not there, or a value of another type.
+        """
+        regions = len(record["regions"])
+        for question in record["questions"]:
+            if not -1 <= question["region"] < regions:
+                raise InputError(
+                    f"questions: one is of region {question['region']}, and there are {regions}"
+                )
         return cls(
             path,
             data,
@@ -227,8 +237,13 @@ def _picture(image: Any, embed: bool, images: str | os.PathLike[str]) -> tuple[s
     if not embed:
         return Path(os.path.relpath(image, images)).as_posix(), None
     try:
-        return Path(image).name, Path(image).read_bytes()
+        data = Path(image).read_bytes()
     except OSError as error:
         raise InputError(
             f"image: {image} cannot be read ({error.strerror}); check the images folder"
         ) from error
+    try:
+        open_picture(data)  # other files that a record may name are not to be published
+    except InputError as error:
+        raise InputError(f"image: {image}: {error}") from error
+    return Path(image).name, data
