@@ -60,3 +60,28 @@ def test_killed_and_resumed(tmp_path: Path, draw: Callable[..., Path]) -> None:
         assert (tmp_path / "killed" / name).read_text() == text
     assert not [p for p in tmp_path.rglob(".*.part")]
     assert all(json.loads(line)["regions"] for line in found)
+
+
+def test_sigterm_stops_as_ctrl_c_does(tmp_path: Path) -> None:
+    out = tmp_path / "c.jsonl"
+    # the command line's own handler, around a run that goes on until it is stopped
+    code = (
+        "import sys, time, pathlib\n"
+        "from finecaption import cli\n"
+        "def wait(**options):\n"
+        f"    pathlib.Path({str(out)!r}).write_text('begun')\n"
+        "    try:\n"
+        "        while True: time.sleep(0.01)\n"
+        "    finally:\n"
+        f"        pathlib.Path({str(out)!r}).write_text('finished')\n"
+        "cli.app = wait\n"
+        "sys.exit(cli.main(['batch', 'x']))\n"
+    )
+    env = {**os.environ, "PYTHONPATH": str(SRC)}
+    with subprocess.Popen([sys.executable, "-c", code], env=env) as process:
+        limit = time.monotonic() + PATIENCE
+        while not out.exists() and time.monotonic() < limit:
+            time.sleep(0.002)
+        process.terminate()
+        assert process.wait(PATIENCE) == 130
+    assert out.read_text() == "finished"

@@ -124,3 +124,40 @@ def test_a_hidden_file_of_one_of_the_last_records_gets_its_name(
     Sidecars(tmp_path, ("txt",)).replay([record(f"{name}.jpg") for name in "abc"])
     found = sorted(path.name for path in tmp_path.iterdir())
     assert found == [".a.txt.part", "b.txt", "c.txt"]
+
+
+def told(name: str, text: str) -> dict[str, Any]:
+    return {"id": name, "regions": [region("1", [0, 0, 1, 1], text)], "global": None}
+
+
+def test_files_are_on_the_disk_before_their_records(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[Path] = []
+    monkeypatch.setattr("finecaption.bulk.sidecars.sync", synced.append)
+    files = Sidecars(tmp_path, ("txt",))
+    made = files.prepare(told("a/b", "One."), None)
+    assert synced == [tmp_path / "a/.b.txt.part"]
+    files.sync(made)
+    assert synced[1:] == [tmp_path / "a"]
+
+
+@pytest.mark.parametrize("mend", [True, False])
+def test_files_that_are_lost_are_made_again_from_their_records(tmp_path: Path, mend: bool) -> None:
+    records = [told(name, f"Text of {name}.") for name in ("a", "sub/b", "c", "d")]
+    files = Sidecars(tmp_path, ("txt",))
+    for one in records:
+        files.publish(files.prepare(one, None))
+    (tmp_path / "a.txt").unlink()
+    (tmp_path / "sub/b.txt").unlink()
+    (tmp_path / "sub").rmdir()
+    (tmp_path / "c.txt").write_text("")
+    (tmp_path / "d.txt").write_text("changed by hand")
+    made = Sidecars(tmp_path, ("txt",)).replay(records, mend=mend)
+    assert made == (3 if mend else 0)
+    if mend:
+        assert (tmp_path / "a.txt").read_text() == "Text of a.\n"
+        assert (tmp_path / "sub/b.txt").read_text() == "Text of sub/b.\n"
+        assert (tmp_path / "c.txt").read_text() == "Text of c.\n"
+    assert (tmp_path / "d.txt").read_text() == "changed by hand"
+    assert not list(tmp_path.rglob("*.part"))

@@ -50,6 +50,20 @@ def test_a_row_per_region_and_one_for_the_whole_image(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_cells_that_a_spreadsheet_would_run_are_texts(tmp_path: Path) -> None:
+    names = ["=cmd|calc.png", "+1.png", "-x.png", "@x.png", "\t=1.png", "a\rb.png", "a=b.png"]
+    records = [
+        {**RECORDS[1], "id": name, "image": name, "regions": [region("=1", "@x", Color="-red")]}
+        for name in names
+    ]
+    write_csv(tmp_path / "c.csv", lambda: records)
+    with (tmp_path / "c.csv").open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.reader(stream))[1:]
+    shown = ["'=cmd|calc.png", "'+1.png", "'-x.png", "'@x.png", "'\t=1.png", "a\\rb.png", "a=b.png"]
+    assert [row[0] for row in rows] == [row[1] for row in rows] == shown
+    assert all(row[4] == "'=1" and row[9:11] == ["'-red", "'@x"] for row in rows)
+
+
 def test_coco_has_ids_of_its_own_or_of_the_source(tmp_path: Path) -> None:
     write_coco(tmp_path / "c.json", lambda: RECORDS)
     found = json.loads((tmp_path / "c.json").read_text("utf-8"))

@@ -16,6 +16,7 @@ from finecaption.cli import main
 from finecaption.data.convert import TARGETS
 from finecaption.data.opening import open_data
 from finecaption.data.sources import SOURCE_NAMES
+from finecaption.errors import InputError
 from finecaption.io import masks
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -239,6 +240,41 @@ def test_sample(data: Path, tmp_path: Path, run: Run) -> None:
     assert len(texts(tmp_path / "q")) == 4
     _, err = run("sample", data, "--count", 4, "--by", "word", "--out", tmp_path / "r", code=2)
     assert "must be sample or image" in err
+
+
+@pytest.mark.parametrize("command", ["convert", "split", "sample"])
+def test_only_images_of_the_dataset_are_copied(
+    data: Path, tmp_path: Path, run: Run, command: str
+) -> None:
+    secret = tmp_path / "keys.txt"
+    secret.write_text("sk-secret")
+    outside = tmp_path / "outside.png"
+    Image.new("RGB", (16, 12)).save(outside)
+    (data / "link.png").symlink_to(outside)
+    (data / "keys.png").write_bytes(secret.read_bytes())
+    more = {"convert": (), "split": ("a=1", "b=1"), "sample": ("--count", 1)}[command]
+    for place, name in enumerate((str(outside), "../outside.png", "link.png", str(secret))):
+        lines = data / "x.jsonl"
+        lines.write_text(json.dumps(record(image=name)) + "\n")
+        given = (command, data, *more, "--to", "parquet", "--embed")
+        _, err = run(*given, "--out", tmp_path / f"o{place}", code=2)
+        assert "outside the dataset" in err and "--allow-outside" in err
+        made = run(*given, "--skip-bad", "--out", tmp_path / f"s{place}")[1]
+        assert "left out: 1" in made
+        if name != str(secret) and command == "convert":
+            run(*given, "--allow-outside", "--out", tmp_path / f"a{place}")
+            run(command, data, "--to", "parquet", "--out", tmp_path / f"p{place}")
+
+
+def test_only_images_are_copied(tmp_path: Path) -> None:
+    from finecaption.data.store.rows import make_row
+    from finecaption.types import RegionSample
+
+    (tmp_path / "keys.png").write_text("sk-secret")
+    sample = RegionSample(str(tmp_path / "keys.png"), (16, 12), "cgic", "Text.")
+    with pytest.raises(InputError, match=r"keys\.png: .*not an image"):
+        make_row([sample], embed=True, images=tmp_path)
+    assert make_row([sample], embed=False, images=tmp_path).data is None
 
 
 def test_mix(data: Path, tmp_path: Path, run: Run) -> None:

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from finecaption.decoding import Decoding
+from finecaption.errors import CaptionerError
 from finecaption.inference.sampling import choose, guided, likelihoods, row_seed
 
 P = [0.1, 0.5, 0.25, 0.15]
@@ -78,3 +79,11 @@ def test_likelihoods_are_logarithms_of_probabilities() -> None:
 def test_a_row_without_a_seed_has_another_one_each_time() -> None:
     assert len({row_seed(None, "a") for _ in range(9)}) == 9
     assert all(0 <= row_seed(seed, "a") < 1 << 63 for seed in (None, 0, 1, 2, 3, 4, 5))
+
+
+@pytest.mark.parametrize("wrong", [math.nan, math.inf])
+def test_nothing_is_told_from_scores_that_are_no_numbers(wrong: float) -> None:
+    logits = torch.tensor([[0.0, 1.0, 2.0], [0.0, wrong, 2.0]])
+    assert len(likelihoods(logits[:1], torch.tensor([2]))) == 1
+    with pytest.raises(CaptionerError, match="NaN or infinite scores"):
+        likelihoods(logits, logits.argmax(-1))

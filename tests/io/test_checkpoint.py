@@ -12,6 +12,7 @@ from finecaption.errors import InputError
 from finecaption.io import checkpoint
 from finecaption.io.checkpoint import (
     SHIPPED,
+    check_index,
     fingerprint,
     model_identity,
     own_folder,
@@ -136,3 +137,18 @@ def test_an_identity_is_plain_json(folder: Path) -> None:
     }
     assert json.loads(json.dumps(found)) == found
     assert model_identity("m", None)["sha256"] is None
+
+
+@pytest.mark.parametrize(
+    "name", ["../outside.safetensors", "/etc/passwd", "sub/a.safetensors", "..", "", "a\\b", 5]
+)
+def test_an_index_cannot_leave_its_folder(tmp_path: Path, name: object) -> None:
+    index = tmp_path / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": {"a": "model-1.safetensors"}}))
+    check_index(tmp_path)
+    index.write_text(json.dumps({"weight_map": {"a": "model-1.safetensors", "b": name}}))
+    with pytest.raises(InputError, match=r"index\.json: weight_map: .* is no file of this folder"):
+        check_index(tmp_path)
+    index.write_text("[]")
+    with pytest.raises(InputError, match="is no index of weights"):
+        check_index(tmp_path)

@@ -193,9 +193,9 @@ def test_when_to_come_again(
 def test_the_usual_time_follows_what_requests_take(stub: Stub) -> None:
     engine = Engine(lambda: stub)  # type: ignore[arg-type, return-value]  # a stub
     assert engine._seconds == 0.5
-    engine._leave(0, 10.5)
+    engine._leave(10.5)
     assert engine._seconds == pytest.approx(1.5)
-    engine._leave(0, 0.5)
+    engine._leave(0.5)
     assert engine._seconds == pytest.approx(1.4)
 
 

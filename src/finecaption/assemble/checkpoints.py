@@ -18,6 +18,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from finecaption.errors import InputError
+from finecaption.io.checkpoint import check_names
 
 from .scripted import is_scripted, read_scripted
 
@@ -187,12 +188,14 @@ def index_files(index: Path) -> list[str]:
     """The shards that an index file names.
 
     Raises:
-        InputError: the index cannot be read.
+        InputError: the index cannot be read, or names a file that is not beside it.
     """
     try:
-        return sorted(set(json.loads(index.read_text("utf-8"))["weight_map"].values()))
+        names = set(json.loads(index.read_text("utf-8"))["weight_map"].values())
     except (OSError, ValueError, KeyError, AttributeError) as error:
         raise InputError(f"{index}: is no readable index of shards ({error!r})") from error
+    check_names(index, names)
+    return sorted(names)
 
 
 def open_folder(folder: Path) -> Checkpoint:

@@ -18,7 +18,7 @@ from finecaption.captioners.families import PROMPTS_VERSION, Family, family_of
 from finecaption.captioners.questions import Question, QuestionCaptioner
 from finecaption.captioners.visual_prompts import VISUAL_PROMPTS, show
 from finecaption.errors import InputError
-from finecaption.io.checkpoint import fingerprint
+from finecaption.io.checkpoint import check_index, fingerprint
 from finecaption.io.geometry import Size
 
 MAX_NEW_TOKENS = 256
@@ -183,11 +183,15 @@ class TransformersCaptioner(QuestionCaptioner):
                 )
             return self.family.template.replace("{question}", question)
         content = [{"type": "image"}, {"type": "text", "text": question}]
-        text = self.processor.apply_chat_template(
-            [{"role": "user", "content": content}],
-            chat_template=template,
-            add_generation_prompt=True,
-            tokenize=False,
+        from finecaption.model.chat_templates import rendered_in_time
+
+        text = rendered_in_time(
+            lambda: self.processor.apply_chat_template(
+                [{"role": "user", "content": content}],
+                chat_template=template,
+                add_generation_prompt=True,
+                tokenize=False,
+            )
         )
         return str(text)
 
@@ -214,13 +218,14 @@ class TransformersCaptioner(QuestionCaptioner):
         from transformers import AutoModelForImageTextToText
 
         device = self._device or ("cuda" if torch.cuda.is_available() else "cpu")
+        check_index(self.folder)
         size = sum(file.stat().st_size for file in self.folder.glob("*.safetensors"))
         dtype = self._dtype or ("float32" if size <= _FP32_BYTES else "auto")
         model = _readable(
             self.folder,
             "model",
             lambda: AutoModelForImageTextToText.from_pretrained(
-                self.folder, dtype=dtype, local_files_only=True
+                self.folder, dtype=dtype, local_files_only=True, trust_remote_code=False
             ),
         )
         try:
@@ -254,6 +259,7 @@ class TransformersCaptioner(QuestionCaptioner):
                 top_p=None,
                 top_k=None,
                 pad_token_id=processor.tokenizer.pad_token_id,
+                logits_processor=[_checked],
             )
         new = rows[:, inputs["input_ids"].shape[1] :]
         texts = processor.tokenizer.batch_decode(new, skip_special_tokens=True)
@@ -267,6 +273,15 @@ class TransformersCaptioner(QuestionCaptioner):
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
+
+
+def _checked(input_ids: Any, scores: Any) -> Any:
+    """(n, V) scores of the next token, unless they hold NaN."""
+    if bool(scores.isnan().any()):
+        from finecaption.inference.sampling import not_finite
+
+        raise not_finite()
+    return scores
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -296,11 +311,13 @@ def load_processor(folder: Path) -> Any:
     from transformers import AutoConfig, AutoImageProcessor, AutoProcessor, AutoTokenizer
     from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
 
-    config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     kind = PROCESSOR_MAPPING.get(type(config), None)
     parts = [] if kind is None else kind.get_attributes()
     if "video_processor" not in parts or find_spec("torchvision") is not None:
-        return AutoProcessor.from_pretrained(folder, local_files_only=True, backend="pil")
+        return AutoProcessor.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False, backend="pil"
+        )
 
     class _Pictures(kind):  # type: ignore[misc, valid-type]  # a class that is known at run time
         def check_argument_for_proper_class(self, argument_name: str, argument: Any) -> Any:
@@ -311,9 +328,11 @@ def load_processor(folder: Path) -> Any:
     about, _ = kind.get_processor_dict(folder, local_files_only=True)
     makers: dict[str, Callable[[], Any]] = {
         "image_processor": lambda: AutoImageProcessor.from_pretrained(
-            folder, local_files_only=True, backend="pil"
+            folder, local_files_only=True, trust_remote_code=False, backend="pil"
         ),
-        "tokenizer": lambda: AutoTokenizer.from_pretrained(folder, local_files_only=True),
+        "tokenizer": lambda: AutoTokenizer.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        ),
         "video_processor": lambda: None,
     }
     return _Pictures.from_args_and_dict([makers[part]() for part in parts], about)

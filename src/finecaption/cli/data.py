@@ -288,7 +288,7 @@ def mix(
     if out.suffix == ".json":
         save_mixture(out, named, settings)
     else:
-        stream = (one for item in mixture.items() for one in item.samples())
+        stream: Iterator[Any] = (one for item in mixture.items() for one in item.samples())
         if embed and not allow_outside:
             stream = _confined(stream, [Path(folder) for folder, _ in named.values()])
         made = {"made": "mix", "parts": {n: [full_name(f), w] for n, (f, w) in named.items()}}

@@ -20,7 +20,7 @@ from finecaption.decoding import Decoding
 from finecaption.model import FineCaptionForConditionalGeneration
 
 from .decode_loop import DecodeRow, end_ids, with_whole
-from .sampling import guided
+from .sampling import guided, not_finite
 from .shared_prefix import SharedPrefix
 
 _NEVER = -1e9  # a score that no beam has
@@ -59,8 +59,8 @@ def search(
 ) -> Iterator[list[DecodeRow]]:
     """The likeliest answer of each row; rows that are over, one list per step.
 
-    Arguments as for `decode_loop.decode`; `decoding.beams` and its guidance count here. A row's
-    `token_ids` and `logprobs` stay empty until it is over.
+    Arguments and errors as for `decode_loop.decode`; `decoding.beams` and its guidance count here.
+    A row's `token_ids` and `logprobs` stay empty until it is over.
     """
     ends = end_ids(model)
     pad = model.config.text_config.pad_token_id or 0
@@ -85,6 +85,8 @@ def search(
         total = (likely.log_softmax(-1) + scores[:, None]).view(len(searches), -1)  # (n, width * V)
         most = min(max(2, 1 + len(ends)) * decoding.beams, total.shape[1])
         best, index = total.topk(most)
+        if not bool(best[:, 0].isfinite().all()):
+            raise not_finite()
         vocabulary = own.shape[1]
         token, parent = index % vocabulary, index // vocabulary
         plain = plain.view(len(searches), width, vocabulary)

@@ -15,6 +15,7 @@ Legend: T image tokens per region, D the language model's width, P tokens of the
 
 from __future__ import annotations
 
+import math
 import re
 import warnings
 from collections.abc import Mapping, Sequence
@@ -33,6 +34,7 @@ from finecaption.types import Region
 
 from .batch_decoder import answers
 from .prepare import EncodedImage, collate_requests, prepare_request
+from .sampling import not_finite
 
 Normalize = Literal["sum", "mean"]
 """sum: log-probability of the whole sentence; mean: of a token of it, on average."""
@@ -233,6 +235,8 @@ def token_logprobs(
         scores = model.lm_head(hidden[inner]).float().log_softmax(-1)
         tokens = torch.tensor(tree.tokens[1:], device=device)
         of_node = [0.0, *scores[place, tokens].tolist()]
+        if not all(map(math.isfinite, of_node)):
+            raise not_finite()
         out += [[of_node[node] for node in path] for path in paths]
     return out
 

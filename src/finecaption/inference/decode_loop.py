@@ -83,6 +83,9 @@ def decode(
         limit: rows that have so many tokens end.
         whole: (R, T, D): each region's image under the mask of the whole; only for guidance.
         is_finished: called after each token, to end a row early.
+
+    Raises:
+        CaptionerError: the model computes NaN or infinity.
     """
     ends = end_ids(model)
     pad = model.config.text_config.pad_token_id or 0

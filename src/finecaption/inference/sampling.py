@@ -6,12 +6,14 @@ Legend: n rows, V the vocabulary.
 from __future__ import annotations
 
 import hashlib
+import math
 import secrets
 from collections.abc import Sequence
 
 import torch
 
 from finecaption.decoding import Decoding
+from finecaption.errors import CaptionerError
 
 
 def guided(logits: torch.Tensor, whole: torch.Tensor | None, strength: float) -> torch.Tensor:
@@ -64,10 +66,24 @@ def choose(
 
 
 def likelihoods(logits: torch.Tensor, chosen: torch.Tensor) -> list[float]:
-    """Natural logarithms of the probabilities of (n,) tokens by the softmax of (n, V) logits."""
+    """Natural logarithms of the probabilities of (n,) tokens by the softmax of (n, V) logits.
+
+    Raises:
+        CaptionerError: a row's logits hold NaN or infinity, of which every sum is NaN.
+    """
     picked = logits.gather(1, chosen[:, None])[:, 0]
     found: list[float] = (picked - logits.logsumexp(-1)).tolist()
+    if not all(map(math.isfinite, found)):
+        raise not_finite()
     return found
 
 
-__all__ = ["choose", "guided", "likelihoods", "row_seed"]
+def not_finite() -> CaptionerError:
+    """The error of an answer that would be made from NaN or infinity."""
+    return CaptionerError(
+        "the model computes NaN or infinite scores for its answer, so there is none; check its "
+        "weights, or load it in float32"
+    )
+
+
+__all__ = ["choose", "guided", "likelihoods", "not_finite", "row_seed"]

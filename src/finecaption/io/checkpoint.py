@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,36 @@ def resolve_model(name_or_folder: str | os.PathLike[str]) -> Path:
     known = f"shipped models: {', '.join(names)}" if names else "no model is shipped"
     what = "holds no config.json" if folder.is_dir() else "no such model or folder"
     raise InputError(f"model {text!r}: {what}; give a folder written by save_pretrained ({known})")
+
+
+def check_index(folder: str | os.PathLike[str]) -> None:
+    """Checks that the files which a checkpoint's index files name lie in its folder.
+
+    Raises:
+        InputError: one leads out of it, or an index file cannot be read.
+    """
+    for path in sorted(Path(folder).glob("*.index.json")):
+        try:
+            names = set(json.loads(path.read_text("utf-8"))["weight_map"].values())
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise InputError(
+                f"{path}: is no index of weights ({error}); copy the folder again"
+            ) from error
+        check_names(path, names)
+
+
+def check_names(index: Path, names: Iterable[object]) -> None:
+    """
+    Raises:
+        InputError: an index file's names are not all of files beside it.
+    """
+    for name in sorted(names, key=str):
+        plain = isinstance(name, str) and Path(name).name == name and "\\" not in name
+        if not plain or name in ("", ".", ".."):
+            raise InputError(
+                f"{index}: weight_map: {name!r} is no file of this folder; copy the published "
+                "index again"
+            )
 
 
 def own_folder(name_or_folder: str | os.PathLike[str]) -> Path | None:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from finecaption.errors import InputError
+from finecaption.io.checkpoint import check_index
 from finecaption.model import (
     FineCaptionConfig,
     FineCaptionForConditionalGeneration,
@@ -59,7 +60,9 @@ def load_model(
                 quantize, FineCaptionConfig.from_pretrained(folder, local_files_only=True)
             )
         model = read_weights(folder, dtype=dtype, **extra)
-        processor = FineCaptionProcessor.from_pretrained(folder, local_files_only=True)
+        processor = FineCaptionProcessor.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        )
     except InputError as error:
         raise InputError(f"{folder}: {error}") from None
     # transformers, safetensors and tokenizers raise errors of their own for broken files
@@ -81,9 +84,11 @@ def read_weights(folder: Path, **options: Any) -> FineCaptionForConditionalGener
     Raises:
         InputError: with the names of the weights that are wrong.
     """
+    check_index(folder)
     model, found = FineCaptionForConditionalGeneration.from_pretrained(
         folder,
         local_files_only=True,
+        trust_remote_code=False,
         ignore_mismatched_sizes=True,  # they are named below
         output_loading_info=True,
         **options,

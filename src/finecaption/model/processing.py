@@ -20,6 +20,7 @@ from finecaption.errors import InputError
 from finecaption.io.images import load_image
 from finecaption.io.masks import as_mask, check_mask_size, load_mask
 
+from .chat_templates import OWN, rendered_in_time
 from .configuration import FineCaptionConfig
 from .preparation import prepare_image, prepare_mask, whole_image_mask
 
@@ -222,7 +223,11 @@ class FineCaptionProcessor(ProcessorMixin):
                 said = [{"type": "text", "text": answer}]
                 messages.append({"role": "assistant", "content": said})
         pending = not turns or turns[-1][1] is None
-        return self.apply_chat_template(messages, add_generation_prompt=pending)
+
+        def render() -> str:
+            return self.apply_chat_template(messages, add_generation_prompt=pending)
+
+        return render() if self.chat_template in OWN else rendered_in_time(render)
 
     def turn_ids(self, instruction: str) -> list[int]:
         """Token ids of a further question: what follows an answer and its end token.

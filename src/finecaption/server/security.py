@@ -74,9 +74,9 @@ class KeyCheck:
             wait = self.attempts.wait(address)
             if wait > 0:
                 seconds = str(math.ceil(wait))
-                message = f"too many wrong API keys from {address}; try again in {seconds} s"
+                told = f"too many wrong API keys from {address}; try again in {seconds} s"
                 headers = {"Retry-After": seconds, "Connection": "close"}
-                answer = error_response(429, message, None, "rate_limit_exceeded", headers)
+                answer = error_response(429, told, None, "rate_limit_exceeded", headers)
                 await answer(scope, receive, send)
                 return
             header = dict(scope["headers"]).get(b"authorization", b"")

@@ -99,7 +99,9 @@ def _finetune(
     callbacks: Iterable[TrainerCallback],
 ) -> Path:
     set_seed(stage.seed)
-    processor = FineCaptionProcessor.from_pretrained(base)
+    processor = FineCaptionProcessor.from_pretrained(
+        base, local_files_only=True, trust_remote_code=False
+    )
     objective = Captions(processor.tokenizer.pad_token_id or 0)
     strategy, model = _load(stage, base, objective, say)
     feed = make_feed(stage, model, processor, samples, say)

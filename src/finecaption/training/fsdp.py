@@ -32,6 +32,7 @@ from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor, Shard, distribute_tensor
 
 from finecaption.errors import InputError
+from finecaption.io.checkpoint import check_index
 from finecaption.model.configuration import FineCaptionConfig
 from finecaption.model.modeling import FineCaptionForConditionalGeneration
 from finecaption.training.config import StageConfig
@@ -127,6 +128,7 @@ def _tensors(folder: Path) -> Iterator[tuple[str, Path]]:
     """(name, file) of every tensor of a model folder, sharded or not."""
     index = folder / "model.safetensors.index.json"
     if index.exists():
+        check_index(folder)
         for name, file in json.loads(index.read_text())["weight_map"].items():
             yield name, folder / file
         return
@@ -153,7 +155,9 @@ def load_sharded(
 
     mesh = connect()
     with init_empty_weights(include_buffers=False):
-        model = FineCaptionForConditionalGeneration(FineCaptionConfig.from_pretrained(folder))
+        model = FineCaptionForConditionalGeneration(
+            FineCaptionConfig.from_pretrained(folder, local_files_only=True)
+        )
     # towers made by Auto classes take the type that config.json names; FSDP2 wants one for all
     model.to(torch.float32)
     model.tie_weights()

@@ -39,7 +39,7 @@ def load_for_stage(
     dtype = torch.bfloat16 if computes_in_bf16(stage) else torch.float32
     extra: dict[str, Any] = {}
     if stage.adapter == "qlora":
-        check_sizes("nf4", FineCaptionConfig.from_pretrained(folder))
+        check_sizes("nf4", FineCaptionConfig.from_pretrained(folder, local_files_only=True))
         extra["quantization_config"] = nf4_settings(dtype)
     model = read_weights(folder, dtype=dtype, **extra)
     keep_gradients(model)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import pickle
 from collections import Counter
@@ -354,3 +355,32 @@ def test_the_schema_is_the_one_that_datasets_would_write() -> None:
     ]  # fmt: skip
     again = features.arrow_schema
     assert again.equals(own) and again.metadata == own.metadata
+
+
+@pytest.mark.parametrize("change", range(40))
+def test_damaged_shards_are_errors_in_words(samples: Samples, tmp_path: Path, change: int) -> None:
+    store.write(samples(3), tmp_path / "out")
+    (shard,) = (tmp_path / "out").glob("*.parquet")
+    data = bytearray(shard.read_bytes())
+    random = np.random.default_rng(change)
+    for place in random.integers(len(data), size=1 + change):
+        data[place] = random.integers(256)
+    shard.write_bytes(data)
+    with contextlib.suppress(InputError):  # or the change is in nothing that is read
+        list(store.open(tmp_path / "out").samples())
+
+
+def test_a_shard_is_a_file_of_the_store(samples: Samples, tmp_path: Path) -> None:
+    store.write(samples(1), tmp_path / "out")
+    info = tmp_path / "out/info.json"
+    info.write_text(info.read_text().replace("data-00000.parquet", "../data-00000.parquet"))
+    with pytest.raises(InputError, match="is no name of a file"):
+        store.open(tmp_path / "out")
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "[]", "5", '{"version": 1}'])
+def test_info_that_is_none_is_told(samples: Samples, tmp_path: Path, text: str) -> None:
+    store.write(samples(1), tmp_path / "out")
+    (tmp_path / "out/info.json").write_text(text)
+    with pytest.raises(InputError, match=r"info\.json: "):
+        store.open(tmp_path / "out")
