@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 import shutil
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
@@ -31,6 +33,31 @@ os.environ.update(OMP_NUM_THREADS="1", TOKENIZERS_PARALLELISM="false", HF_HUB_OF
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "localhost,127.0.0.1"
 
 BROWSER_PATIENCE = 180_000  # milliseconds; what takes one second takes twenty on a busy machine
+
+
+@pytest.fixture(scope="session", autouse=True)
+def on_this_machine() -> Iterator[None]:
+    """Connections of this process to any other machine fail."""
+    connect, connect_ex = socket.socket.connect, socket.socket.connect_ex
+
+    def check(link: socket.socket, address: Any) -> None:
+        if link.family in (socket.AF_INET, socket.AF_INET6):
+            host = str(address[0])
+            here = host == "localhost" or ipaddress.ip_address(host).is_loopback
+            assert here, f"a test wants to connect to {host}"
+
+    def guarded(link: socket.socket, address: Any) -> None:
+        check(link, address)
+        connect(link, address)
+
+    def guarded_ex(link: socket.socket, address: Any) -> int:
+        check(link, address)
+        return connect_ex(link, address)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", guarded)
+        patch.setattr(socket.socket, "connect_ex", guarded_ex)
+        yield
 
 
 @pytest.fixture(scope="session")

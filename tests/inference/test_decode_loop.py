@@ -9,7 +9,11 @@ from typing import Any
 import pytest
 import torch
 
+from finecaption.decoding import Decoding
+from finecaption.errors import CaptionerError
 from finecaption.inference.decode_loop import DecodeRow, _retire, end_ids, with_whole
+from tests.answers import answer
+from tests.inference.conftest import Setting
 
 
 class Kept:
@@ -85,3 +89,25 @@ def test_whole_images_are_more_regions_with_the_same_rows() -> None:
     features, suffixes = with_whole(own, whole, regions)
     assert torch.equal(features, torch.cat([own, whole]))
     assert suffixes == [[[1, 2], [3]], [[4]]] * 2
+
+
+@pytest.mark.parametrize("options", [{}, {"beams": 2}, {"temperature": 1.0, "seed": 1}])
+def test_finite_weights_with_infinite_scores_give_no_answer(
+    setting: Setting, options: dict[str, Any]
+) -> None:
+    with torch.no_grad():
+        kept = setting.model.lm_head.weight.clone()
+        setting.model.lm_head.weight.fill_(3e38)
+    try:
+        with pytest.raises(CaptionerError, match="NaN or infinite scores"):
+            answer(
+                setting.model,
+                setting.processor,
+                setting.inputs,
+                setting.questions,
+                decoding=Decoding(**options),
+                max_new_tokens=4,
+            )
+    finally:
+        with torch.no_grad():
+            setting.model.lm_head.weight.copy_(kept)

@@ -70,7 +70,9 @@ def export_language_model(
         where = str(folder)
         try:
             config = FineCaptionConfig.from_pretrained(folder, local_files_only=True)
-            processor = FineCaptionProcessor.from_pretrained(folder, local_files_only=True)
+            processor = FineCaptionProcessor.from_pretrained(
+                folder, local_files_only=True, trust_remote_code=False
+            )
             generation = None
             if (folder / "generation_config.json").is_file():
                 generation = GenerationConfig.from_pretrained(folder, local_files_only=True)

@@ -131,7 +131,7 @@ def _end_ids(
 ) -> tuple[int, ...]:
     found: list[Any] = [tokenizer.eos_token_id, config.eos_token_id]
     if (folder / "generation_config.json").is_file():
-        found.append(GenerationConfig.from_pretrained(folder).eos_token_id)
+        found.append(GenerationConfig.from_pretrained(folder, local_files_only=True).eos_token_id)
     flat: list[int] = []
     for entry in found:
         flat += entry if isinstance(entry, list) else [] if entry is None else [entry]

@@ -359,13 +359,13 @@ def model_config_of(model: str | Path) -> FineCaptionConfig:
         InputError: none of them.
     """
     if (Path(model) / "config.json").is_file():
-        return FineCaptionConfig.from_pretrained(model)
+        return FineCaptionConfig.from_pretrained(model, local_files_only=True)
     if str(model) == "mini":
         return PRESETS["mini"](vocab_size=2000)
     if str(model) in PRESETS:
         return PRESETS[str(model)]()
     try:
-        return FineCaptionConfig.from_pretrained(resolve_model(model))
+        return FineCaptionConfig.from_pretrained(resolve_model(model), local_files_only=True)
     except InputError as error:
         presets = ", ".join(PRESETS)
         raise InputError(f"{error}; and no preset of that name: presets are {presets}") from None
