@@ -1,9 +1,6 @@
 from __future__ import annotations
 
-import base64
-import gzip
 import io
-import tracemalloc
 
 import numpy as np
 import pytest
@@ -15,7 +12,6 @@ from pycocotools import mask as coco
 from scipy import ndimage
 
 from finecaption.errors import InputError
-from finecaption.io.compressed_masks import decode_base64_gzip, encode_base64_gzip
 from finecaption.io.masks import (
     as_mask,
     box_from_mask,
@@ -66,14 +62,6 @@ def test_rle_of_long_runs_and_many_runs() -> None:
     for share in (0.0001, 0.5, 0.9999):
         mask = rng.random((700, 900)) < share
         assert np.array_equal(decode_rle(encode_rle(mask)), mask)
-
-
-@given(masks)
-def test_base64_gzip_round_trip(mask: np.ndarray) -> None:
-    height, width = mask.shape
-    text = encode_base64_gzip(mask)
-    assert text == encode_base64_gzip(mask)
-    assert np.array_equal(decode_base64_gzip(text, (width, height)), mask)
 
 
 @given(masks.filter(np.any))
@@ -399,39 +387,6 @@ def test_rings_nested_deeper_are_a_union() -> None:
 def test_broken_polygons(polygons: list, message: str) -> None:
     with pytest.raises(InputError, match=f"polygon.*{message}"):
         decode_polygons(polygons, (6, 5))
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("!!", "base64"),
-        ("ä", "base64"),
-        (base64.b64encode(b"hello").decode(), "gzip"),
-        (base64.b64encode(gzip.compress(b"\1" * 12)[:-9]).decode(), "gzip"),
-        (base64.b64encode(gzip.compress(b"\1" * 11)).decode(), "11 bytes"),
-        (base64.b64encode(gzip.compress(b"\1" * 10**6)).decode(), "more bytes"),
-    ],
-    ids=["text", "umlaut", "not gzip", "cut off", "too short", "too long"],
-)
-def test_broken_base64_gzip(text: str, message: str) -> None:
-    with pytest.raises(InputError, match=f"mask: .*{message}"):
-        decode_base64_gzip(text, (4, 3))
-
-
-def test_a_gzip_bomb_stays_packed() -> None:
-    """A megabyte of text that unpacks to a gigabyte costs no more than the mask's size."""
-    packed = io.BytesIO()
-    with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=1) as stream:
-        for _ in range(64):
-            stream.write(bytes(1 << 20))
-    text = base64.b64encode(packed.getvalue())
-    tracemalloc.start()
-    try:
-        with pytest.raises(InputError, match="more bytes where 3 x 4 = 12 belong"):
-            decode_base64_gzip(text, (4, 3))
-        assert tracemalloc.get_traced_memory()[1] < 8 << 20
-    finally:
-        tracemalloc.stop()
 
 
 # --- measures --------------------------------------------------------------------------------
