@@ -97,7 +97,12 @@ def text(test: dict[str, Any], unseen: dict[str, Any]) -> str:
     """The section, in Markdown."""
     runs = {"test": test, "test-unseen": unseen}
     limit = test["settings"]["limit"]
-    data = " ".join(scores["settings"]["data"]["name"] for scores in (test, unseen))
+    asked = test["settings"]
+    commands = "\n".join(
+        f"finecaption eval --data {scores['settings']['data']['name']} --tasks aarc,rdc,cgic "
+        f"--limit {limit} --twins {asked['twins']} --clicks {asked['clicks']} --out out/eval/{name}"
+        for name, scores in runs.items()
+    )
     counts = "; ".join(
         f"{name}: {s['regions']} regions in {s['pictures']} images, {s['questions']} questions"
         for name, s in runs.items()
@@ -107,9 +112,7 @@ def text(test: dict[str, Any], unseen: dict[str, Any]) -> str:
     return "\n\n".join(
         part.strip()
         for part in (
-            f"```sh\nfor data in {data}; do\n  finecaption eval --data $data "
-            f"--tasks aarc,rdc,cgic --limit {limit} --twins {test['settings']['twins']} --clicks "
-            f"{test['settings']['clicks']} --out out/eval/${data//:/-}\ndone\n```",
+            f"```sh\n{commands}\n```",
             f"The runs are limited to {limit} regions each ({counts}). Accuracy: mean fraction of "
             "an attribute's facets that are stated correctly; all intervals are 95 % bootstrap "
             "intervals over images.",
