@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import io
 import json
@@ -17,7 +18,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from finecaption.errors import InputError
 from finecaption.server import running
+from finecaption.server.images import decode_base64
 from finecaption.server.memory import Held, Memory
 from finecaption.server.running import Seldom, connections_within
 from finecaption.server.schemas import ChatRequest
@@ -46,6 +49,19 @@ def test_nothing_of_ignored_fields_is_kept() -> None:
     assert kept.metadata is None and kept.user is None and kept.store is None
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 3 << 18, (3 << 18) + 1, 2_000_000])
+def test_base64_is_decoded_in_parts(size: int) -> None:
+    data = np.random.default_rng(size).bytes(size)
+    text = base64.b64encode(data).decode()
+    assert decode_base64(text, "image") == data
+    assert decode_base64(f"data:image/png;base64,{text[:7]}\n {text[7:]}", "image") == data
+    for wrong in (text[:-1], text + "A", text[: len(text) // 2] + "!" + text):
+        with pytest.raises(InputError, match="image: is neither a data URI"):
+            decode_base64(wrong, "image")
+    with pytest.raises(InputError):  # padding at the end of a part
+        decode_base64("A" * ((1 << 20) - 2) + "==" + "AAAA", "image")
+
+
 def test_json_of_very_many_values_is_refused(serve: Serve, stub: Stub) -> None:
     live = serve(stub)
     for value in ("[]", "1", "{}"):
@@ -53,8 +69,24 @@ def test_json_of_very_many_values_is_refused(serve: Serve, stub: Stub) -> None:
         body = json.dumps(chat_body(small()))[:-1] + f', "metadata": {many}}}'
         answer = live.post("/v1/chat/completions", body.encode())
         assert answer.status_code == 413, value
-        assert "500,000 values" in answer.json()["error"]["message"]
+        assert "250,000 values" in answer.json()["error"]["message"]
     until(lambda: live.service.memory.held == 0)
+
+
+@pytest.mark.parametrize(
+    ("path", "more", "message"),
+    [
+        ("/v1/regions", {"regions": [[1, 1, 5, 5]] * 40_000}, "regions: 40000 of them"),
+        ("/v1/regions", {"regions": [[1], {"points": [[1, 1]] * 65}]}, "regions[1].points: 65 of"),
+        ("/v1/segment", {"points": [[1, 1]] * 80_000}, "segment.points: 80000 of them"),
+        ("/v1/chat/completions", {"region": {"points": ["x"] * 65}}, "region.points: 65 of them"),
+    ],
+)
+def test_regions_and_clicks_are_counted_before_they_are_looked_at(
+    serve: Serve, stub: Stub, path: str, more: dict[str, Any], message: str
+) -> None:
+    answer = serve(stub).post(path, {"image": small(), **more})
+    assert answer.status_code == 400 and message in answer.text
 
 
 def test_masks_count_before_they_are_made(serve: Serve, stub: Stub) -> None:

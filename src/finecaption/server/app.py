@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +61,12 @@ def create_app(
             return captioner
         from finecaption.captioners import ModelSpec
 
-        return ModelSpec(chosen.model, chosen.device).open()
+        opened = ModelSpec(chosen.model, chosen.device).open()
+        # what is here now stays: Python's collector, which stops all threads, need not walk over a
+        # million objects of libraries whenever a request's JSON makes new ones
+        gc.collect()
+        gc.freeze()
+        return opened
 
     service = Service(chosen, load, fetcher)
 

@@ -79,10 +79,6 @@ async def _request(service: Service, ticket: Ticket, body: RegionsRequest) -> tu
     service.check_model(body.model)
     names = _names(body)
     limits = service.settings
-    if len(body.regions) > limits.max_regions:
-        raise InputError(
-            f"regions: {len(body.regions)} of them; a call takes at most {limits.max_regions}"
-        )
     questions = Questions(names or (), body.dense, body.whole)
     if body.regions:
         questions = questions.resolve(len(body.regions))

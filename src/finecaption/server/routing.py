@@ -9,15 +9,17 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from pydantic_core import from_json
 
-from finecaption.server.errors import ApiError
+from finecaption.errors import InputError
+from finecaption.server.errors import ApiError, input_error
 from finecaption.server.limits import HELD
 from finecaption.server.memory import VALUE_BYTES
 from finecaption.server.schemas import ErrorResponse
 from finecaption.server.service import service_of
+from finecaption.server.settings import Settings
 
-MOST_VALUES = 500_000
-"""Values in the JSON of a request. Reading them holds up everything else: as many take some 0.1 s,
-and an image or a mask is one value."""
+MOST_VALUES = 250_000
+"""Values in the JSON of a request. Reading them holds up everything else, for some 0.1 s; an image
+or a mask is one value."""
 
 ERRORS: dict[int | str, dict[str, Any]] = {
     400: {"model": ErrorResponse, "description": "The request cannot be used."},
@@ -39,7 +41,8 @@ class JsonRequest(Request):
         """The body's JSON, of which the memory is counted first.
 
         Raises:
-            ApiError: 400, it is none; 413, it has too many values; 429, there is no room for it.
+            ApiError: 400, it is none, or has too many regions or clicks; 413, it has too many
+                values; 429, there is no room for it.
         """
         body = await self.body()
         values = sum(body.count(sign) for sign in (b",", b"[", b"{"))
@@ -54,9 +57,38 @@ class JsonRequest(Request):
             with service_of(self).room():
                 held.add(2 * len(body) + VALUE_BYTES * values)
         try:
-            return from_json(body, allow_inf_nan=False)
+            value = from_json(body, allow_inf_nan=False)
         except ValueError as error:
             raise ApiError(400, f"the body is not JSON: {error}", code="invalid_json") from error
+        try:
+            check_counts(value, service_of(self).settings)
+        except InputError as error:  # FastAPI hides other errors than its own
+            raise input_error(error) from error
+        return value
+
+
+def check_counts(body: Any, settings: Settings) -> None:
+    """Counts regions and clicks before each is looked at, which takes longer than reading them.
+
+    Raises:
+        InputError: there are more than the settings allow.
+    """
+    if not isinstance(body, dict):
+        return
+    regions = body.get("regions")
+    regions = regions if isinstance(regions, list) else []
+    if len(regions) > settings.max_regions:
+        raise InputError(
+            f"regions: {len(regions)} of them; a call takes at most {settings.max_regions}"
+        )
+    named = [("region", body.get("region")), ("segment", body)]
+    named += [(f"regions[{number}]", region) for number, region in enumerate(regions)]
+    for name, region in named:
+        points = region.get("points") if isinstance(region, dict) else None
+        if isinstance(points, list) and len(points) > settings.max_points:
+            raise InputError(
+                f"{name}.points: {len(points)} of them; at most {settings.max_points} are taken"
+            )
 
 
 class JsonRoute(APIRoute):
