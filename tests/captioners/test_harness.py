@@ -66,7 +66,7 @@ def test_the_manifest_names_a_class_that_is_there(model_module: Any) -> None:
 def test_the_model_describes_the_opaque_part(
     model_module: Any, doc: dict[str, Any], tiny_folder: Path
 ) -> None:
-    model = model_module.module.FineCaptionModel(
+    model = model_module.module.LmmsFineCaption(
         pretrained=str(tiny_folder), device="cpu", batch_size="2", max_new_tokens=6, max_batch=1
     )
     model.task_dict = {"t": {"val": [doc]}}

@@ -14,7 +14,7 @@ from finecaption.model import PRESETS
 from finecaption.training.config import StageConfig, override
 from finecaption.training.memory_plan import (
     GIB,
-    Memory,
+    TrainingMemory,
     measure,
     model_config_of,
     pack_shape,
@@ -87,7 +87,7 @@ def test_the_parts_add_up() -> None:
 
 
 def test_adapters_and_nf4_take_less() -> None:
-    sizes: dict[str, Memory] = {}
+    sizes: dict[str, TrainingMemory] = {}
     for name, recipe in (("paper", paper), ("lora", lora), ("qlora", qlora)):
         config = override(recipe().stage(3), {"precision": "bf16", "lora_rank": 2})
         sizes[name] = measure(config, PRESETS["tiny"](), shape=SHAPE)

@@ -154,7 +154,7 @@ def predict(
         "clicks": clicks,
     }
     root = Path(out)
-    opened = _Late(model)
+    opened = _OpenedLater(model)
     folder = RunFolder(shard_folder(root, shard), settings, lambda: surroundings(opened.captioner))
 
     def run(step: steps.Step, most: int | None) -> None:
@@ -174,7 +174,7 @@ def predict(
     return shard.of == 1 or merge(root, shard, _steps(settings))
 
 
-class _Late:
+class _OpenedLater:
     """A captioner that is opened when it is first asked."""
 
     capabilities: frozenset[Capability] = frozenset()

@@ -80,7 +80,7 @@ class Watch(TorchDispatchMode):
 
 
 @dataclass(frozen=True)
-class Memory:
+class TrainingMemory:
     """Bytes of one process.
 
     Attributes:
@@ -280,7 +280,7 @@ def measure(
     *,
     fake: bool = True,
     shape: tuple[int, int, int] | None = None,
-) -> Memory:
+) -> TrainingMemory:
     """Memory of a stage's step, by running it on fake tensors (or on real ones, to compare).
 
     Args:
@@ -317,7 +317,7 @@ def measure(
         # AdamW, which on a GPU takes all tensors at once, needs as much as they are again.
         peak = max(watch.peak + moments, weights + 2 * gradients + moments)
         total = sum(p.numel() for p in model.parameters())
-    return Memory(
+    return TrainingMemory(
         weights,
         gradients,
         moments,
@@ -328,7 +328,7 @@ def measure(
     )
 
 
-def shared_among(memory: Memory, world: int) -> Memory:
+def shared_among(memory: TrainingMemory, world: int) -> TrainingMemory:
     """The same with weights, gradients and optimizer split over processes (FSDP2).
 
     Beside its share a process holds the layers that are gathered at the moment; with the embedding
@@ -341,7 +341,7 @@ def shared_among(memory: Memory, world: int) -> Memory:
     )
     gathered = memory.weights // 10
     activations = memory.activations + gathered
-    return Memory(
+    return TrainingMemory(
         weights,
         gradients,
         moments,

@@ -24,7 +24,7 @@ from finecaption.types import Region
 _AT_ONCE = 64
 
 
-class FineCaptionModel(lmms):
+class LmmsFineCaption(lmms):
     """`--model finecaption --model_args pretrained=NAME`, NAME as for `open_captioner`.
 
     It answers tasks that hand over one image with the region as its opaque part, or one image

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 MODEL = "finecaption"
-_CLASS = "finecaption.captioners.harness.lmms_model.FineCaptionModel"
+_CLASS = "finecaption.captioners.harness.lmms_model.LmmsFineCaption"
 
 
 def manifest() -> Any:
