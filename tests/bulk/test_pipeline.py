@@ -125,3 +125,21 @@ def test_the_time_is_that_of_waiting_and_of_the_model(stub: ModuleType, image: s
     total = time.perf_counter() - begun
     assert clock.batches == 3 and clock.model >= 0.03
     assert clock.waited > 0 and clock.waited + clock.model <= total
+
+
+@pytest.mark.parametrize(("regions", "sizes", "taken"), [(3, [2, 2, 1], 4), (9, [1] * 5, 3)])
+def test_masks_are_held_as_images_are(
+    stub: ModuleType,
+    image: str,
+    monkeypatch: pytest.MonkeyPatch,
+    regions: int,
+    sizes: list[int],
+    taken: int,
+) -> None:
+    """Three masks take as much as an image."""
+    monkeypatch.setattr(pipeline, "PIXELS", 8 * AREA)
+    how = Batching(9, 99, 1)
+    assert batches(stub, Source(image, 5, regions), how) == sizes
+    source = Source(image, 30, regions)
+    first = next(iter(outcomes(source, stub.StubSpec().open(), COLOR, how)))
+    assert len(first) == sizes[0] and source.taken - len(first) <= taken

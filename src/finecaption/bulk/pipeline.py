@@ -20,7 +20,7 @@ from finecaption.errors import FineCaptionError, InputError
 from finecaption.protocol import Captioner
 
 PIXELS = 200_000_000
-"""Pixels of the opened images held at a time, about 0.6 GB."""
+"""Pixels of the opened images held at a time, about 0.6 GB; three masks count as an image."""
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,11 @@ def outcomes(
     with ThreadPoolExecutor(how.threads, "open") as pool:
 
         def fill() -> None:
-            ahead = max(2, min(2 * how.pictures, PIXELS // max(sizes)))
-            while len(waiting) < ahead:
+            while len(waiting) < 2 * how.pictures:
+                shares = [_weight(job) for job, _ in waiting]
+                # of the next one, the source has not said yet how many regions it has
+                if len(shares) >= 2 and (sum(shares) + shares[-1]) * max(sizes) > PIXELS:
+                    return
                 job = next(source, None)
                 if job is None:
                     return
@@ -111,7 +114,7 @@ def outcomes(
                         width, height = outcome.loaded.picture.size
                         sizes.append(width * height)
                         pictures += 1
-                        pixels += width * height
+                        pixels += int(width * height * _weight(job))
                         regions += max(1, len(outcome.loaded.regions))
                 if not batch:
                     return
@@ -125,6 +128,11 @@ def outcomes(
             for _, future in waiting:
                 if future is not None:
                     future.cancel()
+
+
+def _weight(job: BatchJob | Bad) -> float:
+    """Bytes of an opened image with its masks, in those of the image: 3 a pixel, and 1 a mask."""
+    return 1 + len(job.regions) / 3 if isinstance(job, BatchJob) else 0.0
 
 
 def _opened(job: BatchJob | Bad, future: Future[OpenedJob] | None) -> Outcome:
