@@ -262,10 +262,12 @@ def region_prompt(
         InputError: they are no such numbers.
     """
     prefix = f"{field}." if field else ""
+    if not isinstance(points, (Sequence, np.ndarray)) or isinstance(points, str):
+        raise InputError(f"{prefix}points: must be a list of clicks [x, y]; got {points!r}")
     clicks = tuple(
         check_point(point, field=f"{prefix}points[{i}]") for i, point in enumerate(points)
     )
-    return RegionPrompt(clicks, None if box is None else tuple(box))  # type: ignore[arg-type]  # it checks the length
+    return RegionPrompt(clicks, box)  # type: ignore[arg-type]  # it checks what it is
 
 
 __all__ = [

@@ -106,9 +106,11 @@ def open_picture(
     stream = _stream(source, name)
     with _decoding(name, max_pixels), Image.open(stream, formats=formats) as picture:
         _check_pixels(picture.size, max_pixels, name)
-        picture.load()
         # copy(): a plain image, free of the file and of the animation's other frames
-        frame = picture.copy()
+        frame = _two_colors(picture, stream) if picture.format == "BMP" else None
+        if frame is None:
+            picture.load()
+            frame = picture.copy()
         frame.format = picture.format  # lossy or not matters for masks
         return _upright(frame)
 
@@ -149,6 +151,25 @@ def _header_size(
         # of a TIFF file, Pillow gives the size as it is after its own rotation on loading
         turned = picture.format != "TIFF" and _orientation(picture) in (5, 6, 7, 8)
     return (height, width) if turned else (width, height)
+
+
+def _two_colors(picture: Image.Image, stream: BinaryIO) -> Image.Image | None:
+    """A BMP file of 4 or 8 bits whose palette is black and white, mode 1; None of another one.
+
+    Pillow 12.3 takes every BMP file of two gray colors for one of 1 bit (BmpImagePlugin._bitmap)
+    and reads the wrong pixels.
+    """
+    stream.seek(28)
+    bits = int.from_bytes(stream.read(2), "little")
+    stream.seek(0)
+    if picture.mode != "1" or bits not in (4, 8) or picture.tile[0].codec_name != "raw":
+        return None
+    tile = picture.tile[0]
+    picture.tile = [tile._replace(args=({4: "P;4", 8: "P"}[bits], *tile.args[1:]))]  # type: ignore[misc]  # raw's are a tuple
+    picture._mode = "P"
+    picture.putpalette((0, 0, 0, 255, 255, 255))
+    picture.load()
+    return picture.convert("1")
 
 
 @contextmanager
