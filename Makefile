@@ -5,6 +5,7 @@
 #   make test-random  the tests in random order; make test-random SEED=1 repeats an order
 #   make lint      the checks without the tests
 #   make bench     the benchmarks of speed that need no GPU; results in benchmarks/results
+#   make gauntlet  a thousand hostile and odd inputs; fails if one is not met as it must be
 #   make ablation  the paper's ablation in miniature: hours; resumes where it was stopped
 #   make ablation-smoke  the same in minutes, to check that it runs; its results mean nothing
 #   make docs      build the site in site/; fails on a broken link
@@ -25,7 +26,7 @@ DEMO_REGION ?= --mask examples/twins/rabbit.png
 TEST_ENV := PYTHONDONTWRITEBYTECODE=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-random lint bench ablation ablation-smoke docs gallery clean
+.PHONY: help setup demo test test-random lint bench gauntlet ablation ablation-smoke docs gallery clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -54,6 +55,9 @@ gallery: setup
 bench: setup
 	@for name in describe scaling prefix_attention bulk coldstart metrics_speed train_step; do \
 	  echo "== $$name"; $(PY) benchmarks/$$name.py || exit 1; done
+
+gauntlet: setup
+	@$(TEST_ENV) $(PY) benchmarks/gauntlet.py
 
 ablation: setup
 	@$(PY) -m benchmarks.table2.run --out runs/ablation

@@ -14,6 +14,8 @@ from typing import Any, NoReturn
 import pytest
 from hypothesis import settings
 
+from .tiny_model import save_tiny_model
+
 # derandomized: a run fails for a change in the code, not for the draw; no deadline: machines vary
 settings.register_profile("suite", derandomize=True, deadline=None, max_examples=60)
 settings.load_profile("suite")
@@ -118,38 +120,7 @@ def page(browser: Any) -> Iterator[Any]:
 @pytest.fixture(scope="session")
 def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A saved model with random weights that sees masks: it babbles, but differently each time."""
-    import torch
-
-    from finecaption.attributes import (
-        ATTRIBUTE_NAMES,
-        dense_instruction,
-        global_instruction,
-        region_instruction,
-    )
-    from finecaption.model import (
-        FineCaptionForConditionalGeneration,
-        FineCaptionProcessor,
-        build_word_tokenizer,
-        tiny,
-    )
-
-    folder = tmp_path_factory.mktemp("models") / "tiny"
-    prompts = [region_instruction(name) for name in ATTRIBUTE_NAMES]
-    prompts += [dense_instruction(), global_instruction(), "A red cup stands on the left table."]
-    tokenizer = build_word_tokenizer(prompts)
-    torch.manual_seed(5)
-    config = tiny(vocab_size=len(tokenizer), image_token_id=3)
-    model = FineCaptionForConditionalGeneration(config)
-    for name, parameter in model.named_parameters():
-        if "alpha" in name or "pos_embed" in name:
-            torch.nn.init.normal_(parameter, std=0.3)
-        # Wider than usual, so that pictures and masks count.
-        wide = any(part in name for part in ("adapter", "lm_head", "language_model"))
-        if wide and parameter.ndim == 2:
-            torch.nn.init.normal_(parameter, std=0.25)
-    model.save_pretrained(folder)
-    FineCaptionProcessor.for_config(config, tokenizer, capitalise=True).save_pretrained(folder)
-    return folder
+    return save_tiny_model(tmp_path_factory.mktemp("models") / "tiny")
 
 
 @pytest.fixture(scope="session")

@@ -137,3 +137,14 @@ def test_attribute_names() -> None:
     mood = custom_attribute("Mood of  the day")
     assert attribute_names([mood, "color"]) == ("Mood of the day", "Color")
     assert custom_attribute("colour").name == "Color"
+
+
+@pytest.mark.parametrize("form", [{"box": 7}, {"points": 7}, {"points": "60,60"}, {"points": {}}])
+def test_a_region_of_no_numbers_is_refused(form: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match="box|points"):
+        parse_region(form, (160, 120))
+
+
+def test_a_polygon_of_a_number_that_no_float_holds_is_refused() -> None:
+    with pytest.raises(InputError, match="list of numbers"):
+        parse_region({"polygon": [[10**400, 0, 9, 0, 9, 9]]}, (160, 120))

@@ -241,3 +241,10 @@ def test_an_image_is_counted_once(folder: Path) -> None:
     jobs = open_jobs([str(file)])
     assert jobs.count() == len(list(jobs)) == 2
     assert sum(isinstance(job, BatchJob) for job in jobs) == 1
+
+
+def test_a_file_whose_images_are_all_broken_says_what_is_wrong(tmp_path: Path) -> None:
+    file = tmp_path / "coco.json"
+    file.write_text('{"images": [{"file_name": "a.png"}], "annotations": []}')
+    with pytest.raises(InputError, match=r"images\[0\]: id: is missing"):
+        open_jobs([str(file)])

@@ -198,3 +198,36 @@ def test_folders_of_models_are_completed(
     monkeypatch.chdir(tmp_path)
     found = complete("finecaption caption x.png --model runs/", monkeypatch, capsys)
     assert found == {"runs/mine/"}
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (NotADirectoryError(20, "Not a directory", "f/o"), 2, "error: f/o: Not a directory; check"),
+        (OSError(36, "File name too long", "xx"), 2, "error: xx: File name too long; check"),
+        (OSError(28, "No space left on device"), 1, "error: the disk is full"),
+        (PermissionError(13, "Permission denied", "o"), 1, "error: o: Permission denied; check"),
+    ],
+)
+def test_errors_of_the_system_are_told_without_a_traceback(
+    error: OSError,
+    code: int,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fails(**given: object) -> None:
+        raise error
+
+    monkeypatch.setattr("finecaption.cli.app", fails)
+    found, _, err = run_command(capsys, "data", "formats")
+    assert found == code and err.startswith(said)
+
+
+def test_other_errors_of_the_system_are_faults(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(**given: object) -> None:
+        raise ConnectionResetError(104, "reset")
+
+    monkeypatch.setattr("finecaption.cli.app", fails)
+    with pytest.raises(ConnectionResetError):
+        main(["data", "formats"])

@@ -35,6 +35,8 @@ class Case:
     """What `run` must return; masks are compared by IoU, which must be 1."""
     word: str | None = None
     """Given: an error must come, and its message must have this word (in any case)."""
+    warm: Callable[[Place], object] | None = None
+    """What it needs and does not test: imports, a model, a server. Neither timed nor watched."""
     known: str = ""
     """Why another outcome is accepted for now."""
 

@@ -65,7 +65,9 @@ def rle(mask: np.ndarray = TRUTH) -> dict[str, Any]:
 
 
 def coco(
-    folder: Path, annotations: Sequence[dict[str, Any]], images: Sequence[Any] | None = None,
+    folder: Path,
+    annotations: Sequence[dict[str, Any]],
+    images: Sequence[Any] | None = None,
     **more: Any,
 ) -> Path:
     """A file in COCO's layout beside `images/pic.png`; annotations are filled up."""

@@ -28,8 +28,8 @@ _SAVED: dict[str, tuple[str, str, dict[str, Any]]] = {  # -> mode, format, optio
     "TIFF, LZW": ("RGB", "TIFF", {"compression": "tiff_lzw"}),
     "TIFF, deflate": ("RGB", "TIFF", {"compression": "tiff_adobe_deflate"}),
     "TIFF, 2 pages": ("RGB", "TIFF", {"save_all": True, "append_images": [Image.new("RGB", SIZE)]}),
-    "WebP": ("RGB", "WEBP", {"lossless": True}), "TGA": ("RGB", "TGA", {}),
-    "PPM": ("RGB", "PPM", {}), "JPEG 2000": ("RGB", "JPEG2000", {}), "PCX": ("RGB", "PCX", {}),
+    "WebP": ("RGB", "WEBP", {"lossless": True}), 
+    "PPM": ("RGB", "PPM", {}), "JPEG 2000": ("RGB", "JPEG2000", {}), 
     "animated GIF": ("P", "GIF", {"save_all": True, "append_images": [Image.new("P", SIZE)]}),
 }  # fmt: skip
 _LOSSY: dict[str, tuple[str, str, dict[str, Any]]] = {
@@ -129,10 +129,13 @@ def _long_text(kind: str, place: Place) -> list[Any]:
 
 
 SOUND = ["RGB", RED, BLUE, TRUTH]
-_EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n(x) show\nshowpage\n%%EOF\n"
+_EPS = (
+    b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n(x) show\nshowpage\n%%EOF\n"
+)
 _NOT_ALLOWED = {
     "EPS": _EPS,
     "EPS with a DOS head": b"\xc5\xd0\xd3\xc6" + struct.pack("<LL", 32, len(_EPS)) + bytes(20) + _EPS,
+    **{form: encoded(image(), form) for form in ("TGA", "PCX", "ICO", "SGI", "DDS", "IM", "SPIDER")},
     "PDF": b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\n%%EOF\n",
     "SVG": b"<svg xmlns='http://www.w3.org/2000/svg'><image href='file:///etc/passwd'/></svg>",
     "HTML": b"<html><script>alert(1)</script></html>",
@@ -179,11 +182,21 @@ def cases() -> Iterator[Case]:
     for width, height in ((60_000, 60_000), (2**31 - 1, 1), (1, 2**31 - 1), (100_001, 1000)):
         run = partial(_bytes, png_head(width, height))
         yield Case(HUGE, f"PNG of {width} x {height}", run, word="pixels")
-    yield Case(HUGE, "PNG of 2^31-1 x 2^31-1", partial(_bytes, png_head(2**31 - 1, 2**31 - 1)), word="pixels")
+    yield Case(
+        HUGE,
+        "PNG of 2^31-1 x 2^31-1",
+        partial(_bytes, png_head(2**31 - 1, 2**31 - 1)),
+        word="pixels",
+    )
     for name, data in (("GIF", b"GIF89a\xff\xff\xff\xff\x00\x00\x00,\x00\x00\x00\x00\xff\xff\xff\xff\x00\x02\x01\x00;"),
                        ("PPM", b"P6 90000 90000 255\n" + bytes(99)),
                        ("BMP", b"BM" + bytes(8) + struct.pack("<LLllHHLLllLL", 54, 40, 90000, 90000, 1, 24, 0, 0, 0, 0, 0, 0) + bytes(99))):  # fmt: skip
-        yield Case(HUGE, f"{name} whose head claims over 4 gigapixels", partial(_bytes, data), word="pixels")
+        yield Case(
+            HUGE,
+            f"{name} whose head claims over 4 gigapixels",
+            partial(_bytes, data),
+            word="pixels",
+        )
     for kind in ("tEXt", "zTXt", "iTXt"):
         yield Case(ODD, f"PNG with a {kind} of 1.5 MB", partial(_long_text, kind), SOUND)
     for name, data in _NOT_ALLOWED.items():
@@ -206,10 +219,10 @@ def _sparse(name: str) -> None:
 def _odd_files() -> Iterator[Case]:
     makers: dict[str, tuple[str, Callable[[str], object], str]] = {
         "a folder": ("x.png", os.mkdir, "folder"),
-        "a FIFO": ("x.png", os.mkfifo, "regular file"),
+        "a FIFO": ("x.png", os.mkfifo, "pipe"),
         "a link to itself": ("x.png", lambda name: os.symlink(name, name), "read"),
         "a link to nothing": ("x.png", lambda name: os.symlink("nowhere", name), "no such file"),
-        "a device": ("x.png", lambda name: os.symlink("/dev/zero", name), "regular file"),
+        "a device": ("x.png", lambda name: os.symlink("/dev/zero", name), "pipe"),
         "a sparse file of 3 GB": ("x.png", _sparse, "bytes"),
         "nothing": ("x.png", lambda name: None, "no such file"),
         "NUL in the name": ("x\0.png", lambda name: None, "path"),
@@ -218,7 +231,17 @@ def _odd_files() -> Iterator[Case]:
     }
     for name, (file, make, word) in makers.items():
         yield Case(ODD, name, partial(_file, file, make), word=word)
-    names = ("-x.png", "a b.png", "é.png", "x.png.", "*.png", "x\ny.png", "noext", "x.jpg", "%s.png")
+    names = (
+        "-x.png",
+        "a b.png",
+        "é.png",
+        "x.png.",
+        "*.png",
+        "x\ny.png",
+        "noext",
+        "x.jpg",
+        "%s.png",
+    )
     for name in names:
         make = lambda at: image().save(at, "PNG")  # noqa: E731 # short
         yield Case(ODD, f"the name {name!r}", partial(_file, name, make), SOUND)
@@ -226,7 +249,11 @@ def _odd_files() -> Iterator[Case]:
                                ((9, 9, 2), "uint8", "shape"), ((9, 9, 3), "int64", "dtype"), ((9, 9), "complex64", "dtype")):  # fmt: skip
         array = np.zeros(shape, dtype)
         yield Case(ODD, f"array {shape} of {dtype}", partial(_array, array), word=word)
-    for bad, name in ((np.full((9, 9), np.nan), "NaN"), (np.full((9, 9), -1.0), "-1"), (np.full((9, 9), 256.0), "256")):
+    for bad, name in (
+        (np.full((9, 9), np.nan), "NaN"),
+        (np.full((9, 9), -1.0), "-1"),
+        (np.full((9, 9), 256.0), "256"),
+    ):
         yield Case(ODD, f"array of {name}", partial(_array, bad), word="float values")
 
 

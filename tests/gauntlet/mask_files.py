@@ -57,16 +57,12 @@ def palette(colors: list[int], ground: int, thing: int) -> Make:
 
 def colors(thing: tuple[int, int, int], ground: tuple[int, int, int] = (0, 0, 0)) -> Make:
     """The thing in one color."""
-    return lambda mask: Image.fromarray(
-        np.where(mask[..., None], thing, ground).astype(np.uint8)
-    )
+    return lambda mask: Image.fromarray(np.where(mask[..., None], thing, ground).astype(np.uint8))
 
 
 def hues(left: tuple[int, int, int], right: tuple[int, int, int]) -> Make:
     """Two halves in two colors on black."""
-    return lambda mask: Image.merge(
-        "RGB", [labels(left[k], right[k])(mask) for k in range(3)]
-    )
+    return lambda mask: Image.merge("RGB", [labels(left[k], right[k])(mask) for k in range(3)])
 
 
 def alpha(make: Make, opaque: int = 255, clear: int = 0) -> Make:

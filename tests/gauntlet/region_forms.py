@@ -12,7 +12,7 @@ import numpy as np
 from finecaption.io.geometry import parse_box, parse_point
 from finecaption.io.masks import mask_from_box
 from finecaption.request import parse_region
-from finecaption.types import Region, RegionPrompt
+from finecaption.types import Region
 
 from .case import Case, Place, command
 from .drawing import BOX, POLYGON, SIZE, TRUTH, described, image, rle
@@ -94,6 +94,7 @@ POLYGONS: dict[str, tuple[Any, Any]] = {
     "NaN in it": ([[NAN, 30, 100, 30, 100, 90]], "NaN"),
     "infinity in it": ([[INF, 30, 100, 30, 100, 90]], "infin"),
     "words": ([["a", "b", "c", "d", "e", "f"]], "numbers"),
+    "too large for a float": ([[10**400, 30, 100, 30, 100, 90]], "numbers"),
     "text": ("40,30,100,30,100,90", "empty"),
     "an object": ({"x": 1}, "empty"),
     "null in it": ([[None] * 6], "NaN"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import faulthandler
 import gc
+import io
 import os
 import re
 import shutil
@@ -86,8 +87,9 @@ class Watch:
         elif event in ("subprocess.Popen", "os.system", "os.posix_spawn", "os.exec"):
             seen.append(f"starts {given[0]!r}")
         elif event == "socket.connect" and isinstance(given[1], tuple):
-            if not str(given[1][0]).startswith(("127.", "::1", "localhost")):
-                seen.append(f"connects to {given[1]!r}")
+            host = str(given[1][0])
+            if not host.startswith(("127.", "::1", "localhost")):
+                seen.append(f"connects to {host}")
 
     def _opened(self, seen: list[str], path: Any, mode: Any, flags: Any) -> None:
         if not isinstance(path, (str, bytes, os.PathLike)):
@@ -124,6 +126,8 @@ def run(
         folder.mkdir()
     (place.outside / "secret.txt").write_text("the key is 4711\n")
     Image.new("RGB", (160, 120), (1, 2, 3)).save(place.outside / "secret.png")
+    if case.warm is not None:
+        case.warm(place)
     before = _state(place)
     here, old = os.getcwd(), tempfile.tempdir
     tempfile.tempdir = str(scratch)
@@ -145,9 +149,11 @@ def run(
 
 def _judged(case: Case, place: Place, limit: float, final: bool) -> Result:
     try:
-        with _alarm(limit, final), warnings.catch_warnings():
+        with _alarm(limit, final), warnings.catch_warnings(), _quiet() as said:
             warnings.simplefilter("ignore")
             value = case.run(place)
+        if "Traceback (most recent call last)" in said.getvalue():
+            raise Printed(said.getvalue()[-400:])
     except _Late:
         return Result(case, "hang", f"no answer in {limit:g} s")
     except (FineCaptionError, Refused) as error:
@@ -170,6 +176,14 @@ def _judged(case: Case, place: Place, limit: float, final: bool) -> Result:
     if not same(value, case.value):
         return Result(case, "silent error", f"{_shown(value)} instead of {_shown(case.value)}")
     return Result(case, "right")
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[io.StringIO]:
+    """Keeps what is printed."""
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        yield said
 
 
 @contextlib.contextmanager

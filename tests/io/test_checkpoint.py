@@ -152,3 +152,9 @@ def test_an_index_cannot_leave_its_folder(tmp_path: Path, name: object) -> None:
     index.write_text("[]")
     with pytest.raises(InputError, match="is no index of weights"):
         check_index(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "a\0b"])
+def test_what_cannot_be_a_name_is_no_model(name: str) -> None:
+    with pytest.raises(InputError, match="model "):
+        resolve_model(name)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -13,7 +14,7 @@ from PIL import Image, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
 from finecaption.errors import InputError
-from finecaption.io.images import load_image, picture_size
+from finecaption.io.images import MAX_BYTES, load_image, picture_size
 from finecaption.io.masks import load_mask
 from finecaption.io.png_chunks import without_long_texts
 
@@ -363,3 +364,36 @@ def test_files_without_long_texts_stay_as_they_are() -> None:
     data = encode(PICTURE, pnginfo=info)
     for same in (data, data[:60], data[:-20], encode(PICTURE, "JPEG"), b""):
         assert without_long_texts(same) is same
+
+
+def test_what_never_ends_is_refused_before_it_is_opened(tmp_path: Path) -> None:
+    pipe, large = tmp_path / "pipe.png", tmp_path / "large.png"
+    os.mkfifo(pipe)
+    with large.open("wb") as stream:
+        stream.truncate(MAX_BYTES + 1)
+    for path, said in ((pipe, "a pipe, a socket or a device"), (Path("/dev/zero"), "a pipe, a socket or a device"),
+                       (large, "bytes, over the limit")):  # fmt: skip
+        for read in (load_image, picture_size):
+            with pytest.raises(InputError, match=f"{path}: .*{said}"):
+                read(path)
+
+
+def test_no_other_program_decodes(monkeypatch: pytest.MonkeyPatch) -> None:
+    def started(*given: object, **more: object) -> None:
+        raise AssertionError(f"{given} is started")
+
+    monkeypatch.setattr("subprocess.Popen", started)
+    eps = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n"
+    for read in (load_image, picture_size):
+        with pytest.raises(InputError, match="not an image that can be read"):
+            read(eps)
+
+
+@pytest.mark.parametrize("width", [1, 3, 8, 37])
+def test_bmp_of_eight_bits_in_black_and_white(width: int) -> None:
+    values = np.arange(5 * width, dtype=np.uint8).reshape(5, width) % 2
+    picture = Image.fromarray(values)
+    picture.putpalette([0, 0, 0, 255, 255, 255])
+    stream = io.BytesIO()
+    picture.save(stream, "BMP")
+    assert np.array_equal(np.asarray(load_image(stream.getvalue()))[..., 0], values * 255)

@@ -192,6 +192,9 @@ class CocoImages:
                     self._tell(item.place, str(error))
         except InputError as error:
             raise InputError(f"{file}: {error}") from error
+        broken = next((bad for bad in self._bad if bad.id.startswith("images")), None)
+        if not self._places and broken is not None:
+            raise InputError(f"{broken.what}; no other image of the file can be used")
         if not self._places:
             raise InputError(
                 f"{file}: has no images; a file in COCO's layout has images and annotations; give "

@@ -116,7 +116,8 @@ class ChatClient:
             ) from error
         except openai.APIConnectionError as error:  # time-outs too
             raise Passing(error) from error
-        except (ValueError, openai.APIResponseValidationError) as error:  # a body that is cut
+        # a body that is cut, or nested without end
+        except (ValueError, RecursionError, openai.APIResponseValidationError) as error:
             raise Passing(ValueError(f"the answer is not JSON: {error}")) from error
         return self._text(done)
 

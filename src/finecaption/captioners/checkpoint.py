@@ -219,7 +219,8 @@ class TransformersCaptioner(QuestionCaptioner):
 
         device = self._device or ("cuda" if torch.cuda.is_available() else "cpu")
         check_index(self.folder)
-        size = sum(file.stat().st_size for file in self.folder.glob("*.safetensors"))
+        files = [file for file in self.folder.glob("*.safetensors") if file.is_file()]
+        size = sum(file.stat().st_size for file in files)
         dtype = self._dtype or ("float32" if size <= _FP32_BYTES else "auto")
         model = _readable(
             self.folder,

@@ -88,6 +88,9 @@ def _hide_flag_types(command: Any) -> None:
             parameter.metavar = ""
 
 
+_PATH = (errno.ENOENT, errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP)
+"""Errors of a path that cannot be right, whatever the state of the disk."""
+
 app = typer.Typer(
     name="finecaption",
     cls=_LazyGroup,
@@ -144,11 +147,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     # of whatever library writes: torch and safetensors have errors of their own for a full disk
     except Exception as error:
-        if not _disk_is_full(error):
+        if _disk_is_full(error):
+            what = f"the disk is full ({error}); make room and give the same command again"
+        elif isinstance(error, OSError) and error.filename is not None:
+            what = f"{os.fsdecode(error.filename)}: {error.strerror}; check the path"
+        else:
             raise
-        what = f"the disk is full ({error}); make room and give the same command again"
         _complain(FineCaptionError(what).with_traceback(error.__traceback__))
-        return 1
+        return 2 if isinstance(error, OSError) and error.errno in _PATH else 1
     return 0
 
 

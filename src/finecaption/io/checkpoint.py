@@ -35,9 +35,12 @@ def resolve_model(name_or_folder: str | os.PathLike[str]) -> Path:
         InputError: there is none.
     """
     text = os.fspath(name_or_folder)
-    folder = shipped_folder(text) or Path(text)
-    if (folder / "config.json").is_file():
-        return folder
+    try:
+        folder = shipped_folder(text) or Path(text)
+        if (folder / "config.json").is_file():
+            return folder
+    except (OSError, ValueError) as error:  # a name that is too long, or with a NUL byte
+        raise InputError(f"model {text[:80]!r}: is no name of a folder ({error})") from error
     names = sorted(entry.parent.name for entry in SHIPPED.glob("*/config.json"))
     known = f"shipped models: {', '.join(names)}" if names else "no model is shipped"
     what = "holds no config.json" if folder.is_dir() else "no such model or folder"

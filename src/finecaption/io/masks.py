@@ -298,7 +298,7 @@ def _flat_ring(ring: Any, size: Size, where: str, drawn: Size | None) -> list[fl
     width, height = drawn or size
     try:
         flat = np.asarray(ring, np.float64).ravel()
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{where}: must be a list of numbers x0, y0, x1, y1, ...") from error
     if flat.size < 6 or flat.size % 2:
         raise InputError(

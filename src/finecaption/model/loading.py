@@ -44,7 +44,8 @@ def load_model(
             raise InputError("device and device_map: give one of them")
     where = _device(device)
     if dtype is None:
-        size = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+        files = [file for file in folder.glob("*.safetensors") if file.is_file()]
+        size = sum(file.stat().st_size for file in files)
         half = size > _FP32_BYTES and (where.type != "cpu" or _cpu_multiplies_bf16())
         dtype = torch.bfloat16 if half else torch.float32
     extra: dict[str, Any] = {}
@@ -82,7 +83,8 @@ def read_weights(folder: Path, **options: Any) -> FineCaptionForConditionalGener
         options: of `from_pretrained`: dtype, quantization_config, device_map.
 
     Raises:
-        InputError: with the names of the weights that are wrong.
+        InputError: with the names of the weights that are wrong; an index of the weights leads
+            out of the folder.
     """
     check_index(folder)
     model, found = FineCaptionForConditionalGeneration.from_pretrained(

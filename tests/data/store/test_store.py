@@ -384,3 +384,24 @@ def test_info_that_is_none_is_told(samples: Samples, tmp_path: Path, text: str) 
     (tmp_path / "out/info.json").write_text(text)
     with pytest.raises(InputError, match=r"info\.json: "):
         store.open(tmp_path / "out")
+
+
+def test_a_shard_of_another_table_is_named(samples: Samples, tmp_path: Path) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
+    folder = tmp_path / "s"
+    store.write(samples(4), folder, embed=True)
+    (shard,) = folder.glob("*.parquet")
+    pyarrow.parquet.write_table(pyarrow.table({"a": [1]}), shard)
+    info = json.loads((folder / "info.json").read_text())
+    info["shards"][0]["size"] = shard.stat().st_size
+    (folder / "info.json").write_text(json.dumps(info))
+    with pytest.raises(InputError, match=f"{shard}: is broken"):
+        list(store.open(folder).samples())
+
+
+def test_a_question_of_a_region_that_is_not_there(samples: Samples, tmp_path: Path) -> None:
+    (row, *_) = store.SampleList(samples(4)).items()
+    with pytest.raises(InputError, match="question.region: is 99"):
+        row.row.rle(99)
