@@ -80,8 +80,14 @@ def test_what_is_no_description_is_an_error_at_once(
 
 @pytest.mark.parametrize(
     "body",
-    [b'{"choices": [{"mess', b"<html>busy</html>", b'{"choices": []}', completion(content="")],
-    ids=["cut off", "a page", "no choice", "empty"],
+    [
+        b'{"choices": [{"mess',
+        b"<html>busy</html>",
+        b'{"choices": []}',
+        completion(content=""),
+        b"[" * 100_000,
+    ],
+    ids=["cut off", "a page", "no choice", "empty", "nested without end"],
 )
 def test_what_may_pass_is_asked_again(chat: ChatServer, body: bytes) -> None:
     chat.bodies.append(body)

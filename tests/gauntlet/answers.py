@@ -50,7 +50,7 @@ BODIES: dict[str, tuple[bytes, str, str]] = {  # -> the text, or "" and a word
     "no choices": (b'{"id": "x", "choices": []}', "", "no message"),
     "choices null": (b'{"choices": null}', "", "no message"), "choices a text": (b'{"choices": "abc"}', "", ""),
     "choices of numbers": (b'{"choices": [7]}', "", ""), "choices an object": (b'{"choices": {"a": 1}}', "", ""),
-    "a list": (b"[]", "", ""), "a number": (b"17", "", ""), "a bare text": (b'"It is red."', "", ""),
+    "a list": (b"[]", "", ""), "a bare number": (b"17", "", ""), "a bare text": (b'"It is red."', "", ""),
     "null alone": (b"null", "", ""), "half": (_says(_RED)[:40], "", "JSON"), "no byte": (b"", "", ""),
     "HTML": (b"<html>Bad gateway</html>", "", ""), "not UTF-8": (b'{"choices": "\xff"}', "", ""),
     "deep": (b"[" * 100_000, "", ""), "a tool call": (_says(None, tool_calls=[{"id": "a", "type": "function",

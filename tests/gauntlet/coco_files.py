@@ -130,12 +130,12 @@ def _same_base(place: Place) -> list[Any]:
 
 def cases() -> Iterator[Case]:
     """All of this file."""
-    for name, (annotations, images, due) in ONE.items():
+    for name, (entries, images, due) in ONE.items():
         words = due if isinstance(due, tuple) else (None, None)
         value = None if isinstance(due, tuple) else due
-        run = partial(_batch, annotations, images)
+        run = partial(_batch, entries, images)
         yield Case(KIND, f"{name}, batch", run, value, words[0])
-        run = partial(_validate, annotations, images)  # type: ignore[assignment] # another return type
+        run = partial(_validate, entries, images)  # type: ignore[assignment] # another return type
         yield Case(KIND, f"{name}, validate", run, "sound", words[1])
     for name, (box, due) in BOXES.items():
         for without in ({}, {"segmentation": []}, {"segmentation": None}):
