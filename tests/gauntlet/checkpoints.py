@@ -119,7 +119,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     "no file": (lambda f: (f / "model.safetensors").unlink(), "model"),
     "only a pickle": (_pickled, "model"),
     "a link to nothing": (lambda f: (os.remove(f / "model.safetensors"), os.symlink("none", f / "model.safetensors")), "model"),
-    "an index out of the folder": (partial(_index, "../../outside/model.safetensors"), "no file beside it"),
+    "an index out of the folder": (partial(_index, "../../outside/model.safetensors"), "no file of this folder"),
     "an index to an absolute path": (partial(_index, "/etc/passwd"), "/etc/passwd"),
     "an index to a shard that is not there": (partial(_index, "none.safetensors"), "none.safetensors"),
     "an index of nothing": (partial(_index, {}), "model"), "an index of a list": (partial(_index, [1]), "model"),

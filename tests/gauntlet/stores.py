@@ -117,7 +117,7 @@ def cases() -> Iterator[Case]:
         "counts that are short": (partial(_row, "counts", "1"), ""),
         "counts null": (partial(_row, "counts", None), ""),
         "no such region": (partial(_row, "region", 9), "region"),
-        "region -5": (partial(_row, "region", -5), "mask"),
+        "region -5": (partial(_row, "region", -5), "region"),
         "unknown task": (partial(_row, "task", "vqa"), "task"),
         "text null": (partial(_row, "text", None), "text"),
         "questions null": (partial(_row, "questions", None), ""),

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFile
 
 from finecaption.errors import InputError
 from finecaption.io.png_chunks import without_long_texts
@@ -153,7 +153,7 @@ def _header_size(
     return (height, width) if turned else (width, height)
 
 
-def _two_colors(picture: Image.Image, stream: BinaryIO) -> Image.Image | None:
+def _two_colors(picture: ImageFile.ImageFile, stream: BinaryIO) -> Image.Image | None:
     """A BMP file of 4 or 8 bits whose palette is black and white, mode 1; None of another one.
 
     Pillow 12.3 takes every BMP file of two gray colors for one of 1 bit (BmpImagePlugin._bitmap)
@@ -165,7 +165,9 @@ def _two_colors(picture: Image.Image, stream: BinaryIO) -> Image.Image | None:
     if picture.mode != "1" or bits not in (4, 8) or picture.tile[0].codec_name != "raw":
         return None
     tile = picture.tile[0]
-    picture.tile = [tile._replace(args=({4: "P;4", 8: "P"}[bits], *tile.args[1:]))]  # type: ignore[misc]  # raw's are a tuple
+    picture.tile = [
+        tile._replace(args=({4: "P;4", 8: "P"}[bits], *tile.args[1:]))
+    ]  # raw's are a tuple
     picture._mode = "P"
     picture.putpalette((0, 0, 0, 255, 255, 255))
     picture.load()

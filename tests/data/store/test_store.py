@@ -399,9 +399,3 @@ def test_a_shard_of_another_table_is_named(samples: Samples, tmp_path: Path) -> 
     (folder / "info.json").write_text(json.dumps(info))
     with pytest.raises(InputError, match=f"{shard}: is broken"):
         list(store.open(folder).samples())
-
-
-def test_a_question_of_a_region_that_is_not_there(samples: Samples, tmp_path: Path) -> None:
-    (row, *_) = store.SampleList(samples(4)).items()
-    with pytest.raises(InputError, match="question.region: is 99"):
-        row.row.rle(99)
