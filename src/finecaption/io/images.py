@@ -165,9 +165,8 @@ def _two_colors(picture: ImageFile.ImageFile, stream: BinaryIO) -> Image.Image |
     if picture.mode != "1" or bits not in (4, 8) or picture.tile[0].codec_name != "raw":
         return None
     tile = picture.tile[0]
-    picture.tile = [
-        tile._replace(args=({4: "P;4", 8: "P"}[bits], *tile.args[1:]))
-    ]  # raw's are a tuple
+    assert isinstance(tile.args, tuple)  # those of raw are
+    picture.tile = [tile._replace(args=({4: "P;4", 8: "P"}[bits], *tile.args[1:]))]
     picture._mode = "P"
     picture.putpalette((0, 0, 0, 255, 255, 255))
     picture.load()
