@@ -22,7 +22,7 @@ from .drawing import SIZE, image
 from .runner import Result
 
 KIND = "fuzzing"
-_BATCH = 100  # examples between two looks at the clock
+_BATCH = 25  # examples between two looks at the clock
 
 _numbers = st.one_of(
     st.integers(-200, 400), st.floats(-200, 400), st.floats(), st.integers(),
