@@ -264,8 +264,9 @@ def grand(scenes: list[Scene], to: Path) -> Path:
 
 
 def jsonl(scenes: list[Scene], to: Path) -> Path:
+    """In the folder of its images: those of other folders are not copied into a store."""
     del scenes
-    path = to / "own.jsonl"
+    path = to.parent / "synth" / "own.jsonl"
     convert(open_source("synth", to.parent / "synth"), path, "jsonl")
     return path
 

@@ -100,7 +100,8 @@ def text(test: dict[str, Any], unseen: dict[str, Any]) -> str:
     asked = test["settings"]
     commands = "\n".join(
         f"finecaption eval --data {scores['settings']['data']['name']} --tasks aarc,rdc,cgic "
-        f"--limit {limit} --twins {asked['twins']} --clicks {asked['clicks']} --out out/eval/{name}"
+        f"--limit {limit} --twins {asked['twins']} --clicks {asked['clicks']} "
+        f"--out out/benchmark/{name}"
         for name, scores in runs.items()
     )
     counts = "; ".join(

@@ -40,7 +40,8 @@ def client() -> Iterator[Any]:
     from finecaption.server.settings import Settings
     from finecaption.studio import create_studio
 
-    with TestClient(create_studio(Settings(max_body=200_000), Foreign())) as client:
+    app = create_studio(Settings(max_body=200_000), Foreign())
+    with TestClient(app, base_url="http://localhost") as client:
         yield client
 
 

@@ -118,6 +118,8 @@ class Source(ABC):
         # the last image, of which many records follow one another
         self._seen: tuple[Path, Size] | None = None  # decoded, when deep
         self._found: tuple[tuple[str, ...], Path] | None = None
+        # folders of the dataset's layout that images were found in, such as ../train2014
+        self._places: set[Path] = set()
         self._header: tuple[Path, Size] | None = None
         self._bare: dict[Path, str] = {}
 
@@ -176,6 +178,7 @@ class Source(ABC):
                             "too; give the folder that the paths are relative to (images)"
                         )
                     self._found = (name, *folders), file
+                    self._places.add(place)
                     return file
         looked = ", ".join(str(place) for place in dict.fromkeys(places))
         raise InputError(
@@ -314,7 +317,8 @@ class Source(ABC):
 
     def _check_place(self, image: Path) -> None:
         if self.confined:
-            check_below(image, [self.root, *([] if self.images is None else [self.images])])
+            own = self._places if self.images is None else {self.images}
+            check_below(image, [self.root, *sorted(own)])
 
     def _check_size(self, image: Path, sample: RegionSample) -> None:
         """Checks that image and sample are of one size; when `deep`, also that both decode. When
