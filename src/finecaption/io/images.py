@@ -16,11 +16,12 @@ import numpy as np
 from PIL import Image, ImageFile
 
 from finecaption.errors import InputError
-from finecaption.io.png_chunks import without_long_texts
 
 ImageSource: TypeAlias = (
     "str | os.PathLike[str] | bytes | bytearray | BinaryIO | Image.Image | np.ndarray"
 )
+
+_PNG_TEXTS = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")  # chunks that may be too long for Pillow
 
 MAX_PIXELS = 100_000_000
 """Images with more pixels than this are refused before they are decoded."""
@@ -254,7 +255,11 @@ def _stream(source: Any, name: str) -> BinaryIO:
         )
     if not data:
         raise InputError(f"{name}: is empty; give an image file")
-    return io.BytesIO(without_long_texts(data))
+    if any(kind in data for kind in _PNG_TEXTS):
+        from finecaption.io.png_chunks import without_long_texts  # few files need it
+
+        data = without_long_texts(data)
+    return io.BytesIO(data)
 
 
 def _check_file(path: Path, name: str) -> None:
