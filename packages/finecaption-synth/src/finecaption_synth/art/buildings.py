@@ -13,30 +13,12 @@ from collections.abc import Callable
 
 from finecaption_synth.art.core import Drawing, Look, attrs, el, group, n, points
 from finecaption_synth.art.lettering import lettering, width_of
-from finecaption_synth.art.paint import HEX, INK, linear, paint, shade
+from finecaption_synth.art.paint import HEX, INK, linear, outlined, paint, shade, stroke_line
 
 _CREAM, _STONE = "#fbf4e2", "#bdb6ae"
 _DARK, _DARK_SHINE = "#233163", "#4a5c9c"
 _DOORS = ("#6d5a50", "#585561", "#7b6d5c", "#4f5a57")
 _SHADE = "#241a38"
-
-
-def _matter(tag: str, pen: float = 2.5, /, **kw: object) -> str:
-    """An element with the outline of the picture book."""
-    return el(tag, stroke=INK, stroke_width=pen, stroke_linejoin="round", **kw)
-
-
-def _line(d: str, colour: str, width: float = 2, **kw: object) -> str:
-    return el(
-        "path",
-        d=d,
-        fill="none",
-        stroke=colour,
-        stroke_width=width,
-        stroke_linecap="round",
-        stroke_linejoin="round",
-        **kw,
-    )
 
 
 def _light_defs(uid: str) -> str:
@@ -70,7 +52,7 @@ def _window(look: Look, x: float, y: float, w: float, h: float, arched: bool = F
     frame += el(
         "path", d=outline, fill="none", stroke=_CREAM, stroke_width=3.6, stroke_linejoin="round"
     )
-    bars = _line(
+    bars = stroke_line(
         f"M{n(x)} {n(top + 3)}V{n(y - 2)}M{n(left + 2)} {n(y - h * 0.48)}h{n(w - 4)}",
         "#9a6a24" if lit else _CREAM,
         2.4,
@@ -80,7 +62,7 @@ def _window(look: Look, x: float, y: float, w: float, h: float, arched: bool = F
         points=points((x + w * 0.1, top + 5), (x + w * 0.32, top + 5), (x - w * 0.12, y - 4),
                       (x - w * 0.34, y - 4)),
     )  # fmt: skip
-    sill = _matter("rect", 2, x=left - 5, y=y + 1, width=w + 10, height=5, rx=1.5, fill=_CREAM)
+    sill = outlined("rect", 2, x=left - 5, y=y + 1, width=w + 10, height=5, rx=1.5, fill=_CREAM)
     glow = group(
         el("ellipse", cx=x, cy=y - h / 2, rx=w * 0.5 + 19, ry=h * 0.5 + 19,
            fill=f"url(#{look.uid}glow)"),
@@ -107,10 +89,10 @@ def _door(look: Look, x: float, w: float, h: float, arched: bool = False) -> str
         )
     )
     return (
-        _matter("path", d=f"M{n(left)} -4{top}V-4Z", fill=wood)
-        + _line(panels, shade(wood, 0.45), 2)
+        outlined("path", d=f"M{n(left)} -4{top}V-4Z", fill=wood)
+        + stroke_line(panels, shade(wood, 0.45), 2)
         + el("circle", cx=x + knob * w * 0.32, cy=-h * 0.42, r=3, fill="#f0cf7a")
-        + _matter("rect", 2, x=left - 6, y=-6, width=w + 12, height=4.8, rx=1, fill=_STONE)
+        + outlined("rect", 2, x=left - 6, y=-6, width=w + 12, height=4.8, rx=1, fill=_STONE)
     )
 
 
@@ -123,7 +105,7 @@ def _tiles(y0: float, y1: float, half: Callable[[float], float], step: float, co
         count = int(2 * reach // 15)
         if count > 0:
             d = f"M{n(-7.5 * count)} {n(y)}" + "q7.5 7 15 0" * count
-            out.append(_line(d, colour, 2))
+            out.append(stroke_line(d, colour, 2))
         y += step
     return "".join(out)
 
@@ -142,12 +124,12 @@ def _pointed(look: Look, half: float, eave: float, apex: float) -> str:
         return half * (y - apex) / height
 
     return (
-        _matter("path", 2.8, d=f"M{n(-half)} {n(eave)}L0 {n(apex)}L{n(half)} {n(eave)}Z",
+        outlined("path", 2.8, d=f"M{n(-half)} {n(eave)}L0 {n(apex)}L{n(half)} {n(eave)}Z",
                 fill=HEX[look.accent])
         + el("path", d=f"M4 {n(apex + 8)}L{n(half - 3)} {n(eave - 1.5)}H{n(half * 0.35)}Z",
              fill=_SHADE, opacity=0.14)
         + _tiles(apex + 22, eave - 10, reach, 17, line)
-        + _matter("rect", 2.2, x=-half, y=eave - 4, width=2 * half, height=8, rx=2,
+        + outlined("rect", 2.2, x=-half, y=eave - 4, width=2 * half, height=8, rx=2,
                   fill=shade(look.accent, -0.3))
     )  # fmt: skip
 
@@ -163,16 +145,16 @@ def _domed(look: Look, half: float, eave: float, apex: float) -> str:
         for t in (-0.55, 0.55)
     )
     return (
-        _matter("path", d=f"M-4 {n(top + 2)}L0 {n(apex + 6)}L4 {n(top + 2)}Z", fill=_STONE)
-        + _matter("circle", 2.2, cx=0, cy=apex + 6, r=5, fill="#f0cf7a")
-        + _matter("path", 2.8, fill=HEX[look.accent],
+        outlined("path", d=f"M-4 {n(top + 2)}L0 {n(apex + 6)}L4 {n(top + 2)}Z", fill=_STONE)
+        + outlined("circle", 2.2, cx=0, cy=apex + 6, r=5, fill="#f0cf7a")
+        + outlined("path", 2.8, fill=HEX[look.accent],
                   d=f"M{n(-half)} {n(eave)}C{n(-half)} {n(pull)} {n(half)} {n(pull)} "
                     f"{n(half)} {n(eave)}Z")
-        + _line(ribs + f"M0 {n(top + 5)}V{n(eave - 6)}", line, 2.4)
+        + stroke_line(ribs + f"M0 {n(top + 5)}V{n(eave - 6)}", line, 2.4)
         + el("ellipse", cx=-half * 0.42, cy=(eave + top) / 2 - 4, rx=half * 0.1,
              ry=(eave - top) * 0.2, fill="#fff6e2", opacity=0.45,
              transform=f"rotate(24 {n(-half * 0.42)} {n((eave + top) / 2 - 4)})")
-        + _matter("rect", 2.2, x=-half - 3, y=eave - 4, width=2 * half + 6, height=8, rx=2,
+        + outlined("rect", 2.2, x=-half - 3, y=eave - 4, width=2 * half + 6, height=8, rx=2,
                   fill=shade(look.accent, -0.3))
     )  # fmt: skip
 
@@ -182,17 +164,17 @@ def _flat(look: Look, half: float, eave: float, top: float) -> str:
     if look.pitch == "from above":
         edge = top + (eave - top) * 0.5
         deck = points((-half, edge), (-half + 16, top), (half - 16, top), (half, edge))
-        return _matter("polygon", 2.8, points=deck, fill=shade(look.accent, -0.25)) + _matter(
+        return outlined("polygon", 2.8, points=deck, fill=shade(look.accent, -0.25)) + outlined(
             "rect", 2.8, x=-half, y=edge, width=2 * half, height=eave - edge, fill=HEX[look.accent]
         )
     step = 2 * half / 8
     ticks = "".join(f"M{n(-half + step * i)} {n(top + 11)}V{n(eave - 2)}" for i in range(1, 8))
     return (
-        _matter(
+        outlined(
             "rect", 2.8, x=-half, y=top, width=2 * half, height=eave - top, fill=HEX[look.accent]
         )
-        + _line(f"M{n(-half + 2)} {n(top + 9)}H{n(half - 2)}", _roof_line(look.accent), 2.2)
-        + _line(ticks, _roof_line(look.accent), 2)
+        + stroke_line(f"M{n(-half + 2)} {n(top + 9)}H{n(half - 2)}", _roof_line(look.accent), 2.2)
+        + stroke_line(ticks, _roof_line(look.accent), 2)
     )
 
 
@@ -201,7 +183,7 @@ def _wall(fill: str, half_low: float, half_high: float, top: float) -> str:
     side = points(
         (half_low - 1, -1.3), (half_high - 1, top), (half_high - 13, top), (half_low - 13, -1.3)
     )
-    return _matter("polygon", 2.8, points=corners, fill=fill) + el(
+    return outlined("polygon", 2.8, points=corners, fill=fill) + el(
         "polygon", points=side, fill=_SHADE, opacity=0.16
     )
 
@@ -232,8 +214,8 @@ def house(look: Look) -> Drawing:
         roof = _pointed(look, 112, -148, -227)
     side = random.Random(look.variant).choice((-1, 1))
     chimney = (
-        _matter("rect", x=side * 62 - 11, y=-212, width=22, height=56, fill=_STONE)
-        + _matter("rect", x=side * 62 - 14, y=-218, width=28, height=9, rx=2, fill=_STONE)
+        outlined("rect", x=side * 62 - 11, y=-212, width=22, height=56, fill=_STONE)
+        + outlined("rect", x=side * 62 - 14, y=-218, width=28, height=9, rx=2, fill=_STONE)
         if look.shape == "pointed"
         else ""
     )
@@ -271,7 +253,7 @@ def _awning(look: Look, half: float, top: float, drop: float) -> str:
     between = _STONE if look.accent == "white" else _CREAM
     step = 2 * half / count
     return "".join(
-        _matter(
+        outlined(
             "path",
             2.2,
             fill=HEX[look.accent] if i % 2 == 0 else between,
@@ -292,10 +274,10 @@ def shop(look: Look) -> Drawing:
     if look.text:
         w = width_of(look.text, cap) + 30
         h = cap + 14
-        sign = _matter("rect", x=-w / 2, y=board - h / 2, width=w, height=h, rx=4, fill=_CREAM)
+        sign = outlined("rect", x=-w / 2, y=board - h / 2, width=w, height=h, rx=4, fill=_CREAM)
         sign += lettering(look.text, 0, board, cap, INK, 1.15)
     else:
-        sign = _matter("rect", x=-50, y=board - 15, width=100, height=30, rx=4, fill=_CREAM)
+        sign = outlined("rect", x=-50, y=board - 15, width=100, height=30, rx=4, fill=_CREAM)
     side = random.Random(look.variant).choice((-1, 1))
     glass_top = awning_top + drop + 10
     front = (

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from finecaption_synth.art.core import Drawing, Look, attrs, el, group, n, points
 from finecaption_synth.art.extent import extent
-from finecaption_synth.art.paint import HEX, INK, shade
+from finecaption_synth.art.paint import HEX, INK, shade, stroke_line
 
 INNER = "#eeb0a6"  # inner ear, nose, tongue
 Point = tuple[float, float]
@@ -173,15 +173,7 @@ def sheen(d: str) -> str:
 
 def line(d: str, colour: str, width: float = 2.2) -> str:
     """An open stroke with round ends."""
-    return el(
-        "path",
-        d=d,
-        fill="none",
-        stroke=colour,
-        stroke_width=width,
-        stroke_linecap="round",
-        stroke_linejoin="round",
-    )
+    return stroke_line(d, colour, width)
 
 
 def eye(x: float, y: float, shut: bool, c: Coat, r: float = 7.5) -> str:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from finecaption_synth.art.core import Look, el, group, n, points
-from finecaption_synth.art.paint import HEX, INK, mix, shade
+from finecaption_synth.art.paint import HEX, INK, mix, shade, stroke_line
 
 BARK = "#7d5a43"
 
@@ -18,19 +18,6 @@ _POT = "#c48a6c"
 
 
 EDGE = {"stroke": INK, "stroke_width": 2.5, "stroke_linejoin": "round"}
-
-
-def stroke_line(d: str, colour: str, width: float, **kw: object) -> str:
-    return el(
-        "path",
-        d=d,
-        fill="none",
-        stroke=colour,
-        stroke_width=width,
-        stroke_linecap="round",
-        stroke_linejoin="round",
-        **kw,
-    )
 
 
 def draw_limbs(paths: Sequence[tuple[str, float]], colour: str) -> str:

@@ -62,6 +62,25 @@ def saturate(colour: str, factor: float) -> str:
     return f"#{round(r * 255):02x}{round(g * 255):02x}{round(b * 255):02x}"
 
 
+def stroke_line(d: str, colour: str, width: float = 2, **kw: object) -> str:
+    """A path that is not filled, with round ends and corners."""
+    return el(
+        "path",
+        d=d,
+        fill="none",
+        stroke=colour,
+        stroke_width=width,
+        stroke_linecap="round",
+        stroke_linejoin="round",
+        **kw,
+    )
+
+
+def outlined(tag: str, pen: float = 2.5, /, **kw: object) -> str:
+    """An element with the outline of the picture book."""
+    return el(tag, stroke=INK, stroke_width=pen, stroke_linejoin="round", **kw)
+
+
 def linear(uid: str, *stops: tuple[float, str], x2: float = 0, y2: float = 1) -> str:
     """A linear gradient over the object's box; stops are (offset, colour)."""
     inner = "".join(el("stop", offset=o, stop_color=c) for o, c in stops)

@@ -24,9 +24,8 @@ from finecaption_synth.art.foliage import (
     leaf,
     lobes,
     scallop,
-    stroke_line,
 )
-from finecaption_synth.art.paint import HEX, INK, linear, mix, saturate, shade
+from finecaption_synth.art.paint import HEX, INK, linear, mix, saturate, shade, stroke_line
 
 Spot = tuple[float, float]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from finecaption_synth.art.core import Look, el
-from finecaption_synth.art.paint import INK, rgb, shade
+from finecaption_synth.art.core import Look
+from finecaption_synth.art.paint import INK, rgb, shade, stroke_line
 
 Point = tuple[float, float]
 
@@ -30,16 +30,7 @@ def line_color(colour: str) -> str:
 
 
 def stroke(d: str, colour: str = INK, width: float = LINE, **kw: object) -> str:
-    return el(
-        "path",
-        d=d,
-        fill="none",
-        stroke=colour,
-        stroke_width=width,
-        stroke_linecap="round",
-        stroke_linejoin="round",
-        **kw,
-    )
+    return stroke_line(d, colour, width, **kw)
 
 
 def tube(d: str, colour: str, width: float) -> str:

@@ -6,29 +6,11 @@ import random
 
 from finecaption_synth.art.core import Drawing, Look, el, group, n, points
 from finecaption_synth.art.lettering import lettering, width_of
-from finecaption_synth.art.paint import HEX, INK, shade
+from finecaption_synth.art.paint import HEX, INK, outlined, shade, stroke_line
 
 TYRE, STEEL, CREAM = "#2d2a32", "#cfcdd2", "#fbf4e2"
 GLASS, LAMP, TAIL = "#c3e4ee", "#ffe27a", "#c8473c"
 DUST, DUST_EDGE, SPEED = "#d3c3a6", "#8a7a66", "#5f5763"
-
-
-def matter(tag: str, pen: float = 2.5, /, **kw: object) -> str:
-    """An element with the outline of the picture book."""
-    return el(tag, stroke=INK, stroke_width=pen, stroke_linejoin="round", **kw)
-
-
-def line(d: str, colour: str, width: float = 2, **kw: object) -> str:
-    return el(
-        "path",
-        d=d,
-        fill="none",
-        stroke=colour,
-        stroke_width=width,
-        stroke_linecap="round",
-        stroke_linejoin="round",
-        **kw,
-    )
 
 
 def seam(colour: str) -> str:
@@ -48,7 +30,7 @@ def facing(look: Look, drawing: Drawing) -> Drawing:
 
 def _hub(cx: float, cy: float, r: float, bolts: int) -> str:
     marks = "".join(
-        line(
+        stroke_line(
             f"M{n(cx)} {n(cy)}l0 {n(-r * 0.4)}",
             "#77737d",
             2,
@@ -57,7 +39,7 @@ def _hub(cx: float, cy: float, r: float, bolts: int) -> str:
         for i in range(bolts)
     )
     return (
-        matter("circle", cx=cx, cy=cy, r=r - 1.25, fill=TYRE)
+        outlined("circle", cx=cx, cy=cy, r=r - 1.25, fill=TYRE)
         + el("circle", cx=cx, cy=cy, r=r * 0.5, fill=STEEL)
         + marks
         + el("circle", cx=cx, cy=cy, r=r * 0.12, fill="#77737d")
@@ -82,7 +64,7 @@ def wheels(look: Look, centres: tuple[float, ...], r: float) -> str:
 def front_wheels(inner: float, outer: float, top: float) -> str:
     return group(
         *(
-            matter("rect", x=x, y=top, width=outer - inner, height=-top - 1.25, rx=7, fill=TYRE)
+            outlined("rect", x=x, y=top, width=outer - inner, height=-top - 1.25, rx=7, fill=TYRE)
             for x in (-outer, inner)
         ),
         data_part="wheels",
@@ -97,7 +79,7 @@ def _puffs(*circles: tuple[float, float, float]) -> str:
 def tail_wind(tail: float, heights: tuple[float, ...]) -> str:
     """Speed lines and dust behind a tail at x = tail, nose to the right."""
     lines = "".join(
-        line(f"M{n(tail - 12)} {n(y)}h{n(-(34, 58, 42)[i % 3])}", SPEED, 5, opacity=0.85)
+        stroke_line(f"M{n(tail - 12)} {n(y)}h{n(-(34, 58, 42)[i % 3])}", SPEED, 5, opacity=0.85)
         for i, y in enumerate(heights)
     )
     dust = _puffs(
@@ -112,7 +94,7 @@ def head_wind(half: float, top: float) -> str:
     for s in (-1, 1):
         for y, length in ((top * 0.92, 26), (top * 0.66, 40), (top * 0.42, 30)):
             out.append(
-                line(
+                stroke_line(
                     f"M{n(s * (half + 10))} {n(y)}l{n(s * length)} {n(length * -0.35)}",
                     SPEED,
                     5,
@@ -129,11 +111,11 @@ def pane(d: str, shine: tuple[float, float, float]) -> str:
     """A window along a path, with a slanted shine at (x, y) of the given height."""
     x, y, h = shine
     slant = points((x, y), (x + 7, y), (x + 7 - h * 0.35, y + h), (x - h * 0.35, y + h))
-    return matter("path", 2.2, d=d, fill=GLASS) + el("polygon", points=slant, fill="#ffffff")
+    return outlined("path", 2.2, d=d, fill=GLASS) + el("polygon", points=slant, fill="#ffffff")
 
 
 def plate(word: str, cx: float, cy: float, cap: float, pad: float = 9) -> str:
     w, h = width_of(word, cap) + 2 * pad + 4, cap + 2 * pad
-    return matter(
+    return outlined(
         "rect", x=cx - w / 2, y=cy - h / 2, width=w, height=h, rx=4, fill=CREAM
     ) + lettering(word, cx, cy, cap, INK, 1.15)

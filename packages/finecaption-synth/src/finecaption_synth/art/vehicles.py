@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from finecaption_synth.art.core import Drawing, Look, attrs, el, group, n, points
-from finecaption_synth.art.paint import HEX, INK, mix, paint, shade
+from finecaption_synth.art.paint import HEX, INK, mix, outlined, paint, shade, stroke_line
 from finecaption_synth.art.vehicle_parts import (
     CREAM,
     GLASS,
@@ -24,8 +24,6 @@ from finecaption_synth.art.vehicle_parts import (
     facing,
     front_wheels,
     head_wind,
-    line,
-    matter,
     pane,
     plate,
     seam,
@@ -50,8 +48,8 @@ def _car_side(look: Look, fill: str) -> Drawing:
         )
         doors, handle = "M-14 -84V-34M48 -78Q52 -60 44 -46", "M-6 -72h14"
         roof = f"M-66 {n(-112 + top)}Q-46 -128 -16 -128T38 {n(-108 + top)}"
-        lamp = matter("ellipse", 2.2, cx=103, cy=-60, rx=9, ry=12, fill=LAMP)
-        tail = matter("ellipse", 2, cx=-108, cy=-58, rx=5, ry=9, fill=TAIL)
+        lamp = outlined("ellipse", 2.2, cx=103, cy=-60, rx=9, ry=12, fill=LAMP)
+        tail = outlined("ellipse", 2, cx=-108, cy=-58, rx=5, ry=9, fill=TAIL)
     else:
         body = "M-116 -24V-86H-94L-88 -132.500H32L46 -88H112Q116 -88 116 -84V-24Z"
         panes = pane(
@@ -59,20 +57,20 @@ def _car_side(look: Look, fill: str) -> Drawing:
         ) + pane(f"M-24 {n(-122 + top)}H{n(25 + top / 4)}L35 -90H-24Z", (6, -116 + top, 20 - top))
         doors, handle = "M-29 -84V-34M46 -80V-50", "M-20 -70h14"
         roof = "M-85 -115H37" if above else "M-87 -127H33"
-        lamp = matter("rect", 2.2, x=96, y=-74, width=18, height=20, rx=2, fill=LAMP)
-        tail = matter("rect", 2, x=-115, y=-74, width=10, height=22, fill=TAIL)
+        lamp = outlined("rect", 2.2, x=96, y=-74, width=18, height=20, rx=2, fill=LAMP)
+        tail = outlined("rect", 2, x=-115, y=-74, width=10, height=22, fill=TAIL)
     svg = (
         (tail_wind(-118, (-112, -80, -48)) if look.state == "moving" else "")
-        + matter("path", 2.8, d=body, fill=fill)
+        + outlined("path", 2.8, d=body, fill=fill)
         + el("rect", x=-110, y=-44, width=220, height=18, fill="#241a38", opacity=0.16)
-        + line(roof, shade(look.colour, -0.55), 4 if above else 3, opacity=0.8)
+        + stroke_line(roof, shade(look.colour, -0.55), 4 if above else 3, opacity=0.8)
         + panes
-        + line(doors, edge)
-        + line(handle, edge, 4)
+        + stroke_line(doors, edge)
+        + stroke_line(handle, edge, 4)
         + lamp
         + tail
-        + matter("rect", x=102, y=-40, width=20, height=13, rx=5, fill=STEEL)
-        + matter("rect", x=-122, y=-40, width=20, height=13, rx=5, fill=STEEL)
+        + outlined("rect", x=102, y=-40, width=20, height=13, rx=5, fill=STEEL)
+        + outlined("rect", x=-122, y=-40, width=20, height=13, rx=5, fill=STEEL)
         + wheels(look, (-68, 70), 27)
     )
     return facing(look, Drawing(svg, (-123, -134, 123, 0), anchors={"top": (-20, -134)}))
@@ -92,8 +90,8 @@ def _car_front(look: Look, fill: str) -> Drawing:
             (-14, -114 + top, 26 - top),
         )
         roof = "M-36 -120Q0 -132 36 -120" if above else "M-30 -127Q0 -132 30 -127"
-        grille = matter("ellipse", 2.2, cx=0, cy=-54, rx=22, ry=9, fill="#45404b")
-        lamps = "".join(matter("circle", 2.2, cx=x, cy=-60, r=14, fill=LAMP) for x in (-48, 48))
+        grille = outlined("ellipse", 2.2, cx=0, cy=-54, rx=22, ry=9, fill="#45404b")
+        lamps = "".join(outlined("circle", 2.2, cx=x, cy=-60, r=14, fill=LAMP) for x in (-48, 48))
     else:
         body = "M-74 -20V-86H-64L-58 -132.500H58L64 -86H74V-20Z"
         screen = pane(
@@ -101,26 +99,27 @@ def _car_front(look: Look, fill: str) -> Drawing:
             (-14, -118 + top, 24 - top),
         )
         roof = "M-54 -116H54" if above else "M-53 -128H53"
-        grille = matter("rect", 2.2, x=-26, y=-68, width=52, height=20, fill="#45404b") + line(
-            "M-13 -64V-52M0 -64V-52M13 -64V-52", STEEL
-        )
+        grille = outlined(
+            "rect", 2.2, x=-26, y=-68, width=52, height=20, fill="#45404b"
+        ) + stroke_line("M-13 -64V-52M0 -64V-52M13 -64V-52", STEEL)
         lamps = "".join(
-            matter("rect", 2.2, x=x, y=-72, width=26, height=26, rx=2, fill=LAMP) for x in (-67, 41)
+            outlined("rect", 2.2, x=x, y=-72, width=26, height=26, rx=2, fill=LAMP)
+            for x in (-67, 41)
         )
     svg = (
         (head_wind(76, -134) if look.state == "moving" else "")
         + front_wheels(40, 70, -34)
         + "".join(
-            matter("ellipse", 2.2, cx=x, cy=-92, rx=9, ry=7, fill=HEX[look.colour])
+            outlined("ellipse", 2.2, cx=x, cy=-92, rx=9, ry=7, fill=HEX[look.colour])
             for x in (-72, 72)
         )
-        + matter("path", 2.8, d=body, fill=fill)
-        + line(roof, light, 4 if above else 3, opacity=0.8)
+        + outlined("path", 2.8, d=body, fill=fill)
+        + stroke_line(roof, light, 4 if above else 3, opacity=0.8)
         + screen
         + grille
         + lamps
-        + matter("rect", x=-77, y=-39, width=154, height=15, rx=6, fill=STEEL)
-        + matter("rect", 2, x=-20, y=-39, width=40, height=15, rx=2, fill=CREAM)
+        + outlined("rect", x=-77, y=-39, width=154, height=15, rx=6, fill=STEEL)
+        + outlined("rect", 2, x=-20, y=-39, width=40, height=15, rx=2, fill=CREAM)
     )
     return Drawing(svg, (-82, -134, 82, 0), anchors={"top": (0, -134)})
 
@@ -146,7 +145,7 @@ def _bus_side(look: Look, fill: str) -> Drawing:
     y, h = (-142, 38) if above else (-148, 44)
     rx = 15 if round_ else 2
     panes = "".join(
-        matter("rect", 2.2, x=x, y=y, width=34, height=h, rx=rx, fill=GLASS)
+        outlined("rect", 2.2, x=x, y=y, width=34, height=h, rx=rx, fill=GLASS)
         + el(
             "polygon",
             points=points(
@@ -157,26 +156,26 @@ def _bus_side(look: Look, fill: str) -> Drawing:
         for x in (-134, -92, -50, -8, 34)
     )
     door = (
-        matter("rect", 2.4, x=78, y=y, width=34, height=-27 - y, rx=rx, fill=GLASS)
-        + line(f"M95 {n(y + 2)}V-30", INK)
+        outlined("rect", 2.4, x=78, y=y, width=34, height=-27 - y, rx=rx, fill=GLASS)
+        + stroke_line(f"M95 {n(y + 2)}V-30", INK)
         + el("rect", x=81, y=-54, width=28, height=14, fill=STEEL)
     )
-    screen = matter("path", 2.2, d=f"M123 {n(y + 2)}H134Q146 -128 146 -92H123Z", fill=GLASS)
+    screen = outlined("path", 2.2, d=f"M123 {n(y + 2)}H134Q146 -128 146 -92H123Z", fill=GLASS)
     roof = "M-96 -157H90" if above else "M-96 -161H90"
     svg = (
         (tail_wind(-150, (-140, -106, -62)) if look.state == "moving" else "")
-        + matter("path", 2.8, d=body, fill=fill)
+        + outlined("path", 2.8, d=body, fill=fill)
         + el("rect", x=-144, y=-40, width=288, height=15, fill="#241a38", opacity=0.16)
-        + line(roof, light, 5 if above else 3.5, opacity=0.8)
+        + stroke_line(roof, light, 5 if above else 3.5, opacity=0.8)
         + panes + door + screen
-        + ("" if look.text else line("M-146 -78H74", light, rng.choice((5, 7)), opacity=0.9))
-        + line("M-146 -46H74", edge, 2)
-        + matter("circle" if round_ else "rect", 2.2, fill=LAMP,
+        + ("" if look.text else stroke_line("M-146 -78H74", light, rng.choice((5, 7)), opacity=0.9))
+        + stroke_line("M-146 -46H74", edge, 2)
+        + outlined("circle" if round_ else "rect", 2.2, fill=LAMP,
                   **({"cx": 136, "cy": -58, "r": 10} if round_
                      else {"x": 127, "y": -68, "width": 20, "height": 18}))
-        + matter("rect", 2, x=-147, y=-74, width=8, height=20, fill=TAIL)
-        + matter("rect", x=132, y=-37, width=20, height=13, rx=5, fill=STEEL)
-        + matter("rect", x=-152, y=-37, width=20, height=13, rx=5, fill=STEEL)
+        + outlined("rect", 2, x=-147, y=-74, width=8, height=20, fill=TAIL)
+        + outlined("rect", x=132, y=-37, width=20, height=13, rx=5, fill=STEEL)
+        + outlined("rect", x=-152, y=-37, width=20, height=13, rx=5, fill=STEEL)
         + wheels(look, (-94, 40), 24)
     )  # fmt: skip
     drawing = facing(look, Drawing(svg, (-153, -170, 153, 0), anchors={"top": (0, -170)}))
@@ -200,32 +199,32 @@ def _bus_front(look: Look, fill: str) -> Drawing:
             "Q-58 -99 -58 -104Z",
             (-16, -139, 33),
         )
-        lamps = "".join(matter("circle", 2.2, cx=x, cy=-42, r=12, fill=LAMP) for x in (-54, 54))
+        lamps = "".join(outlined("circle", 2.2, cx=x, cy=-42, r=12, fill=LAMP) for x in (-54, 54))
     else:
         screen = pane("M-58 -146H58V-99H-58Z", (-16, -140, 34))
         lamps = "".join(
-            matter("rect", 2.2, x=x, y=-54, width=24, height=22, fill=LAMP) for x in (-67, 43)
+            outlined("rect", 2.2, x=x, y=-54, width=24, height=22, fill=LAMP) for x in (-67, 43)
         )
     roof = "M-30 -158H30" if above else "M-32 -162H32"
     svg = (
         (head_wind(78, -168) if look.state == "moving" else "")
         + front_wheels(40, 70, -32)
         + "".join(
-            matter("rect", 2.2, x=x, y=-134, width=11, height=26, rx=5, fill="#45404b")
+            outlined("rect", 2.2, x=x, y=-134, width=11, height=26, rx=5, fill="#45404b")
             for x in (-85, 74)
         )
-        + matter("path", 2.8, d=body, fill=fill)
-        + line(roof, shade(look.colour, -0.55), 4 if above else 3, opacity=0.8)
+        + outlined("path", 2.8, d=body, fill=fill)
+        + stroke_line(roof, shade(look.colour, -0.55), 4 if above else 3, opacity=0.8)
         + screen
-        + line("M0 -145V-101", INK, 2.2)
+        + stroke_line("M0 -145V-101", INK, 2.2)
         + lamps
-        + matter("rect", 2.2, x=-28, y=-46, width=56, height=9, rx=3, fill="#45404b")
-        + matter("rect", x=-78, y=-31, width=156, height=14, rx=6, fill=STEEL)
+        + outlined("rect", 2.2, x=-28, y=-46, width=56, height=9, rx=3, fill="#45404b")
+        + outlined("rect", x=-78, y=-31, width=156, height=14, rx=6, fill=STEEL)
     )
     if look.text:
         svg += plate(look.text, 0, -74, 24, 5.5)
     else:
-        svg += line("M-72 -74H72", shade(look.colour, -0.55), 6, opacity=0.9)
+        svg += stroke_line("M-72 -74H72", shade(look.colour, -0.55), 6, opacity=0.9)
     return Drawing(svg, (-86, -170, 86, 0), anchors={"top": (0, -170)})
 
 
@@ -238,7 +237,7 @@ def bus(look: Look) -> Drawing:
 
 def _bicycle_wheel(cx: float, cy: float, r: float) -> str:
     spokes = "".join(
-        line(
+        stroke_line(
             f"M{n(cx - r)} {n(cy)}H{n(cx + r)}",
             "#8d8993",
             1.6,
@@ -265,38 +264,38 @@ def bicycle(look: Look) -> Drawing:
     guards = "M-112 -54A49 49 0 0 1 -30 -81M32 -80A49 49 0 0 1 112 -62"
     bars = "M37 -128L35 -138Q24 -143 14 -138M35 -138Q46 -142 50 -134"
     if wood:
-        planks = line(
+        planks = stroke_line(
             "M-92 -111H-46",
             shade(look.colour, 0.5) if look.colour != "black" else seam("black"),
             2,
         )
     else:
-        planks = line("M-84 -122V-104", "#ffffff", 4, opacity=0.85)
+        planks = stroke_line("M-84 -122V-104", "#ffffff", 4, opacity=0.85)
     svg = (
         (tail_wind(-116, (-104, -76, -48)) if look.state == "moving" else "")
         + group(_bicycle_wheel(-64, -46, 42.5), _bicycle_wheel(66, -46, 42.5), data_part="wheels")
-        + ("" if look.state == "moving" else line("M-14 -48L-30 -3", INK, 5))
-        + line(guards, INK, 10)
-        + line(guards, HEX[look.colour], 5.5)
-        + line(frame, INK, tube + 4.5)
-        + line(frame, fill, tube)
-        + ("" if wood else line(frame, "#ffffff", 1.8, opacity=0.75))
-        + matter("path", d="M-97 -128H-41L-45 -95H-93Z", fill=fill)
+        + ("" if look.state == "moving" else stroke_line("M-14 -48L-30 -3", INK, 5))
+        + stroke_line(guards, INK, 10)
+        + stroke_line(guards, HEX[look.colour], 5.5)
+        + stroke_line(frame, INK, tube + 4.5)
+        + stroke_line(frame, fill, tube)
+        + ("" if wood else stroke_line(frame, "#ffffff", 1.8, opacity=0.75))
+        + outlined("path", d="M-97 -128H-41L-45 -95H-93Z", fill=fill)
         + planks
-        + line("M-24 -104L-28 -117", INK, 5)
-        + matter(
+        + stroke_line("M-24 -104L-28 -117", INK, 5)
+        + outlined(
             "path",
             d="M-44 -121Q-30 -126 -10 -120Q-16 -114 -26 -114Q-40 -113 -44 -121Z",
             fill=_LEATHER,
         )
-        + line(bars, INK, 8)
-        + line(bars, STEEL, 3.5)
-        + line("M22 -141Q16 -141 12 -137", _LEATHER, 7)
-        + matter("circle", cx=-6, cy=-50, r=9, fill=STEEL)
-        + line(
+        + stroke_line(bars, INK, 8)
+        + stroke_line(bars, STEEL, 3.5)
+        + stroke_line("M22 -141Q16 -141 12 -137", _LEATHER, 7)
+        + outlined("circle", cx=-6, cy=-50, r=9, fill=STEEL)
+        + stroke_line(
             "M-6 -50L4 -30M-2 -30H11" if rng.random() < 0.5 else "M-6 -50L10 -38M4 -38H17", INK, 4
         )
-        + matter("circle", 2, cx=50, cy=-116, r=6, fill=LAMP)
+        + outlined("circle", 2, cx=50, cy=-116, r=6, fill=LAMP)
     )
     return facing(look, Drawing(svg, (-119, -145, 118, 0), defs, {"seat": (-26, -124)}))
 
@@ -324,7 +323,7 @@ def boat(look: Look) -> Drawing:
         jib = "M16 -150Q52 -124 96 -84Q52 -90 16 -80Z"
         creases = "M-34 -127Q-14 -122 1 -125M-72 -98Q-34 -106 1 -101"
         ports = "".join(
-            matter("circle", 2.2, cx=x, cy=-34, r=8, fill=GLASS) for x in (-50, -14, 22)
+            outlined("circle", 2.2, cx=x, cy=-34, r=8, fill=GLASS) for x in (-50, -14, 22)
         )
     else:
         hull = "M-110 -66V-1.300H66L122 -66Z"
@@ -335,40 +334,40 @@ def boat(look: Look) -> Drawing:
         jib = "M16 -148L96 -78H16Z"
         creases = "M2 -124L-82 -130M2 -100L-89 -104"
         ports = "".join(
-            matter("rect", 2.2, x=x - 8, y=-42, width=16, height=15, fill=GLASS)
+            outlined("rect", 2.2, x=x - 8, y=-42, width=16, height=15, fill=GLASS)
             for x in (-66, -26, 14)
         )
-    mast = matter("rect", 2.2, x=5, y=-158, width=8, height=100, rx=2, fill="#a9825a")
-    boom = matter("rect", 2, x=-100, y=-75, width=106, height=6, rx=3, fill="#a9825a")
-    flag = matter(
+    mast = outlined("rect", 2.2, x=5, y=-158, width=8, height=100, rx=2, fill="#a9825a")
+    boom = outlined("rect", 2, x=-100, y=-75, width=106, height=6, rx=3, fill="#a9825a")
+    flag = outlined(
         "path", 2, d=f"M13 -156L{rng.choice((30, 34))} -150L13 -144Z", fill=HEX[look.accent]
     )
     if raised:
         rigging = (
             boom
             + mast
-            + matter("path", d=jib, fill=shade(cloth, -0.12))
-            + matter("path", d=sail, fill=cloth)
-            + line(creases, fold, 2, opacity=0.6)
+            + outlined("path", d=jib, fill=shade(cloth, -0.12))
+            + outlined("path", d=sail, fill=cloth)
+            + stroke_line(creases, fold, 2, opacity=0.6)
         )
     else:
         bundle = (
             "M-96 -73Q-102 -86 -88 -88Q-74 -94 -58 -89Q-42 -95 -26 -89Q-8 -93 3 -86Q8 -76 0 -73Z"
         )
         rigging = (
-            line("M9 -154L112 -76M9 -154L-100 -72", "#7b6a5c", 1.8)
+            stroke_line("M9 -154L112 -76M9 -154L-100 -72", "#7b6a5c", 1.8)
             + mast
             + boom
-            + matter("path", d=bundle, fill=cloth)
-            + line("M-74 -90V-74M-42 -91V-74M-12 -90V-74", INK, 2.6)
+            + outlined("path", d=bundle, fill=cloth)
+            + stroke_line("M-74 -90V-74M-42 -91V-74M-12 -90V-74", INK, 2.6)
         )
     svg = (
-        matter("path", 2.2, d="M-106 -54H-118L-121 -8H-100Z", fill="#a9825a")
+        outlined("path", 2.2, d="M-106 -54H-118L-121 -8H-100Z", fill="#a9825a")
         + ("" if above else rigging + flag)
-        + matter("path", 2.8, d=hull, fill=fill)
-        + (matter("path", 2, d=deck, fill=inside) + rigging + flag if above else "")
+        + outlined("path", 2.8, d=hull, fill=fill)
+        + (outlined("path", 2, d=deck, fill=inside) + rigging + flag if above else "")
         + el("path", d=shadow, fill="#241a38", opacity=0.16)
-        + ("" if above else line(rail, edge, 2.4))
+        + ("" if above else stroke_line(rail, edge, 2.4))
         + ports
     )
     return facing(look, Drawing(svg, (-123, -160, 124, 0), defs, {"top": (9, -159)}))
