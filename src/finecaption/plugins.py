@@ -19,15 +19,16 @@ from typing import Any
 
 from finecaption.errors import InputError
 
-# Which package brings a group, for the message to those who have not installed it.
-_PACKAGES = {
-    "finecaption.commands": "finecaption-synth",
-    "finecaption.data_commands": "finecaption-annotate",
-    "finecaption.sources": "finecaption-synth",
-    "finecaption.recipes": "finecaption-synth",
-    "finecaption.scratch": "finecaption-synth",
-    "finecaption.truth": "finecaption-synth",
+_SYNTH, _ANNOTATE = "finecaption-synth", "finecaption-annotate"
+_KNOWN: dict[str, dict[str, str]] = {
+    "finecaption.commands": {"synth": _SYNTH},
+    "finecaption.data_commands": dict.fromkeys(("annotate", "review", "stats", "view"), _ANNOTATE),
+    "finecaption.sources": {"synth": _SYNTH},
+    "finecaption.recipes": dict.fromkeys(("mini", "mini-paper", "smoke"), _SYNTH),
+    "finecaption.scratch": {"train": _SYNTH},
+    "finecaption.truth": {"synth": _SYNTH},
 }
+"""Group -> name -> the package that brings it, for who asks for it without having installed it."""
 
 
 @lru_cache
@@ -40,6 +41,12 @@ def names(group: str) -> tuple[str, ...]:
     return tuple(sorted(_group(group)))
 
 
+def offers(group: str, name: str) -> bool:
+    """Whether a package registers this name: one that is installed, or one that could be."""
+    return name in _group(group) or name in _KNOWN[group]
+
+
+@lru_cache
 def load(group: str, name: str) -> Any:
     """What a package has registered under this name.
 
@@ -48,6 +55,7 @@ def load(group: str, name: str) -> Any:
     """
     found = _group(group).get(name)
     if found is None:
-        package = _PACKAGES[group]
-        raise InputError(f"{name}: needs the package {package}; pip install {package}")
+        package = _KNOWN[group].get(name)
+        remedy = f"needs the package {package}; pip install {package}" if package else "is unknown"
+        raise InputError(f"{name}: {remedy}")
     return found.load()

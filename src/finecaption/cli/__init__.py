@@ -74,9 +74,8 @@ def _own(name: str) -> Any:
 def _of_other_packages(name: str) -> Any:
     from finecaption import plugins
 
-    if name != "synth" and name not in plugins.names("finecaption.commands"):
-        return None
-    return plugins.load("finecaption.commands", name)
+    group = "finecaption.commands"
+    return plugins.load(group, name) if plugins.offers(group, name) else None
 
 
 def _hide_flag_types(command: Any) -> None:

@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from finecaption import plugins
 from finecaption.errors import InputError
 from finecaption.eval.records import Record
-from finecaption.eval.truth import known_truth
+from finecaption.eval.truth import installed_truth
 from finecaption.io import masks
 from finecaption.io.html import PALETTE
 from finecaption.io.images import load_image
@@ -29,9 +28,8 @@ def _pixels(name: str, path: str | None) -> Image.Image | None:
             return load_image(path)
         except InputError:
             return None
-    if not plugins.names("finecaption.truth"):
-        return None
-    pixels = known_truth().render(name)
+    truth = installed_truth()
+    pixels = None if truth is None else truth.render(name)
     return None if pixels is None else Image.fromarray(pixels)
 
 

@@ -49,11 +49,19 @@ class KnownTruth(Protocol):
         ...
 
 
+_GROUP = "finecaption.truth"
+
+
 def known_truth() -> KnownTruth:
     """The installed one.
 
     Raises:
         InputError: no package brings one.
     """
-    found: KnownTruth = plugins.load("finecaption.truth", "synth")
+    found: KnownTruth = plugins.load(_GROUP, "synth")
     return found
+
+
+def installed_truth() -> KnownTruth | None:
+    """The same; None if no package brings one."""
+    return known_truth() if plugins.names(_GROUP) else None

@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from finecaption import plugins
 from finecaption.errors import InputError
 from finecaption.eval.truth import known_truth
 from finecaption_synth.evaluation import known_truth as module
@@ -14,13 +13,6 @@ from finecaption_synth.evaluation.scenes import FolderSource, SynthSource
 
 def test_it_is_the_registered_one() -> None:
     assert known_truth() is module
-
-
-def test_a_missing_package_is_named() -> None:
-    with pytest.raises(
-        InputError, match="nobody: needs the package finecaption-synth; pip install"
-    ):
-        plugins.load("finecaption.truth", "nobody")
 
 
 def test_sources_are_opened_by_name_or_folder() -> None:

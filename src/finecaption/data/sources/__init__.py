@@ -48,7 +48,7 @@ def source_class(name: str) -> type[Source]:
     Raises:
         InputError: there is none; the message offers the nearest, or all.
     """
-    if name in plugins.names(_GROUP) or name == "synth":
+    if plugins.offers(_GROUP, name):
         reader: type[Source] = plugins.load(_GROUP, name)
         return reader
     if name not in _READERS:

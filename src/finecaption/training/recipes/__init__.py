@@ -28,7 +28,7 @@ def find_recipe(name: str) -> Recipe:
     """
     if name in _OWN:
         return _OWN[name]()
-    if name not in RECIPES and name not in ("mini", "mini-paper", "smoke"):
+    if not plugins.offers(_GROUP, name):
         raise InputError(f"no recipe {name!r}; there are {', '.join(RECIPES)}")
     recipe: Recipe = plugins.load(_GROUP, name)()
     return recipe

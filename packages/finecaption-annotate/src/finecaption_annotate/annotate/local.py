@@ -7,9 +7,8 @@ from typing import Any
 
 from PIL import Image
 
-from finecaption import plugins
 from finecaption.errors import InputError
-from finecaption.eval.truth import known_truth
+from finecaption.eval.truth import installed_truth
 from finecaption.protocol import Captioner
 from finecaption.request import DENSE, WHOLE, Request
 from finecaption.types import Region
@@ -68,4 +67,5 @@ def _request(image: Image.Image, asks: Sequence[Ask]) -> Request:
 
 def _is_refusal(text: str) -> bool:
     """Whether a model that learned from synthetic scenes says that an attribute does not apply."""
-    return bool(plugins.names("finecaption.truth")) and known_truth().is_refusal(text, None)
+    truth = installed_truth()
+    return truth is not None and truth.is_refusal(text, None)
