@@ -76,7 +76,7 @@ NEIGHBORS: dict[str, list[str]] = {
     "io/checkpoint.py": ["model/test_loading_whole.py", "captioner/test_captioner.py"],
     "io/compressed_masks.py": ["io/test_compressed_masks.py"],
     "io/mask_values.py": ["io/test_masks.py"],
-    "io/png_chunks.py": ["io/test_images.py"],
+    "io/images.py": ["io/test_images.py", "io/test_png_texts.py"],
     "io/masks.py": ["test_types.py"],
     "metrics/bleu.py": ["metrics/test_ngrams.py"],
     "metrics/cider.py": ["metrics/test_ngrams.py"],

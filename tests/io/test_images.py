@@ -14,9 +14,8 @@ from PIL import Image, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
 from finecaption.errors import InputError
-from finecaption.io.images import MAX_BYTES, load_image, picture_size
+from finecaption.io.images import MAX_BYTES, load_image, picture_size, without_long_texts
 from finecaption.io.masks import load_mask
-from finecaption.io.png_chunks import without_long_texts
 
 RAMP = np.stack(np.meshgrid(np.arange(0, 256, 32), np.arange(0, 256, 64)), axis=2).astype(np.uint8)
 PICTURE = Image.fromarray(np.concatenate([RAMP, RAMP[..., :1] // 2], axis=2))  # 8 x 4

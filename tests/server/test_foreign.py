@@ -3,35 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from finecaption.captioners.questions import Question, QuestionCaptioner
 from finecaption.io.html import data_uri
 
+from ..foreign import Foreign
 from .conftest import Live
 
 IMAGE = Image.new("RGB", (64, 48), (60, 120, 200))
-
-
-class Foreign(QuestionCaptioner):
-    """Answers with the question and the region's box."""
-
-    name = "some-vlm"
-
-    @property
-    def identity(self) -> dict[str, Any]:
-        return {"name": self.name, "kind": "transformers", "sha256": None}
-
-    def answer(self, questions: Sequence[Question]) -> list[str]:
-        return [
-            f"{one.attribute or one.task} of {'all' if one.region is None else one.region.box}"
-            for one in questions
-        ]
 
 
 @pytest.fixture
@@ -83,7 +67,7 @@ def test_openai_clients_are_answered(live: Live, stream: bool) -> None:
         "model": "some-vlm",
         "messages": [{"role": "user", "content": content}],
         "region": {"box": [3, 4, 30, 40]},
-        "max_tokens": 300,
+        "max_tokens": 3,  # its own cap was set when it was opened: the answer is not cut
         "stream": stream,
     }
     reply = live.post("/v1/chat/completions", body)

@@ -4,33 +4,20 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from finecaption.captioners.questions import Question, QuestionCaptioner
 from finecaption.io.masks import encode_png
+
+from ..foreign import Foreign
 
 pytest.importorskip("gradio", reason="needs finecaption[demo]")
 
 KEY = "x-studio-session"
-
-
-class Foreign(QuestionCaptioner):
-    name = "some-vlm"
-
-    @property
-    def identity(self) -> dict[str, Any]:
-        return {"name": self.name, "kind": "transformers", "sha256": None}
-
-    def answer(self, questions: Sequence[Question]) -> list[str]:
-        return [
-            f"{one.attribute or one.task} of {'all' if one.region is None else one.region.box}."
-            for one in questions
-        ]
 
 
 @pytest.fixture(scope="module")
@@ -66,8 +53,8 @@ def test_a_box_is_the_region(client: Any, visitor: dict[str, str]) -> None:
     lines = client.post("/studio-api/describe", json=body, headers=visitor).text.splitlines()
     news = [one for line in lines for one in json.loads(line).get("updates", [])]
     told = {(one["region"], one["name"]): one["text"] for one in news if one["done"]}
-    assert told[made.json()["id"], "Color"] == "Color of (10, 20, 40, 50)."
-    assert told[None, "global"] == "cgic of all."
+    assert told[made.json()["id"], "Color"] == "Color of (10, 20, 40, 50)"
+    assert told[None, "global"] == "cgic of all"
 
 
 def test_a_painted_mask_is_the_region(client: Any, visitor: dict[str, str]) -> None:

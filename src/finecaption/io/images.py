@@ -7,13 +7,14 @@ import os
 import stat
 import struct
 import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, PngImagePlugin
 
 from finecaption.errors import InputError
 
@@ -21,7 +22,8 @@ ImageSource: TypeAlias = (
     "str | os.PathLike[str] | bytes | bytearray | BinaryIO | Image.Image | np.ndarray"
 )
 
-_PNG_TEXTS = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")  # chunks that may be too long for Pillow
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_PNG_TEXTS = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")
 
 MAX_PIXELS = 100_000_000
 """Images with more pixels than this are refused before they are decoded."""
@@ -255,11 +257,56 @@ def _stream(source: Any, name: str) -> BinaryIO:
         )
     if not data:
         raise InputError(f"{name}: is empty; give an image file")
-    if any(kind in data for kind in _PNG_TEXTS):
-        from finecaption.io.png_chunks import without_long_texts  # few files need it
+    return io.BytesIO(without_long_texts(data))
 
-        data = without_long_texts(data)
-    return io.BytesIO(data)
+
+def without_long_texts(data: bytes) -> bytes:
+    """A PNG file without texts and color profiles that are too long for Pillow, which refuses a
+    sound image for one that unpacks to more than a megabyte (workflows and prompts in the files of
+    ComfyUI, profiles of printers). Other files, and what is no whole PNG file, stay as they are.
+
+    Chunks: https://www.w3.org/TR/png-3/#11textinfo
+    """
+    if not data.startswith(PNG_SIGNATURE):
+        return data
+    kept: list[memoryview] = []
+    view = memoryview(data)
+    at, begin, total = len(PNG_SIGNATURE), 0, 0
+    while at + 12 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, at)
+        end = at + 12 + length
+        if end > len(data):
+            break
+        if kind in _PNG_TEXTS:
+            unpacked = _unpacked_length(kind, data[at + 8 : end - 4])
+            if (
+                unpacked > PngImagePlugin.MAX_TEXT_CHUNK
+                or total + unpacked > PngImagePlugin.MAX_TEXT_MEMORY
+            ):
+                kept.append(view[begin:at])
+                begin = end
+            else:
+                total += unpacked
+        at = end
+    return b"".join([*kept, view[begin:]]) if kept else data
+
+
+def _unpacked_length(kind: bytes, body: bytes) -> int:
+    """Bytes of a chunk's text, counted up to a little over Pillow's limit."""
+    _, _, rest = body.partition(b"\0")
+    if kind == b"iTXt":
+        packed = rest[:1] != b"\0"
+        rest = rest[2:].partition(b"\0")[2].partition(b"\0")[2]
+    else:
+        packed = kind != b"tEXt"
+        rest = rest[packed:]
+    if not packed:
+        return len(rest)
+    unpacker = zlib.decompressobj()
+    try:
+        return len(unpacker.decompress(rest, PngImagePlugin.MAX_TEXT_CHUNK + 1))
+    except zlib.error:  # Pillow passes over these
+        return 0
 
 
 def _check_file(path: Path, name: str) -> None:

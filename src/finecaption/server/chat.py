@@ -96,7 +96,8 @@ class _Chat(NamedTuple):
 
     def reason(self, text: str, stopped: bool) -> str:
         """The reason why the answer ended."""
-        cut = not stopped and self.service.count_answer(text) >= self.limit
+        capped = "decoding" in self.service.engine.captioner.capabilities
+        cut = capped and not stopped and self.service.count_answer(text) >= self.limit
         return "length" if cut else "stop"
 
 

@@ -8,7 +8,7 @@ import zlib
 import pytest
 from PIL import PngImagePlugin
 
-from finecaption.io.png_chunks import SIGNATURE, without_long_texts
+from finecaption.io.images import PNG_SIGNATURE, without_long_texts
 
 LIMIT, ALL = 100, 250  # bytes of one text, and of all texts together
 
@@ -42,7 +42,7 @@ HEAD, DATA, END = chunk(b"IHDR", bytes(13)), chunk(b"IDAT", bytes(300)), chunk(b
 
 
 def png(*texts: bytes) -> bytes:
-    return SIGNATURE + HEAD + b"".join(texts) + DATA + END
+    return PNG_SIGNATURE + HEAD + b"".join(texts) + DATA + END
 
 
 @pytest.mark.parametrize("kind", KINDS)
