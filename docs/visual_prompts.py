@@ -58,12 +58,12 @@ def sheet(picture: Image.Image, mask: np.ndarray, columns: int = 3) -> Image.Ima
 
 
 def main() -> None:
-    """Draws the sheet: the cat of examples/room.png."""
-    seen = observe(sample_scene("test", 4, 286))
-    (cat,) = (region for region in seen.truth.regions if region.category == "cat")
+    """Draws the sheet: the man of examples/room.png."""
+    seen = observe(sample_scene("test", 2, 342))
+    (man,) = (region for region in seen.truth.regions if region.category == "man")
     picture = Image.fromarray(render_rgb(seen.svg))
     out = Path(__file__).parent / "visual-prompts.jpg"
-    sheet(picture, seen.masks[cat.region_id]).save(out, quality=88)
+    sheet(picture, seen.masks[man.region_id]).save(out, quality=88)
     print(f"wrote {out.name}")
 
 

@@ -1,5 +1,7 @@
-"""Draws the pictures of the review page in docs/data/, with playwright and an installed Chromium.
+"""Draws the images of the review page in docs/data/, with playwright and an installed Chromium.
 
+finecaption synth render --split test --seed 7 --count 20 --out out/data/shown
+finecaption data annotate out/data/shown --from synth --all --dense --global --out OWN.json
 python docs/data/shots.py OWN.json [CHROMIUM]
 """
 
@@ -15,23 +17,35 @@ from typing import Any
 from PIL import Image
 
 HERE = Path(__file__).parent
-EDITS = {
-    "One-Sentence Description": "A girl in grey drinks from a cup.",
-    "Category Name": "A girl.",
-    "Body Pose/Gesture": "The girl is standing.",
+REGION = "3"  # the man of the first scene
+DECISIONS = {
+    "One-Sentence Description": "a",
+    "Category Name": "a",
+    "Body Pose/Gesture": "a",
+    "Facial Expression": "a",
+    "Skin Texture and Color": "r",
+    "Hair": "a",
+    "Clothing Shoes Accessories": "r",
+    "Color": "a",
+    "Interaction with Other Objects": "The man holds a black cup.",
+    "Relative Location with Other Objects": "The man is behind the orange table.",
 }
+"""Field -> the key that a person would press, or the text that replaces the answer."""
 
 
 def review(page: Any) -> None:
-    """What a person would do with the first region."""
-    for text in EDITS.values():
+    """What a person would do with the region."""
+    page.keyboard.press(REGION)
+    for field, decision in DECISIONS.items():
+        page.locator(".rv-row", has=page.get_by_text(field, exact=True)).click()
+        if len(decision) == 1:
+            page.keyboard.press(decision)
+            continue
         page.keyboard.press("e")
         page.wait_for_selector("textarea")
         page.keyboard.press("ControlOrMeta+a")
-        page.keyboard.type(text)
+        page.keyboard.type(decision)
         page.keyboard.press("Enter")
-    for key in "aarraaa":
-        page.keyboard.press(key)
     page.wait_for_selector(".rv[data-saved=all]")
     page.wait_for_timeout(300)
 
@@ -67,6 +81,8 @@ def main() -> None:
                 page.wait_for_selector(".rv-row.on")
                 if name == "review":
                     review(page)
+                else:
+                    page.keyboard.press(REGION)
                 if name == "review-phone":
                     page.keyboard.press("ArrowDown")
                 page.wait_for_timeout(400)

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -195,13 +195,13 @@ def _request(
     return Request(picture.image, [Region(mask)], list(map(custom_attribute, names)), dense)
 
 
-class Told(dict[str, str]):
-    """The answers to one request about one region or one whole image: name -> text.
+class Told(NamedTuple):
+    """The answers to one request about one region or one whole image."""
 
-    `confidence` holds name -> probability of those that the captioner is calibrated for.
-    """
-
+    texts: Mapping[str, str] = MappingProxyType({})
+    """Name -> answer."""
     confidence: Mapping[str, float] = MappingProxyType({})
+    """Name -> probability, of those that the captioner is calibrated for."""
 
 
 def _answers(captioner: Captioner, requests: Sequence[Request]) -> list[Told]:
@@ -209,10 +209,8 @@ def _answers(captioner: Captioner, requests: Sequence[Request]) -> list[Told]:
     for result in captioner.caption_batch(requests):
         if isinstance(result, InputError):
             raise result
-        told = Told({name: text for _, name, text in result.answers()})
-        if result.regions:
-            told.confidence = result.regions[0].confidence
-        found.append(told)
+        sure = result.regions[0].confidence if result.regions else {}
+        found.append(Told({name: text for _, name, text in result.answers()}, sure))
     return found
 
 
@@ -231,7 +229,7 @@ def _prediction(
 ) -> Record:
     trick = _trick(picture, region)
     own = _names(region) if "aarc" in tasks else ()
-    said = {name: told[custom_attribute(name).name] for name in own}
+    said = {name: told.texts[custom_attribute(name).name] for name in own}
     sure = {name: told.confidence.get(custom_attribute(name).name) for name in own}
     known = {name: round(value, 6) for name, value in sure.items() if value is not None}
     return {
@@ -245,9 +243,9 @@ def _prediction(
         "truth": _truth(region, list(region.truth)),
         "answers": said,
         "references": {n: list(region.references[n]) for n in own if n in region.references},
-        "dense": told[DENSE] if "rdc" in tasks else None,
+        "dense": told.texts[DENSE] if "rdc" in tasks else None,
         "dense_references": list(region.dense) if "rdc" in tasks else [],
-        "trick": {"attribute": trick, "answer": told[trick]} if trick and own else None,
+        "trick": {"attribute": trick, "answer": told.texts[trick]} if trick and own else None,
         **({"confidence": known} if known else {}),
     }
 
@@ -310,7 +308,7 @@ def wholes(source: EvalSource, captioner: Captioner, last: int | None = None) ->
                 "index": picture.index,
                 "size": [picture.image.shape[1], picture.image.shape[0]],
                 "image": picture.path,
-                "answer": answers[WHOLE],
+                "answer": answers.texts[WHOLE],
                 "references": list(picture.whole),
             }
             for picture, answers in zip(known, told, strict=True)
@@ -337,7 +335,7 @@ def twins(source: EvalSource, captioner: Captioner) -> Step:
                     "category": region.category,
                     "unseen": region.unseen,
                     "truth": _truth(region, TOLD_APART),
-                    "answers": next(answers),
+                    "answers": dict(next(answers).texts),
                 }
                 for region in picture.regions
             }

@@ -184,7 +184,7 @@ function drawPlace() {
   const before = state.places.slice(0, state.picture).reduce((n, counts) => n + counts.length, 0);
   const all = state.places.reduce((n, counts) => n + counts.length, 0);
   $('.rv-where').textContent =
-    `${before + state.place + 1} of ${all} · picture ${state.picture + 1} of ${state.places.length}`;
+    `${before + state.place + 1} of ${all} · image ${state.picture + 1} of ${state.places.length}`;
   $('.rv-fields').replaceChildren(...place.fields.map(row));
   drawPlaces();
 }
